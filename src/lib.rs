@@ -1,0 +1,3 @@
+//! Runs local programs for the clients of a UNIX socket.
+
+pub mod wire;
