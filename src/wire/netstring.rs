@@ -35,11 +35,9 @@ pub enum Malformed {
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Length(byte) => write!(
-                f,
-                "'{}' in the length of a netstring",
-                byte.escape_ascii()
-            ),
+            Self::Length(byte) => {
+                write!(f, "'{}' in the length of a netstring", byte.escape_ascii())
+            }
             Self::NoDigits => f.write_str("a netstring without a length"),
             Self::LeadingZero => f.write_str("a netstring's length starts with a zero"),
             Self::TooManyDigits => {
@@ -93,7 +91,10 @@ impl Decoder {
     /// A decoder that stands before a netstring.
     pub const fn new() -> Self {
         Self {
-            state: State::Length { value: 0, digits: 0 },
+            state: State::Length {
+                value: 0,
+                digits: 0,
+            },
         }
     }
 

@@ -1,0 +1,199 @@
+//! Bytes on their way through: a fixed piece of memory that is read into and sent from.
+//!
+//! A [`Buffer`] has storage only while it holds bytes; storage comes from a [`Pool`] and
+//! goes back to it, so that a connection that moves nothing costs nothing.
+
+/// How many bytes a buffer holds at most.
+///
+/// It carries one pair of the exec protocol with its header and what may follow at the
+/// end of a reply, and is the size of a pipe, the most that one read can give.
+pub const CAPACITY: usize = 64 * 1024;
+
+/// How much storage a pool keeps for the next who needs it; more is given back to the system.
+const POOLED_MAX: usize = 8;
+
+/// A queue of bytes of at most [`CAPACITY`].
+#[derive(Debug, Default)]
+pub struct Buffer {
+    /// Empty, or [`CAPACITY`] bytes.
+    storage: Box<[u8]>,
+    head: usize,
+    tail: usize,
+}
+
+impl Buffer {
+    /// A buffer without bytes and without storage.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The bytes held, oldest first.
+    pub fn bytes(&self) -> &[u8] {
+        &self.storage[self.head..self.tail]
+    }
+
+    /// How many bytes are held.
+    pub fn len(&self) -> usize {
+        self.tail - self.head
+    }
+
+    /// Whether no bytes are held.
+    pub fn is_empty(&self) -> bool {
+        self.head == self.tail
+    }
+
+    /// How much memory the buffer occupies now, in bytes.
+    pub fn footprint(&self) -> usize {
+        self.storage.len()
+    }
+
+    /// Drops the oldest `n` bytes.
+    ///
+    /// # Panics
+    ///
+    /// When fewer are held.
+    pub fn consume(&mut self, n: usize) {
+        assert!(n <= self.len(), "{n} of {} bytes consumed", self.len());
+        self.head += n;
+        if self.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// Drops all bytes. The storage stays until [`Pool::take_back`].
+    pub fn clear(&mut self) {
+        (self.head, self.tail) = (0, 0);
+    }
+
+    /// The free room behind the bytes held, to be written to and then committed: what is
+    /// held moves to the front when little is left behind it.
+    pub fn spare(&mut self) -> &mut [u8] {
+        if self.storage.is_empty() {
+            self.storage = new_storage();
+        }
+        if self.tail > CAPACITY / 2 && self.head > 0 {
+            self.storage.copy_within(self.head..self.tail, 0);
+            (self.head, self.tail) = (0, self.len());
+        }
+        &mut self.storage[self.tail..]
+    }
+
+    /// Takes the first `n` bytes of [`Buffer::spare`] into the queue.
+    ///
+    /// # Panics
+    ///
+    /// When there is less room than that.
+    pub fn commit(&mut self, n: usize) {
+        assert!(self.tail + n <= self.storage.len(), "commit past the end");
+        self.tail += n;
+    }
+
+    /// Takes `n` bytes that were written to [`Buffer::spare`] from offset `room` on, with
+    /// `header` in front of them and `end` behind. An empty buffer keeps the bytes where
+    /// they are; otherwise they move up to what is held already.
+    ///
+    /// # Panics
+    ///
+    /// When the header is larger than `room`, or there is no room for the end.
+    pub fn commit_framed(&mut self, room: usize, header: &[u8], n: usize, end: u8) {
+        assert!(header.len() <= room, "no room for the header");
+        let data = self.tail + room;
+        let mut start = data - header.len();
+        if self.is_empty() {
+            self.head = start;
+        } else {
+            self.storage
+                .copy_within(data..data + n, self.tail + header.len());
+            start = self.tail;
+        }
+        self.storage[start..start + header.len()].copy_from_slice(header);
+        self.tail = start + header.len() + n;
+        self.storage[self.tail] = end;
+        self.tail += 1;
+    }
+
+    /// Appends `bytes`.
+    ///
+    /// # Panics
+    ///
+    /// When there is not enough room.
+    pub fn append(&mut self, bytes: &[u8]) {
+        self.spare()[..bytes.len()].copy_from_slice(bytes);
+        self.commit(bytes.len());
+    }
+}
+
+fn new_storage() -> Box<[u8]> {
+    vec![0; CAPACITY].into_boxed_slice()
+}
+
+/// Storage between two uses.
+#[derive(Debug, Default)]
+pub struct Pool {
+    free: Vec<Box<[u8]>>,
+}
+
+impl Pool {
+    /// Gives `buffer` storage, if it has none.
+    pub fn lend(&mut self, buffer: &mut Buffer) {
+        if buffer.storage.is_empty() {
+            buffer.storage = self.free.pop().unwrap_or_else(new_storage);
+        }
+    }
+
+    /// Takes the storage of `buffer`, if it holds no bytes.
+    pub fn take_back(&mut self, buffer: &mut Buffer) {
+        if buffer.is_empty() && !buffer.storage.is_empty() {
+            let storage = std::mem::take(&mut buffer.storage);
+            if self.free.len() < POOLED_MAX {
+                self.free.push(storage);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_in_place_when_empty_and_closes_the_gap_when_not() {
+        let mut buffer = Buffer::new();
+        for (n, header) in [(5, &b"5:"[..]), (3, b"3:"), (4, b"0004:")] {
+            buffer.spare()[10..10 + n].copy_from_slice(&b"hello"[..n]);
+            buffer.commit_framed(10, header, n, b',');
+        }
+        assert_eq!(buffer.bytes(), b"5:hello,3:hel,0004:hell,");
+        buffer.consume(8);
+        assert_eq!(buffer.bytes(), b"3:hel,0004:hell,");
+        buffer.append(b"!");
+        buffer.consume(17);
+        assert!(buffer.is_empty());
+        assert_eq!(buffer.spare().len(), CAPACITY);
+    }
+
+    #[test]
+    fn makes_room_when_little_is_left() {
+        let mut buffer = Buffer::new();
+        buffer.append(&vec![1; CAPACITY - 10]);
+        buffer.consume(CAPACITY - 20);
+        assert_eq!(buffer.spare().len(), CAPACITY - 10);
+        buffer.append(&[2; 100]);
+        assert_eq!(
+            (buffer.len(), buffer.bytes()[9], buffer.bytes()[10]),
+            (110, 1, 2)
+        );
+    }
+
+    #[test]
+    fn storage_goes_back_only_when_empty() {
+        let (mut pool, mut buffer) = (Pool::default(), Buffer::new());
+        pool.lend(&mut buffer);
+        buffer.append(b"x");
+        pool.take_back(&mut buffer);
+        assert_eq!(buffer.footprint(), CAPACITY);
+        buffer.consume(1);
+        pool.take_back(&mut buffer);
+        assert_eq!((buffer.footprint(), pool.free.len()), (0, 1));
+    }
+}

@@ -1,0 +1,383 @@
+//! The exec protocol: an argument list in, output and an exit status out.
+//!
+//! ```text
+//! request = argc 1*argument *chunk end          (each a netstring)
+//! argc    = how many arguments follow, in decimal, at least 1
+//! chunk   = a piece of standard input, not empty
+//! end     = the empty netstring: end of standard input
+//! reply   = *( "6:stdout," data / "6:stderr," data ) ( "8:exitcode," code / "7:termsig," signal )
+//!
+//! 1:2,5:uname,2:-a,0:,   ->   6:stdout,6:Linux<LF>,8:exitcode,1:0,
+//! ```
+//!
+//! Source: sockexec-protocol(7). The decoder holds the arguments of a request until they
+//! are complete, within a limit, and no standard input at all.
+
+use super::netstring::{self, Token};
+use super::{Arguments, Stream, WireError};
+
+/// The most bytes of output in one pair.
+pub const PAIR_MAX: usize = 32 * 1024;
+
+/// Room for the longest header of a pair of output: `6:stdout,5:32768:`.
+pub const HEADER_MAX: usize = 15;
+
+/// What a piece of a request is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// Nothing can be said before more bytes come.
+    More,
+    /// The last argument is complete.
+    Request(Arguments),
+    /// The next so many bytes are standard input. They stay where they are: the caller
+    /// takes as many as it likes and says so with [`Decoder::advance`].
+    Stdin(usize),
+    /// Standard input is at its end. Whatever follows is consumed unseen.
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Count,
+    Arguments { left: usize },
+    Stdin,
+    Ended,
+}
+
+/// Reads one request.
+#[derive(Debug)]
+pub struct Decoder {
+    framing: netstring::Decoder,
+    phase: Phase,
+    request_max: usize,
+    seen: usize,
+    /// The digits of argc.
+    count: Vec<u8>,
+    arguments: Arguments,
+}
+
+impl Decoder {
+    /// A decoder for a request of at most `request_max` bytes up to its last argument.
+    pub fn new(request_max: usize) -> Self {
+        Self {
+            framing: netstring::Decoder::new(),
+            phase: Phase::Count,
+            request_max,
+            seen: 0,
+            count: Vec::new(),
+            arguments: Arguments::default(),
+        }
+    }
+
+    /// Looks at `input`, the bytes not yet consumed. Returns how many were consumed, and
+    /// what was found.
+    ///
+    /// # Errors
+    ///
+    /// When this is no request within the limits. The decoder is of no use afterwards.
+    pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Decoded), WireError> {
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            match self.phase {
+                Phase::Ended => return Ok((input.len(), Decoded::More)),
+                Phase::Stdin => {
+                    let (n, token) = self.framing.poll(rest)?;
+                    used += n;
+                    match token {
+                        Token::More => return Ok((used, Decoded::More)),
+                        Token::Payload(n) => return Ok((used, Decoded::Stdin(n))),
+                        Token::Begin(0) => self.phase = Phase::Ended,
+                        Token::Begin(_) | Token::End => {}
+                    }
+                    // The closing comma of the empty netstring adds nothing to be said:
+                    // like everything behind the end it is consumed unseen.
+                    if self.phase == Phase::Ended {
+                        return Ok((used, Decoded::End));
+                    }
+                }
+                Phase::Count | Phase::Arguments { .. } => {
+                    let (n, found) = self.poll_head(rest)?;
+                    used += n;
+                    if let Some(found) = found {
+                        return Ok((used, found));
+                    }
+                }
+            }
+        }
+    }
+
+    /// One step of what comes before standard input. `None`: go on.
+    fn poll_head(&mut self, rest: &[u8]) -> Result<(usize, Option<Decoded>), WireError> {
+        let (mut n, token) = self.framing.poll(rest)?;
+        match token {
+            Token::More => {}
+            // Checked before a byte of it comes, so that nobody waits for what will be refused.
+            Token::Begin(length) => self.admit(n, length)?,
+            Token::Payload(length) => {
+                self.take(&rest[..length])?;
+                self.framing.advance(length);
+                n = length;
+            }
+            Token::End => {}
+        }
+        self.seen += n;
+        let found = match (token, self.phase) {
+            (Token::More, _) => Some(Decoded::More),
+            (Token::End, Phase::Count) => {
+                let left = self.argc()?;
+                self.phase = Phase::Arguments { left };
+                None
+            }
+            (Token::End, Phase::Arguments { left }) => {
+                self.arguments.end();
+                self.phase = Phase::Arguments { left: left - 1 };
+                (left == 1).then(|| {
+                    self.phase = Phase::Stdin;
+                    Decoded::Request(std::mem::take(&mut self.arguments))
+                })
+            }
+            _ => None,
+        };
+        Ok((n, found))
+    }
+
+    /// Whether a netstring of `length`, whose length took `digits` bytes, fits in.
+    fn admit(&self, digits: usize, length: usize) -> Result<(), WireError> {
+        if self.phase == Phase::Count && length > usize::from(netstring::DIGITS_MAX) {
+            return Err(WireError::ArgcNotANumber);
+        }
+        if self.seen + digits + length + 1 > self.request_max {
+            return Err(WireError::TooLarge {
+                limit: self.request_max,
+            });
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), WireError> {
+        if self.phase == Phase::Count {
+            self.count.extend_from_slice(bytes);
+        } else if bytes.contains(&0) {
+            return Err(WireError::Nul {
+                argument: self.arguments.count(),
+            });
+        } else {
+            self.arguments.extend(bytes);
+        }
+        Ok(())
+    }
+
+    fn argc(&self) -> Result<usize, WireError> {
+        let digits = std::str::from_utf8(&self.count).unwrap_or_default();
+        let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        match digits.parse::<usize>() {
+            _ if digits == "0" => Err(WireError::ArgcZero),
+            // The shortest argument takes three bytes.
+            Ok(argc) if plain && argc > self.request_max / 3 => Err(WireError::TooLarge {
+                limit: self.request_max,
+            }),
+            Ok(argc) if plain => Ok(argc),
+            _ => Err(WireError::ArgcNotANumber),
+        }
+    }
+
+    /// Says that `n` bytes of standard input have been taken.
+    ///
+    /// # Panics
+    ///
+    /// When [`Decoded::Stdin`] offered fewer.
+    pub fn advance(&mut self, n: usize) {
+        self.framing.advance(n);
+    }
+
+    /// The client will send no more, which ends standard input like the empty netstring.
+    ///
+    /// # Errors
+    ///
+    /// When the request is not complete, or a chunk was cut short.
+    pub fn finish(&mut self) -> Result<(), WireError> {
+        match self.phase {
+            Phase::Count | Phase::Arguments { .. } => Err(WireError::EndBeforeRequest),
+            Phase::Stdin if !self.framing.at_boundary() => {
+                Err(netstring::Malformed::Truncated.into())
+            }
+            Phase::Stdin | Phase::Ended => {
+                self.phase = Phase::Ended;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The header of a pair of `n` bytes of output, for the front of the buffer that holds them.
+pub fn output_header(stream: Stream, n: usize) -> ([u8; HEADER_MAX], usize) {
+    debug_assert!(n <= PAIR_MAX);
+    let mut header = [0; HEADER_MAX];
+    header[..9].copy_from_slice(match stream {
+        Stream::Stdout => b"6:stdout,",
+        Stream::Stderr => b"6:stderr,",
+    });
+    let mut digits = [0; HEADER_MAX - 10];
+    let (mut rest, mut first) = (n, digits.len());
+    while rest > 0 || first == digits.len() {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let digits = &digits[first..];
+    header[9..9 + digits.len()].copy_from_slice(digits);
+    header[9 + digits.len()] = b':';
+    (header, 10 + digits.len())
+}
+
+/// A pair of netstrings, for what is small.
+pub fn pair(kind: &str, data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(kind.len() + data.len() + 16);
+    netstring::encode(&mut out, kind.as_bytes());
+    netstring::encode(&mut out, data);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::netstring::Malformed;
+
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Seen {
+        arguments: Option<Vec<Vec<u8>>>,
+        stdin: Vec<u8>,
+        ended: bool,
+    }
+
+    /// Feeds `pieces`, then the end of input where `finish` says so.
+    fn decode(pieces: &[&[u8]], finish: bool) -> Result<Seen, WireError> {
+        let mut decoder = Decoder::new(1000);
+        let mut seen = Seen::default();
+        for mut input in pieces.iter().copied() {
+            loop {
+                let (used, found) = decoder.poll(input)?;
+                input = &input[used..];
+                match found {
+                    Decoded::More => break,
+                    Decoded::Request(arguments) => {
+                        assert!(seen.arguments.is_none());
+                        seen.arguments = Some(arguments.iter().map(<[u8]>::to_vec).collect());
+                    }
+                    Decoded::Stdin(n) => {
+                        // One byte at a time, as a full pipe would have it.
+                        assert!(n > 0);
+                        seen.stdin.push(input[0]);
+                        decoder.advance(1);
+                        input = &input[1..];
+                    }
+                    Decoded::End => seen.ended = true,
+                }
+            }
+            assert!(input.is_empty());
+        }
+        if finish {
+            decoder.finish()?;
+            seen.ended = true;
+        }
+        Ok(seen)
+    }
+
+    fn in_every_split(input: &[u8], finish: bool, check: impl Fn(Result<Seen, WireError>)) {
+        for a in 0..=input.len() {
+            for b in a..=input.len() {
+                check(decode(&[&input[..a], &input[a..b], &input[b..]], finish));
+            }
+        }
+        let bytes: Vec<&[u8]> = input.chunks(1).collect();
+        check(decode(&bytes, finish));
+    }
+
+    #[test]
+    fn requests_in_every_split() {
+        for (input, finish, arguments, stdin, ended) in [
+            (
+                &b"1:2,5:uname,2:-a,0:,"[..],
+                false,
+                &["uname", "-a"][..],
+                "",
+                true,
+            ),
+            (b"1:1,3:cat,5:hello,0:,", false, &["cat"], "hello", true),
+            (b"1:1,3:cat,2:he,3:llo,", false, &["cat"], "hello", false),
+            (b"1:1,3:cat,2:he,3:llo,", true, &["cat"], "hello", true),
+            (
+                b"1:1,4:true,0:,what comes after",
+                false,
+                &["true"],
+                "",
+                true,
+            ),
+            (b"1:3,0:,0:,1:x,0:,", false, &["", "", "x"], "", true),
+            (
+                b"2:11,1:a,1:b,1:c,1:d,1:e,1:f,1:g,1:h,1:i,1:j,1:k,",
+                true,
+                &["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"],
+                "",
+                true,
+            ),
+        ] {
+            let wanted = Seen {
+                arguments: Some(arguments.iter().map(|a| a.as_bytes().to_vec()).collect()),
+                stdin: stdin.as_bytes().to_vec(),
+                ended,
+            };
+            in_every_split(input, finish, |seen| assert_eq!(seen.as_ref(), Ok(&wanted)));
+        }
+    }
+
+    #[test]
+    fn errors_in_every_split() {
+        let too_large = WireError::TooLarge { limit: 1000 };
+        for (input, finish, error) in [
+            (&b"1:0,"[..], false, WireError::ArgcZero),
+            (b"2:00,", false, WireError::ArgcNotANumber),
+            (b"2:-1,", false, WireError::ArgcNotANumber),
+            (b"3:1e9,", false, WireError::ArgcNotANumber),
+            (b"0:,", false, WireError::ArgcNotANumber),
+            (b"99:", false, WireError::ArgcNotANumber),
+            (b"9:999999999,", false, too_large),
+            (b"1:1,999999999:", false, too_large),
+            (b"1:1,992:", false, too_large),
+            (b"1:2,1:a,3:b\0c,", false, WireError::Nul { argument: 1 }),
+            (b"1:1,1:ab", false, Malformed::NoComma(b'b').into()),
+            (b"99999999999:", false, Malformed::TooManyDigits.into()),
+            (b"1", true, WireError::EndBeforeRequest),
+            (b"1:2,1:a,", true, WireError::EndBeforeRequest),
+            (b"", true, WireError::EndBeforeRequest),
+            (b"1:1,1:a,x", false, Malformed::Length(b'x').into()),
+            (b"1:1,1:a,5:he", true, Malformed::Truncated.into()),
+        ] {
+            in_every_split(input, finish, |seen| {
+                assert_eq!(seen, Err(error), "{input:?}")
+            });
+        }
+    }
+
+    #[test]
+    fn a_request_may_be_exactly_as_large_as_the_limit() {
+        // 4 bytes of argc, 4 of the length, 991 of argument, a comma: 1000.
+        let mut input = b"1:1,991:".to_vec();
+        input.truncate(4);
+        netstring::encode(&mut input, &[b'x'; 991]);
+        assert_eq!(input.len(), 1000);
+        assert!(decode(&[&input], true).unwrap().arguments.is_some());
+    }
+
+    #[test]
+    fn headers() {
+        for n in [0, 1, 9, 10, 99, 100, 1000, 9999, 10000, PAIR_MAX] {
+            for (stream, name) in [(Stream::Stdout, "stdout"), (Stream::Stderr, "stderr")] {
+                let (header, length) = output_header(stream, n);
+                let wanted = pair(name, &vec![b'x'; n]);
+                assert_eq!(header[..length], wanted[..wanted.len() - n - 1]);
+            }
+        }
+    }
+}
