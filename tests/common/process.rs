@@ -1,0 +1,149 @@
+//! Looking at processes that are not our children, and waiting for their end.
+
+use super::PATIENCE;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The effective user and group of the tests.
+pub fn own_user() -> (u32, u32) {
+    // SAFETY: no arguments, and they always succeed.
+    unsafe { (libc::geteuid(), libc::getegid()) }
+}
+
+/// Opens a descriptor that becomes readable when the process ends. `None` when it has
+/// gone already.
+pub fn descriptor_of(pid: u32) -> Option<OwnedFd> {
+    // SAFETY: two integers; the result is a new descriptor or an error.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        assert_eq!(Errno::last(), Errno::ESRCH, "pidfd_open of {pid}");
+        return None;
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    Some(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap()) })
+}
+
+/// Waits until one of the descriptors can be read. `false` when `patience` is over.
+pub fn wait_readable(fds: &[BorrowedFd<'_>], patience: Duration) -> bool {
+    let mut polled: Vec<_> = fds
+        .iter()
+        .map(|fd| PollFd::new(*fd, PollFlags::POLLIN))
+        .collect();
+    let end = Instant::now() + patience;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        match poll(&mut polled, PollTimeout::try_from(left).unwrap()) {
+            Ok(0) if left.is_zero() => return false,
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) => return true,
+            Err(e) => panic!("poll: {e}"),
+        }
+    }
+}
+
+/// Waits until the process has ended; a zombie has. `false` when `patience` is over.
+pub fn ends_within(pid: u32, patience: Duration) -> bool {
+    descriptor_of(pid).is_none_or(|fd| wait_readable(&[fd.as_fd()], patience))
+}
+
+/// Waits until the process has ended.
+#[track_caller]
+pub fn wait_gone(pid: u32) {
+    assert!(ends_within(pid, PATIENCE), "process {pid} lives on");
+}
+
+/// True while the process runs; a zombie does not.
+pub fn lives(pid: u32) -> bool {
+    !ends_within(pid, Duration::ZERO)
+}
+
+pub fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap());
+    kill(pid, signal).unwrap();
+}
+
+/// Ends a process that was meant to live on when the test does not need it any more.
+#[derive(Debug)]
+pub struct Survivor(pub u32);
+
+impl Drop for Survivor {
+    fn drop(&mut self) {
+        let _ = kill(
+            Pid::from_raw(i32::try_from(self.0).unwrap()),
+            Signal::SIGKILL,
+        );
+    }
+}
+
+/// Waits for what the kernel shows in /proc but does not announce.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "never: {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What a descriptor of a process refers to, such as `socket:[123]`, in a fixed order.
+pub fn descriptors(pid: u32) -> Vec<String> {
+    let mut all: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        // A descriptor may be closed between the two looks.
+        .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
+        .map(|target| target.to_string_lossy().into_owned())
+        .collect();
+    all.sort();
+    all
+}
+
+pub fn sockets(pid: u32) -> usize {
+    descriptors(pid)
+        .iter()
+        .filter(|d| d.starts_with("socket:"))
+        .count()
+}
+
+/// The children of a process, zombies included.
+pub fn children(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    text.split_whitespace()
+        .map(|p| p.parse().unwrap())
+        .collect()
+}
+
+/// A field of `/proc/PID/status`, without its unit.
+pub fn status(pid: u32, field: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    field_of(&text, field)
+}
+
+/// A field of a text such as `/proc/PID/status`.
+pub fn field_of(text: &str, field: &str) -> String {
+    text.lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+        .unwrap_or_else(|| panic!("no {field} in {text}"))
+        .trim()
+        .trim_end_matches(" kB")
+        .to_owned()
+}
+
+/// Resident memory in KiB.
+pub fn resident(pid: u32) -> usize {
+    status(pid, "VmRSS").parse().unwrap()
+}
+
+/// Bytes that a socket's peer has not yet taken.
+pub fn unread(socket: &impl AsRawFd) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ stores one int.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &mut count) };
+    assert_eq!(result, 0, "TIOCOUTQ: {}", Errno::last());
+    usize::try_from(count).unwrap()
+}

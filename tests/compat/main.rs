@@ -1,0 +1,177 @@
+//! The protocol as conversations: bytes in, bytes out, each fed whole, byte by byte and
+//! in random pieces.
+//!
+//! They run against our daemon, or against the one whose socket `SOCKEXEC_UNDER_TEST`
+//! names, which shows where another implementation differs. `SOCKEXEC_SEED` brings the
+//! pieces of a failed run back.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod form;
+mod input;
+mod programs;
+
+use common::client::END;
+use common::random::Random;
+use common::reply::{put, shorten};
+use common::{Client, Daemon, End, Reply, Setup};
+use std::env;
+use std::path::PathBuf;
+
+/// What comes back.
+#[derive(Debug)]
+enum Out {
+    /// These bytes, when the pairs of each stream are joined.
+    Exactly(Vec<u8>),
+    /// A refusal with this code and these words in its reason.
+    Refused(i32, &'static [&'static str]),
+}
+use Out::{Exactly, Refused};
+
+#[derive(Debug)]
+struct Conversation {
+    name: &'static str,
+    input: Vec<u8>,
+    out: Out,
+}
+
+/// A conversation in which the client says all that belongs to a request.
+fn conversation(name: &'static str, input: impl AsRef<[u8]>, out: Out) -> Conversation {
+    let input = input.as_ref().to_vec();
+    Conversation { name, input, out }
+}
+
+fn exactly(bytes: &str) -> Out {
+    Exactly(bytes.as_bytes().to_vec())
+}
+
+/// A program that writes this and succeeds.
+fn prints(data: &[u8]) -> Out {
+    let mut bytes = Vec::new();
+    put(&mut bytes, b"stdout");
+    put(&mut bytes, data);
+    bytes.extend_from_slice(b"8:exitcode,1:0,");
+    Exactly(bytes)
+}
+
+/// A request whose stdin is these chunks.
+fn with_stdin(head: &[u8], chunks: &[&[u8]]) -> Vec<u8> {
+    let mut input = head.to_vec();
+    for chunk in chunks {
+        put(&mut input, chunk);
+    }
+    input.extend_from_slice(END);
+    input
+}
+
+fn without_stdin(head: &[u8]) -> Vec<u8> {
+    with_stdin(head, &[])
+}
+
+/// Where the requests go.
+struct Target {
+    path: PathBuf,
+    daemon: Option<Daemon>,
+}
+
+impl Target {
+    fn new() -> Self {
+        if let Some(path) = env::var_os("SOCKEXEC_UNDER_TEST") {
+            let path = path.into();
+            return Self { path, daemon: None };
+        }
+        let daemon = Setup::new().env("SOCKEXEC_TEST", "seen").start();
+        let path = daemon.path().to_owned();
+        Self {
+            path,
+            daemon: Some(daemon),
+        }
+    }
+
+    /// Sends the pieces, then ends the input if told to, and waits for the reply.
+    fn converse<'a>(
+        &self,
+        pieces: impl Iterator<Item = &'a [u8]>,
+        half_close: bool,
+    ) -> Result<Reply, String> {
+        let mut client = Client::try_connect(&self.path).map_err(|e| e.to_string())?;
+        for piece in pieces {
+            // A server that has refused the request may hang up before its end.
+            if client.send_piece(piece).is_err() {
+                break;
+            }
+        }
+        if half_close {
+            client.end();
+        }
+        let bytes = client.try_rest().map_err(|e| e.to_string())?;
+        Reply::try_parse(&bytes).map_err(|e| format!("{e} in \"{}\"", shorten(&bytes)))
+    }
+}
+
+/// The ways to cut a request into pieces.
+fn cuts(length: usize, random: &mut Random) -> Vec<(String, Vec<usize>)> {
+    let mut all = vec![("whole".to_owned(), vec![])];
+    if length <= 300 {
+        all.push(("byte by byte".to_owned(), (1..length).collect()));
+    }
+    for round in 0..6 {
+        let mut cuts: Vec<usize> = (0..=random.below(6))
+            .map(|_| random.below(length.max(1)))
+            .collect();
+        cuts.sort_unstable();
+        all.push((format!("random {round}"), cuts));
+    }
+    all
+}
+
+fn pieces<'a>(input: &'a [u8], cuts: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+    let starts = [0].into_iter().chain(cuts.iter().copied());
+    let ends = cuts.iter().copied().chain([input.len()]);
+    starts.zip(ends).map(|(start, end)| &input[start..end])
+}
+
+fn seed() -> u64 {
+    let seed = env::var("SOCKEXEC_SEED").map_or_else(
+        |_| std::process::id().into(),
+        |text| text.parse().expect("SOCKEXEC_SEED is a number"),
+    );
+    eprintln!("SOCKEXEC_SEED={seed}");
+    seed
+}
+
+/// Runs all conversations in all pieces, and reports all differences together.
+fn check(conversations: &[Conversation], half_close: bool) {
+    let target = Target::new();
+    let mut random = Random::new(seed());
+    let mut differences = Vec::new();
+    for Conversation { name, input, out } in conversations {
+        for (way, cuts) in cuts(input.len(), &mut random) {
+            let result = target.converse(pieces(input, &cuts), half_close);
+            if let Some(difference) = difference(out, &result) {
+                differences.push(format!("{name}, {way}: {difference}"));
+            }
+        }
+    }
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+fn difference(out: &Out, result: &Result<Reply, String>) -> Option<String> {
+    let reply = match result {
+        Ok(reply) => reply,
+        Err(error) => return Some(error.clone()),
+    };
+    match out {
+        Exactly(bytes) if reply.joined() == *bytes => None,
+        Refused(code, words)
+            if reply.end == End::Exit(*code)
+                && reply.stdout.is_empty()
+                && reply.stderr.ends_with(b"\n")
+                && words.iter().all(|w| reply.err().contains(w)) =>
+        {
+            None
+        }
+        _ => Some(shorten(&reply.joined())),
+    }
+}

@@ -1,0 +1,153 @@
+//! The command line: the seed's flags, their long names, and errors that help.
+
+use crate::common::daemon::{PROGRAM, command, finish};
+use crate::common::{Daemon, End};
+use std::process::Output;
+
+fn run(arguments: &[&str]) -> Output {
+    finish(command(PROGRAM).args(arguments))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_names_every_flag_and_default() {
+    let output = run(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = text(&output.stdout);
+    for word in [
+        "-v, --version",
+        "-d, --debug",
+        "-q, --queue",
+        "-M, --mode",
+        "-m, --max-connections",
+        "-t, --timeout",
+        "-k, --kill-timeout",
+        "--log",
+        "--inetd",
+        "--termsig",
+        "--idle-exit",
+        "--help",
+        "PATH",
+        "100",
+        "0660",
+        "60",
+        "10",
+    ] {
+        assert!(help.contains(word), "no {word} in {help}");
+    }
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    for flag in ["-v", "--version"] {
+        let output = run(&[flag]);
+        assert_eq!(output.status.code(), Some(0));
+        let version = text(&output.stdout);
+        assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
+    }
+}
+
+#[test]
+fn usage_errors_name_the_flag_and_the_range() {
+    let path = "/nonexistent/never-bound";
+    for (arguments, words) in [
+        (&["-m", "0", path][..], &["--max-connections", "1"][..]),
+        (&["-m", "-1", path], &["-1"]),
+        (&["-m", "many", path], &["--max-connections", "many", "1"]),
+        (
+            &["-m", "99999999999999999999", path],
+            &["--max-connections", "1"],
+        ),
+        (&["-q", "0", path], &["--queue", "1"]),
+        (&["-q", "", path], &["--queue", "1"]),
+        (&["-M", "999", path], &["--mode", "0777"]),
+        (&["-M", "1777", path], &["--mode", "0777"]),
+        (&["-M", "rw", path], &["--mode", "0777"]),
+        (&["-t", "-5", path], &["-5"]),
+        (&["-t", "soon", path], &["--timeout", "soon", "0"]),
+        (&["-t", "NaN", path], &["--timeout", "0"]),
+        (&["-t", "inf", path], &["--timeout", "0"]),
+        (&["-t", "1e30", path], &["--timeout", "0"]),
+        (&["-k", "x", path], &["--kill-timeout", "x"]),
+        (&["--log", "printer", path], &["--log", "syslog", "stderr"]),
+        (
+            &["--termsig", "both", path],
+            &["--termsig", "number", "name"],
+        ),
+        (&["--idle-exit", "x", path], &["--idle-exit"]),
+        (&["--no-such-flag", path], &["--no-such-flag"]),
+        (&["-z", path], &["-z"]),
+        (&[], &["PATH"]),
+        (&["-m", "5"], &["PATH"]),
+        (&[path, "another"], &["another"]),
+    ] {
+        let output = run(arguments);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(100), "{arguments:?}: {error}");
+        for word in words {
+            assert!(error.contains(word), "{arguments:?}: no {word} in {error}");
+        }
+        assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn a_path_that_cannot_be_bound_is_a_system_error() {
+    let output = run(&["--log", "stderr", "/nonexistent/s"]);
+    let error = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(111), "{error}");
+    assert!(error.contains("/nonexistent/s"), "{error}");
+    assert!(error.contains("No such file or directory"), "{error}");
+}
+
+#[test]
+fn a_path_that_is_too_long_is_named_with_the_limit() {
+    let path = format!("/tmp/{}", "x".repeat(200));
+    let output = run(&["--log", "stderr", &path]);
+    let error = text(&output.stderr);
+    assert!(matches!(output.status.code(), Some(100 | 111)), "{error}");
+    assert!(error.contains("107"), "{error}");
+}
+
+#[test]
+fn a_path_of_full_length_is_served() {
+    let setup = crate::common::Setup::new();
+    let directory = setup.directory.path().to_str().unwrap().len();
+    let path = setup.directory.join(&"x".repeat(107 - directory - 1));
+    setup.socket(path).start().serves();
+}
+
+#[test]
+fn long_names_do_the_same() {
+    let daemon = Daemon::start(&[
+        "--debug",
+        "--queue",
+        "10",
+        "--mode",
+        "0600",
+        "--max-connections",
+        "5",
+        "--timeout",
+        "0.3",
+        "--kill-timeout=0.5",
+    ]);
+    assert_eq!(daemon.run(&["sleep", "1000"]).end, End::Signal("15".into()));
+    daemon.serves();
+}
+
+#[test]
+fn flags_may_follow_the_path_and_values_their_flag() {
+    let setup = crate::common::Setup::new().without_path();
+    let path = setup
+        .directory
+        .join("s")
+        .into_os_string()
+        .into_string()
+        .unwrap();
+    let daemon = setup.arguments(["-m5", &path, "-t0.3"]).start();
+    assert_eq!(daemon.run(&["sleep", "1000"]).end, End::Signal("15".into()));
+}

@@ -1,0 +1,73 @@
+//! Logging to stderr stops nobody, whoever does not read it.
+
+use crate::common::process::eventually;
+use crate::common::{Daemon, Setup};
+use nix::fcntl::OFlag;
+use std::io::Read;
+use std::process::Stdio;
+
+#[test]
+fn it_says_what_it_serves() {
+    let daemon = Daemon::start(&[]);
+    let path = daemon.path().to_str().unwrap();
+    daemon
+        .log
+        .wait_for("serving", |l| l.contains("serving") && l.contains(path));
+}
+
+#[test]
+fn debug_says_more() {
+    let plain = Daemon::start(&[]);
+    let debug = Daemon::start(&["-d"]);
+    plain.serves();
+    debug.serves();
+    let last = |line: &str| line.contains("served");
+    plain.log.wait_for("the job", last);
+    debug.log.wait_for("the job", last);
+    assert!(debug.log.all().len() > plain.log.all().len());
+}
+
+/// A daemon whose stderr is this end of a pipe, and the pipe's other end.
+fn into_pipe(arguments: &[&str]) -> (Daemon, std::fs::File) {
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+    let mut setup = Setup::new().arguments(arguments);
+    setup.command.stderr(Stdio::from(writer));
+    let daemon = setup.start();
+    // What the command holds of the pipe went with it.
+    (daemon, reader.into())
+}
+
+#[test]
+fn a_full_stderr_stops_nobody() {
+    let (daemon, reader) = into_pipe(&["-d"]);
+    // More than any pipe holds.
+    let long = "x".repeat(500);
+    for _ in 0..500 {
+        assert_eq!(daemon.run(&["true", &long]).succeeded(), "");
+    }
+    // When it is read again, it says how much is missing.
+    let log = crate::common::lines::Lines::read(reader);
+    eventually("the dropped lines are counted", || {
+        daemon.serves();
+        log.all()
+            .iter()
+            .any(|line| line.contains("drop") || line.contains("lost"))
+    });
+    // The daemon's stderr is not only its own: it stays as it was for others.
+    let flags = std::fs::read_to_string(format!("/proc/{}/fdinfo/2", daemon.pid())).unwrap();
+    let flags = crate::common::process::field_of(&flags, "flags");
+    let flags = i32::from_str_radix(&flags, 8).unwrap();
+    assert_eq!(flags & libc::O_NONBLOCK, 0);
+}
+
+#[test]
+fn a_stderr_that_nobody_will_read_again_ends_nothing() {
+    let (daemon, mut reader) = into_pipe(&["-d"]);
+    let mut first = [0; 1];
+    reader.read_exact(&mut first).unwrap();
+    drop(reader);
+    for _ in 0..10 {
+        daemon.serves();
+    }
+    daemon.stop();
+}

@@ -1,0 +1,154 @@
+//! When descriptors or processes run short, nobody's running job is hurt, and the daemon
+//! recovers by itself.
+
+use crate::common::client::END;
+use crate::common::process::{descriptors, own_user, status};
+use crate::common::skip;
+use crate::common::{Daemon, End, Setup, request};
+use nix::sys::resource::{Resource, setrlimit};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A daemon that is started with this soft and this hard limit of descriptors.
+fn with_descriptors(soft: u64, hard: u64, arguments: &[&str]) -> Daemon {
+    Setup::new()
+        .arguments(arguments)
+        .before_exec(move || Ok(setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?))
+        .start()
+}
+
+/// Changes a soft limit of a running daemon.
+fn limit(daemon: &Daemon, resource: libc::__rlimit_resource_t, soft: u64) {
+    let pid = i32::try_from(daemon.pid()).unwrap();
+    let mut limits = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the struct is ours and lives through the call.
+    let result = unsafe { libc::prlimit(pid, resource, std::ptr::null(), &mut limits) };
+    assert_eq!(result, 0);
+    limits.rlim_cur = soft.min(limits.rlim_max);
+    // SAFETY: as above.
+    let result = unsafe { libc::prlimit(pid, resource, &limits, std::ptr::null_mut()) };
+    assert_eq!(result, 0, "{}", nix::errno::Errno::last());
+}
+
+/// The processor time that the daemon has used.
+fn processor_time(daemon: &Daemon) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{}/schedstat", daemon.pid())).unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn a_hard_limit_that_is_too_low_is_named_and_everybody_is_served() {
+    let daemon = with_descriptors(64, 64, &[]);
+    let line = daemon
+        .log
+        .wait_for("the limit", |l| l.contains("64") && l.contains("100"));
+    assert!(!line.contains("serving"), "{line}");
+    thread::scope(|scope| {
+        for number in 0..300 {
+            let daemon = &daemon;
+            scope.spawn(move || {
+                let reply = daemon.shell(&format!("sleep 0.05; echo {number}"));
+                assert_eq!(reply.succeeded(), format!("{number}\n"));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_soft_limit_is_raised() {
+    let daemon = with_descriptors(64, 4096, &[]);
+    let text = std::fs::read_to_string(format!("/proc/{}/limits", daemon.pid())).unwrap();
+    let line = text.lines().find(|l| l.starts_with("Max open files"));
+    let numbers: Vec<_> = line.unwrap().split_whitespace().skip(3).take(2).collect();
+    assert_eq!(numbers, ["4096", "4096"]);
+    let all = daemon.log.all();
+    assert!(!all.iter().any(|l| l.contains("64")), "{all:#?}");
+}
+
+#[test]
+fn without_descriptors_running_jobs_go_on_and_clients_wait() {
+    let daemon = Daemon::start(&["-t", "0"]);
+    let mut running = daemon.begin(request(&["cat"]));
+    running.send("3:up\n,");
+    assert_eq!(running.line(), "up");
+    let before = daemon.log.all().len();
+    let held = descriptors(daemon.pid()).len() as u64;
+    // Some more, so that a client comes in, but its program does not.
+    for spare in [0, 1, 2, 5] {
+        limit(&daemon, libc::RLIMIT_NOFILE, held + spare);
+        let clients: Vec<_> = (0..20)
+            .map(|_| daemon.begin("1:2,4:echo,2:hi,0:,"))
+            .collect();
+        let (start, used) = (Instant::now(), processor_time(&daemon));
+        while start.elapsed() < Duration::from_millis(600) {
+            running.send("3:up\n,");
+            assert_eq!(running.line(), "up");
+            thread::sleep(Duration::from_millis(10));
+        }
+        let used = processor_time(&daemon) - used;
+        assert!(used < Duration::from_millis(300), "{used:?} for nothing");
+        limit(&daemon, libc::RLIMIT_NOFILE, 4096);
+        for client in clients {
+            let reply = client.reply();
+            match reply.end {
+                End::Exit(0) => assert_eq!(reply.out(), "hi\n"),
+                _ => reply.refused(111, &["Too many open files"]),
+            }
+        }
+        daemon.serves();
+    }
+    // Four rounds of 0.6 s, and a line a second of each kind at most.
+    let about: Vec<_> = daemon.log.all()[before..]
+        .iter()
+        .filter(|l| l.contains("Too many open files") && !l.contains("111"))
+        .cloned()
+        .collect();
+    assert!(about.len() <= 12, "{about:#?}");
+    running.send(END);
+    assert_eq!(running.reply().end, End::Exit(0));
+}
+
+#[test]
+fn without_processes_the_client_hears_of_it() {
+    if own_user().0 == 0 {
+        return skip::say("the limit of processes is not for root");
+    }
+    let daemon = Daemon::start(&[]);
+    let mut running = daemon.begin(request(&["cat"]));
+    running.send("3:up\n,");
+    assert_eq!(running.line(), "up");
+    limit(&daemon, libc::RLIMIT_NPROC, 1);
+    for _ in 0..5 {
+        let reply = daemon.run(&["echo", "hi"]);
+        reply.refused(111, &["Resource temporarily unavailable"]);
+    }
+    running.send("3:up\n,");
+    assert_eq!(running.line(), "up");
+    limit(&daemon, libc::RLIMIT_NPROC, u64::MAX);
+    daemon.serves();
+    running.send(END);
+    assert_eq!(running.reply().end, End::Exit(0));
+}
+
+#[test]
+fn an_idle_daemon_does_not_wake_up() {
+    let daemon = Daemon::start(&[]);
+    for _ in 0..20 {
+        daemon.serves();
+    }
+    let _idle: Vec<_> = (0..20).map(|_| daemon.connect()).collect();
+    daemon.serves();
+    // Past the second that connections linger and that the status waits.
+    let switches = || -> u64 {
+        status(daemon.pid(), "voluntary_ctxt_switches")
+            .parse()
+            .unwrap()
+    };
+    thread::sleep(Duration::from_millis(1500));
+    let before = switches();
+    thread::sleep(Duration::from_millis(1500));
+    assert!(switches() - before <= 1, "{} wake-ups", switches() - before);
+}

@@ -1,0 +1,9 @@
+//! Clients that do everything wrong. Each is answered or dropped, and the daemon serves
+//! the next one.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod crowds;
+mod hangups;
+mod requests;

@@ -1,0 +1,131 @@
+//! Nothing is left behind: descriptors, children and zombies are counted before and after
+//! very many jobs. One test after the other, because each counts on its own daemon only.
+
+mod common;
+
+use common::client::END;
+use common::process::{children, descriptors, eventually, resident};
+use common::{Daemon, request, shell};
+use std::thread;
+
+/// What the daemon holds.
+#[derive(Debug, PartialEq, Eq)]
+struct Held {
+    descriptors: Vec<String>,
+    children: Vec<u32>,
+}
+
+impl Held {
+    fn by(daemon: &Daemon) -> Self {
+        Self {
+            descriptors: descriptors(daemon.pid()),
+            children: children(daemon.pid()),
+        }
+    }
+}
+
+/// Does something to a daemon and checks that it then holds what it held before.
+#[track_caller]
+fn holds_the_same_after(daemon: &Daemon, action: impl FnOnce()) {
+    daemon.serves();
+    eventually("the daemon is idle", || {
+        children(daemon.pid()).is_empty() && descriptors(daemon.pid()).len() < 20
+    });
+    // A connection that lingers is in the list until its client's hang-up is seen.
+    let mut before = Held::by(daemon);
+    eventually("the daemon is settled", || {
+        let now = Held::by(daemon);
+        let same = now == before;
+        before = now;
+        same
+    });
+    let memory = resident(daemon.pid());
+    action();
+    daemon.serves();
+    eventually("all is as before", || {
+        let now = Held::by(daemon);
+        assert!(now.descriptors.len() < 1000);
+        now == before
+    });
+    let growth = resident(daemon.pid()).saturating_sub(memory);
+    assert!(growth <= 2048, "{growth} KiB more");
+}
+
+#[test]
+fn ten_thousand_jobs_leave_nothing() {
+    let daemon = Daemon::start(&["-k", "1"]);
+    holds_the_same_after(&daemon, || {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut head = request(&["true"]);
+                    head.extend_from_slice(END);
+                    for _ in 0..2500 {
+                        assert_eq!(daemon.begin(&head).try_rest().unwrap(), b"8:exitcode,1:0,");
+                    }
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn jobs_that_cannot_be_run_leave_nothing() {
+    let daemon = Daemon::start(&[]);
+    holds_the_same_after(&daemon, || {
+        for _ in 0..1000 {
+            daemon.run(&["/no/such/program"]).refused(127, &[]);
+        }
+    });
+}
+
+#[test]
+fn refused_requests_leave_nothing() {
+    let daemon = Daemon::start(&[]);
+    holds_the_same_after(&daemon, || {
+        for _ in 0..1000 {
+            daemon.begin("1:0,").reply().refused(100, &[]);
+        }
+    });
+}
+
+#[test]
+fn five_hundred_hangups_in_mid_job_leave_nothing() {
+    let daemon = Daemon::start(&["-k", "1"]);
+    holds_the_same_after(&daemon, || {
+        thread::scope(|scope| {
+            for worker in 0..4 {
+                let daemon = &daemon;
+                scope.spawn(move || {
+                    for round in 0..125 {
+                        // Some hear TERM, some have children, some have to be killed.
+                        let mut client = match (worker + round) % 4 {
+                            0 => daemon.begin(request(&["sleep", "1000"])),
+                            1 => daemon.begin(shell("sleep 1000 & sleep 1000 & echo up; wait")),
+                            2 => daemon.begin(request(&["cat", "/dev/zero"])),
+                            _ => daemon.begin(shell("trap '' TERM; echo up; sleep 1000; :")),
+                        };
+                        if round % 2 == 0 && (worker + round) % 4 != 0 {
+                            client.pair();
+                        }
+                    }
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn deadlines_leave_nothing() {
+    let daemon = Daemon::start(&["-t", "0.3", "-k", "0.3"]);
+    holds_the_same_after(&daemon, || {
+        thread::scope(|scope| {
+            for _ in 0..50 {
+                scope.spawn(|| {
+                    let reply = daemon.shell("trap '' TERM; sleep 1000 & sleep 1000; :");
+                    assert_eq!(reply.end, common::End::Signal("9".to_owned()));
+                });
+            }
+        });
+    });
+}
