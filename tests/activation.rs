@@ -7,12 +7,13 @@ mod common;
 
 use common::daemon::{PROGRAM, command};
 use common::lines::Lines;
-use common::notify::Notify;
 use common::process::{children, eventually, signal, wait_gone};
 use common::skip;
 use common::temporary::Directory;
-use common::{Client, End, Reply, shell};
+use common::{Client, End, PATIENCE, Reply, shell};
 use nix::sys::signal::Signal;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::{fs, thread};
@@ -306,6 +307,53 @@ fn inetd_hands_over_a_connection() {
     eventually("all have ended", || children(starter.pid()).is_empty());
 }
 
+/// A port that nobody listens on just now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Sends a request to a port and waits for the reply.
+#[track_caller]
+fn run_tcp(port: u16, script: &str) -> Reply {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(&shell(script)).unwrap();
+    stream.write_all(b"0:,").unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    Reply::parse(&bytes)
+}
+
+#[test]
+fn inetd_hands_over_tcp() {
+    for how in ["wait", "nowait"] {
+        let directory = Directory::new();
+        let port = free_port();
+        let service = format!(
+            "127.0.0.1:{port} stream tcp4 {how} root {PROGRAM} sockexec --inetd --idle-exit 1\n"
+        );
+        let Some(starter) = inetd(&directory, &service) else {
+            return;
+        };
+        eventually("inetd listens", || {
+            // Looked up, not tried: a connection would start the daemon.
+            let table = fs::read_to_string("/proc/net/tcp").unwrap();
+            table.contains(&format!("0100007F:{port:04X} 00000000:0000 0A"))
+        });
+        for _ in 0..3 {
+            let reply = run_tcp(port, "exec env");
+            let out = reply.succeeded();
+            for variable in ["PROTO=TCP", "TCPREMOTEIP=127.0.0.1"] {
+                assert!(out.lines().any(|l| l == variable), "{out}");
+            }
+            assert!(!out.contains("IPCREMOTE"), "{out}");
+        }
+        assert_eq!(run_tcp(port, "exit 3").end, End::Exit(3));
+        eventually("all have ended", || children(starter.pid()).is_empty());
+    }
+}
+
 /// The standard output of a starter that says there when it listens.
 fn wait_line(output: ChildStdout) {
     Lines::read(output).wait_for("an empty line", |_| true);
@@ -318,17 +366,15 @@ fn s6_hands_over_a_listening_socket() {
     };
     let directory = Directory::new();
     let path = directory.join("s");
-    let notify = Notify::new(directory.join("notify"));
     let mut starter = Starter::spawn(
         command(program)
-            .env("NOTIFY_SOCKET", notify.path())
             .arg("--")
             .arg(&path)
             .arg(PROGRAM)
             .args(["--inetd", "--idle-exit", "1", "--log", "stderr"])
             .stdout(Stdio::null()),
     );
-    notify.wait_for("READY=1", |line| line == "READY=1");
+    starter.wait_for("serving");
     serves(&path);
     assert_eq!(starter.wait().code(), Some(0));
     assert!(path.exists());

@@ -191,6 +191,13 @@ impl Daemon {
         }
     }
 
+    /// Waits for the line that says that it serves, for a daemon that has no supervisor.
+    #[track_caller]
+    pub fn wait_serving(&self) {
+        self.log
+            .wait_for("serving", |line| line.contains("serving"));
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

@@ -1,6 +1,7 @@
 //! What a test does when the machine lacks something: it says so where nobody can
 //! overlook it, and with `SOCKEXEC_TESTS_STRICT=1` a missing tool is a failure.
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io::Write;
 use std::path::PathBuf;
 use std::{env, thread};
@@ -19,6 +20,17 @@ pub fn unless_root() -> bool {
         say("needs root");
     }
     root
+}
+
+/// Raises our own limit of descriptors as far as it goes. Otherwise the test is skipped.
+pub fn unless_descriptors(count: u64) -> bool {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    if hard < count {
+        say(&format!("{count} descriptors are needed, {hard} allowed"));
+        return false;
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+    true
 }
 
 /// Finds a program in PATH and the directories of system programs. Otherwise the test

@@ -99,7 +99,8 @@ fn a_watchdog_of_somebody_else_hears_nothing() {
     let daemon = Setup::new()
         .env("WATCHDOG_USEC", "200000")
         .env("WATCHDOG_PID", "1")
-        .start();
+        .spawn();
+    daemon.wait_serving();
     daemon.serves();
     let end = Instant::now() + Duration::from_secs(1);
     while let Some(left) = end.checked_duration_since(Instant::now()) {
@@ -107,6 +108,7 @@ fn a_watchdog_of_somebody_else_hears_nothing() {
         let lines = lines.unwrap_or_default();
         assert!(!lines.iter().any(|l| l == "WATCHDOG=1"));
     }
+    daemon.stop();
     // When the number is its own, it does speak.
     let daemon = Setup::by(&["sh", "-c", "WATCHDOG_PID=$$ exec \"$0\" \"$@\""])
         .env("WATCHDOG_USEC", "200000")
@@ -127,9 +129,7 @@ fn a_supervisor_that_hangs_stops_nobody() {
     let setup = Setup::new().env("WATCHDOG_USEC", "200000");
     setup.notify.fill();
     let daemon = setup.spawn();
-    daemon
-        .log
-        .wait_for("serving", |line| line.contains("serving"));
+    daemon.wait_serving();
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(2500) {
         daemon.serves();
@@ -154,9 +154,7 @@ fn without_a_supervisor_it_serves_all_the_same() {
     let mut setup = Setup::new();
     setup.command.env_remove("NOTIFY_SOCKET");
     let daemon = setup.spawn();
-    daemon
-        .log
-        .wait_for("serving", |line| line.contains("serving"));
+    daemon.wait_serving();
     daemon.serves();
     daemon.stop();
 }

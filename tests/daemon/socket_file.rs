@@ -209,6 +209,22 @@ fn a_relative_path_is_served() {
 }
 
 #[test]
+fn daemons_for_different_paths_of_a_directory_all_serve() {
+    let directory = Directory::new();
+    let daemons: Vec<_> = (0..8)
+        .map(|number| {
+            let path = directory.join(&number.to_string());
+            drop(UnixListener::bind(&path).unwrap());
+            Setup::new().socket(path).spawn()
+        })
+        .collect();
+    for daemon in daemons {
+        daemon.wait_ready();
+        daemon.serves();
+    }
+}
+
+#[test]
 fn of_many_daemons_for_a_stale_socket_one_serves() {
     for _ in 0..5 {
         let directory = Directory::new();

@@ -191,9 +191,11 @@ fn what_belongs_to_activation_stays_with_the_daemon() {
         .env("LISTEN_FDNAMES", "exec")
         .env("IPCREMOTEPID", "1")
         .env("PROTO", "TCP")
-        .start();
+        .env("TCPREMOTEIP", "192.0.2.1")
+        .spawn();
+    daemon.wait_serving();
     let out = daemon.run(&["env"]).succeeded();
-    for name in ["LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_"] {
+    for name in ["LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "TCP"] {
         assert!(!out.lines().any(|l| l.starts_with(name)), "{out}");
     }
     for (name, value) in [
