@@ -1,0 +1,154 @@
+//! Sockets from systemd, as systemd-socket-activate(1) hands them over.
+
+use crate::common::daemon::{PROGRAM, command};
+use crate::common::process::{children, eventually, signal};
+use crate::common::temporary::Directory;
+use crate::common::{Client, End, Setup, shell, skip};
+use crate::{Starter, run, serves};
+use nix::sys::signal::Signal;
+use std::fs;
+use std::process::Stdio;
+
+/// `systemd-socket-activate` with these options, then the daemon with these arguments.
+fn socket_activate(options: &[&str], arguments: &[&str]) -> Option<Starter> {
+    let program = skip::unless_tool("systemd-socket-activate")?;
+    let starter = Starter::spawn(
+        command(program)
+            .args(options)
+            .arg(PROGRAM)
+            .args(arguments)
+            .stdout(Stdio::null()),
+    );
+    starter.wait_for("Listening on");
+    Some(starter)
+}
+
+#[test]
+fn systemd_hands_over_a_socket() {
+    let directory = Directory::new();
+    let path = directory.join("s");
+    let name = path.to_str().unwrap();
+    let Some(mut starter) = socket_activate(&["-l", name], &["--log", "stderr"]) else {
+        return;
+    };
+    serves(&path);
+    starter.wait_for("serving");
+    // What it was given it leaves.
+    signal(starter.pid(), Signal::SIGTERM);
+    assert_eq!(starter.wait().code(), Some(0));
+    assert!(path.exists());
+}
+
+#[test]
+fn systemd_hands_over_two_sockets_with_names() {
+    for names in ["exec:exec", "exec:whatever", "connection:unknown"] {
+        let directory = Directory::new();
+        let (one, two) = (directory.join("one"), directory.join("two"));
+        let fdname = format!("--fdname={names}");
+        let options = [
+            "-l",
+            one.to_str().unwrap(),
+            "-l",
+            two.to_str().unwrap(),
+            &fdname,
+        ];
+        let Some(mut starter) = socket_activate(&options, &["--log", "stderr", "-m", "3"]) else {
+            return;
+        };
+        // A socket without a known name speaks exec.
+        serves(&two);
+        serves(&one);
+        // One limit for both.
+        let held: Vec<_> = [&one, &two, &one]
+            .map(|path| {
+                let mut client = Client::connect(path);
+                client.send(shell("echo up; cat"));
+                assert_eq!(client.line(), "up");
+                client
+            })
+            .into();
+        let mut late = Client::connect(&two);
+        late.send("1:2,4:echo,2:hi,0:,");
+        for mut client in held {
+            client.send("0:,");
+            assert_eq!(client.reply().end, End::Exit(0));
+        }
+        assert_eq!(late.reply().succeeded(), "hi\n");
+        signal(starter.pid(), Signal::SIGTERM);
+        assert_eq!(starter.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn sockets_from_systemd_come_before_the_path() {
+    let directory = Directory::new();
+    let (given, path) = (directory.join("given"), directory.join("path"));
+    let options = ["-l", given.to_str().unwrap()];
+    let arguments = ["--log", "stderr", path.to_str().unwrap()];
+    let Some(starter) = socket_activate(&options, &arguments) else {
+        return;
+    };
+    serves(&given);
+    assert!(!path.exists());
+    drop(starter);
+}
+
+#[test]
+fn systemd_hands_over_a_connection() {
+    let directory = Directory::new();
+    let path = directory.join("s");
+    let name = path.to_str().unwrap();
+    let Some(starter) = socket_activate(&["-a", "-l", name], &["--log", "stderr"]) else {
+        return;
+    };
+    serves(&path);
+    // Each process ends with its one connection.
+    eventually("all have ended", || children(starter.pid()).is_empty());
+}
+
+#[test]
+fn systemd_plays_inetd() {
+    let directory = Directory::new();
+    let path = directory.join("s");
+    let name = path.to_str().unwrap();
+    let arguments = ["--inetd", "--idle-exit", "1", "--log", "stderr"];
+    let Some(mut starter) = socket_activate(&["--inetd", "-l", name], &arguments) else {
+        return;
+    };
+    serves(&path);
+    // It leaves when it is idle, by itself.
+    assert_eq!(starter.wait().code(), Some(0));
+    assert!(path.exists());
+    let path = directory.join("a");
+    let name = path.to_str().unwrap();
+    let options = ["--inetd", "-a", "-l", name];
+    if let Some(starter) = socket_activate(&options, &["--inetd", "--log", "stderr"]) {
+        serves(&path);
+        eventually("all have ended", || children(starter.pid()).is_empty());
+    }
+}
+
+#[test]
+fn idle_is_who_has_no_job_at_all() {
+    let directory = Directory::new();
+    let path = directory.join("s");
+    let name = path.to_str().unwrap();
+    let arguments = ["--inetd", "--idle-exit", "0.3", "--log", "stderr"];
+    let Some(mut starter) = socket_activate(&["--inetd", "-l", name], &arguments) else {
+        return;
+    };
+    let reply = run(&path, "sleep 1; echo done");
+    assert_eq!(reply.succeeded(), "done\n");
+    assert_eq!(starter.wait().code(), Some(0));
+}
+
+#[test]
+fn variables_for_another_process_are_not_ours() {
+    // LISTEN_PID names somebody else: the path is served.
+    let daemon = Setup::new()
+        .env("LISTEN_PID", "1")
+        .env("LISTEN_FDS", "2")
+        .start();
+    daemon.serves();
+    assert!(fs::metadata(daemon.path()).is_ok());
+}
