@@ -1,4 +1,33 @@
 //! Runs local programs for the clients of a UNIX socket.
+//!
+//! The daemon is `sockexec`, described in sockexec(8); the protocol is described in
+//! sockexec-protocol(7). Other programs may use [`client`]; everything else serves the daemon and
+//! may change.
+//!
+//! # Layout
+//!
+//! In the order of a byte's way, from the command line to a program and back:
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`config`] | the command line |
+//! | [`mod@log`] | where log lines go |
+//! | [`os`] | what the server asks of the system: sockets, programs, signals, the poller |
+//! | [`program`] | plain values about a program: arguments, outputs, how it ended |
+//! | [`wire`] | what goes over the socket: buffers, netstrings, the exec protocol |
+//! | [`session`] | what one connection does next: the state machine, its timers and limits |
+//! | [`connection`] | the descriptors of one client and its program: moves bytes |
+//! | [`server`] | the loop: wait, dispatch, expire, admit, remove |
+//! | [`client`] | the other side, for Rust programs |
+//!
+//! [`wire`] and [`session`] make no system call, read no clock and never log; [`os`] knows
+//! no protocol. `tests/tidy.rs` sees to that.
 
+pub mod config;
+pub mod connection;
+pub mod log;
+pub mod os;
+pub mod program;
+pub mod server;
 pub mod session;
 pub mod wire;

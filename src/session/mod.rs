@@ -43,10 +43,10 @@ use std::time::{Duration, Instant};
 
 use self::policy::{GIVE_UP, Limits};
 use self::timers::{Timer, Timers};
-use self::verdict::{Exit, Fault, SpawnError};
+use self::verdict::{Fault, exit_pair};
+use crate::program::{Arguments, Exit, SpawnError, Stream};
 use crate::wire::buffer::{Buffer, CAPACITY, Pool};
 use crate::wire::exec::{Decoded, Decoder, HEADER_MAX, PAIR_MAX, output_header, pair};
-use crate::wire::{Arguments, Stream};
 
 /// A reply holds no more than one pair of this size, so that it leaves in one send.
 const REPLY_MAX: usize = PAIR_MAX;
@@ -531,14 +531,14 @@ impl Session {
         }
         if let Some(fault) = self.fault {
             let mut reason = b"sockexec: ".to_vec();
-            if !self.name.is_empty() {
+            if self.program != Program::None {
                 reason.extend_from_slice(&self.name);
                 reason.extend_from_slice(b": ");
             }
             reason.extend_from_slice(format!("{fault}\n").as_bytes());
             self.reply.append(&pair("stderr", &reason));
         }
-        self.reply.append(&exit.pair(self.limits.termsig));
+        self.reply.append(&exit_pair(exit, self.limits.termsig));
         self.reply_state = Reply::Ended;
     }
 
@@ -640,6 +640,11 @@ impl Session {
             // What is held plus this pair, header and all, still leaves in one send.
             room => room - HEADER_MAX - 1,
         }
+    }
+
+    /// Whether the program's standard input is still to be had.
+    pub fn has_stdin(&self) -> bool {
+        self.stdin_open
     }
 
     /// Where bytes from the client go.

@@ -13,8 +13,9 @@
 //! Source: sockexec-protocol(7). The decoder holds the arguments of a request until they
 //! are complete, within a limit, and no standard input at all.
 
+use super::WireError;
 use super::netstring::{self, Token};
-use super::{Arguments, Stream, WireError};
+use crate::program::{Arguments, Stream};
 
 /// The most bytes of output in one pair.
 pub const PAIR_MAX: usize = 32 * 1024;

@@ -1,0 +1,498 @@
+//! One client and its program, as descriptors: moves bytes between them as the session
+//! says, and does what it asks for.
+//!
+//! A connection owns its descriptors. It decides nothing: what happened goes to the
+//! [`Session`] as an [`Input`], and comes back as an [`Action`] or as bytes to move.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
+use nix::unistd::{read, write};
+
+use crate::os::job::{Job, Process};
+use crate::os::peer::Peer;
+use crate::os::poller::{ConnectionId, Part, Poller, Ready, Token, Watched};
+use crate::program::{Arguments, SpawnError, Stream};
+use crate::session::policy::Limits;
+use crate::session::{Action, Input, ProcessLeft, Session};
+use crate::wire::buffer::Pool;
+
+/// How many bytes a connection moves before the others have their turn.
+const TURN_MAX: usize = 256 * 1024;
+
+/// What a connection needs of the server while it works.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// Where to wait.
+    pub poller: &'a Poller,
+    /// Where buffers come from.
+    pub pool: &'a mut Pool,
+    /// The time of this turn of the loop.
+    pub now: Instant,
+}
+
+/// A process that has not ended although it was killed.
+#[derive(Debug)]
+pub struct Stray {
+    /// The process.
+    pub process: Process,
+    /// Tells when it ends.
+    pub pidfd: Watched,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: Process,
+    pidfd: Watched,
+    stdin: Option<Watched>,
+    outputs: [Option<Watched>; 2],
+}
+
+/// What may be tried without waiting.
+#[derive(Debug)]
+struct Maybe {
+    client_read: bool,
+    client_write: bool,
+    stdin_write: bool,
+    output_read: [bool; 2],
+}
+
+/// One client and its program.
+#[derive(Debug)]
+pub struct Connection {
+    id: ConnectionId,
+    peer: Peer,
+    session: Session,
+    client: Option<Watched>,
+    running: Option<Running>,
+    stray: Option<Stray>,
+    request: Option<Arguments>,
+    maybe: Maybe,
+}
+
+impl Connection {
+    /// Takes over a client that was accepted at `now`.
+    pub fn new(
+        id: ConnectionId,
+        client: OwnedFd,
+        peer: Peer,
+        limits: Limits,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            peer,
+            session: Session::new(limits, now),
+            client: Some(Watched::new(client, Token::Connection(id, Part::Client))),
+            running: None,
+            stray: None,
+            request: None,
+            // Who connects has mostly sent its request already.
+            maybe: Maybe {
+                client_read: true,
+                client_write: true,
+                stdin_write: true,
+                output_read: [false; 2],
+            },
+        }
+    }
+
+    /// Who the client is.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// What the connection is about.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The number of its program, while there is one.
+    pub fn pid(&self) -> Option<i32> {
+        self.running.as_ref().map(|r| r.process.pid().as_raw())
+    }
+
+    /// Whether a program waits for its turn to be started.
+    pub fn wants_program(&self) -> bool {
+        self.request.is_some()
+    }
+
+    /// Takes the request of a program that waits for its turn.
+    pub fn take_request(&mut self) -> Option<Arguments> {
+        self.request.take()
+    }
+
+    /// Takes a process that has been given up.
+    pub fn take_stray(&mut self) -> Option<Stray> {
+        self.stray.take()
+    }
+
+    /// Takes charge of the program that was asked for, or of the news that there is none.
+    pub fn adopt(&mut self, job: Result<Job, Errno>, context: &mut Context<'_>) {
+        let job = job.and_then(|job| {
+            let id = self.id;
+            let mut pidfd = Watched::new(job.pidfd, Token::Connection(id, Part::Process));
+            if let Err(error) = pidfd.arm(context.poller, true, false) {
+                // Nobody would hear of its end.
+                let _ = job.process.signal_group(Signal::SIGKILL);
+                self.stray = Some(Stray {
+                    process: job.process,
+                    pidfd,
+                });
+                return Err(Errno::from_raw(error.raw_os_error().unwrap_or(0)));
+            }
+            let watch = |fd, part| Some(Watched::new(fd, Token::Connection(id, part)));
+            let stdin = Some(job.stdin).filter(|_| self.session.has_stdin());
+            let [stdout, stderr] = job.outputs;
+            Ok(Running {
+                process: job.process,
+                pidfd,
+                stdin: stdin.and_then(|stdin| watch(stdin, Part::Stdin)),
+                outputs: [watch(stdout, Part::Stdout), watch(stderr, Part::Stderr)],
+            })
+        });
+        match job {
+            Ok(running) => self.running = Some(running),
+            Err(errno) => {
+                let failed = Input::SpawnFailed(SpawnError::Start(errno), ProcessLeft::No);
+                self.session.handle(failed, context.now);
+            }
+        }
+        self.pump(context);
+    }
+
+    /// Whether the program that was asked for has come to run.
+    pub fn launched(&mut self, outcome: Result<(), SpawnError>, context: &mut Context<'_>) {
+        let input = match outcome {
+            Ok(()) => Input::Started,
+            Err(error) => Input::SpawnFailed(error, ProcessLeft::Yes),
+        };
+        self.inform(input, context);
+    }
+
+    /// Tells the session something that concerns no descriptor.
+    pub fn inform(&mut self, input: Input, context: &mut Context<'_>) {
+        // What is in a pipe at the end of a wait still counts.
+        self.maybe.output_read = [true; 2];
+        self.session.handle(input, context.now);
+        self.pump(context);
+    }
+
+    /// One of the descriptors is ready.
+    pub fn ready(&mut self, ready: Ready, part: Part, context: &mut Context<'_>) {
+        match part {
+            Part::Client => self.client_ready(ready, context.now),
+            Part::Process => self.process_ready(context.now),
+            Part::Stdin => {
+                self.maybe.stdin_write = true;
+                if let Some(stdin) = self.running.as_mut().and_then(|r| r.stdin.as_mut()) {
+                    stdin.fired();
+                }
+            }
+            Part::Stdout => self.output_ready(Stream::Stdout),
+            Part::Stderr => self.output_ready(Stream::Stderr),
+        }
+        self.pump(context);
+    }
+
+    fn client_ready(&mut self, ready: Ready, now: Instant) {
+        if let Some(client) = &mut self.client {
+            client.fired();
+        }
+        // After the reply the rest is read to its end, or the client would see a reset.
+        if ready.hangup && self.session.is_active() {
+            self.session.handle(Input::ClientGone, now);
+        }
+        self.maybe.client_read |= ready.readable;
+        self.maybe.client_write |= ready.writable;
+    }
+
+    fn process_ready(&mut self, now: Instant) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        running.pidfd.fired();
+        if let Some(exit) = running.process.exit() {
+            self.maybe.output_read = [true; 2];
+            self.session.handle(Input::Exited(exit), now);
+        }
+    }
+
+    fn output_ready(&mut self, stream: Stream) {
+        self.maybe.output_read[stream as usize] = true;
+        let output = self
+            .running
+            .as_mut()
+            .and_then(|r| r.outputs[stream as usize].as_mut());
+        if let Some(output) = output {
+            output.fired();
+        }
+    }
+
+    /// Moves what can be moved, does what is to be done, and sees to it that the next
+    /// event comes.
+    pub fn pump(&mut self, context: &mut Context<'_>) {
+        self.session.lend(context.pool);
+        let mut moved = 0;
+        loop {
+            self.act(context);
+            let before = moved;
+            for stream in Stream::BOTH {
+                moved += self.read_output(stream, context);
+            }
+            moved += self.send_reply(context.now);
+            moved += self.write_stdin(context.now);
+            moved += self.read_client(context.now);
+            if moved == before || moved >= TURN_MAX {
+                break;
+            }
+        }
+        self.act(context);
+        self.session.take_back(context.pool);
+        if let Err(error) = self.arm(context.poller) {
+            log::warn!("connection {}: cannot wait for it: {error}", self.id);
+            self.session.handle(Input::StopNow, context.now);
+            self.session.handle(Input::ClientGone, context.now);
+            self.act(context);
+        }
+    }
+
+    fn read_output(&mut self, stream: Stream, context: &mut Context<'_>) -> usize {
+        let which = stream as usize;
+        if !self.maybe.output_read[which] || !self.session.interest().output_read[which] {
+            return 0;
+        }
+        let Some(running) = &mut self.running else {
+            return 0;
+        };
+        let Some(output) = &running.outputs[which] else {
+            return 0;
+        };
+        let room = self.session.outbox();
+        let size = room.len();
+        let (input, moved) = match retry(|| read(output.as_fd(), room)) {
+            Ok(0) => (Input::OutputEnded(stream), 1),
+            Ok(n) => {
+                // A pipe gives all it has: there is no need to ask it again.
+                self.maybe.output_read[which] = n == size;
+                (Input::Output(stream, n), n)
+            }
+            Err(Errno::EAGAIN) => {
+                self.maybe.output_read[which] = false;
+                (Input::OutputDry(stream), 1)
+            }
+            Err(_) => (Input::OutputEnded(stream), 1),
+        };
+        if matches!(input, Input::OutputEnded(_)) {
+            self.maybe.output_read[which] = false;
+            close(&mut running.outputs[which], context.poller);
+        }
+        self.session.handle(input, context.now);
+        moved
+    }
+
+    fn send_reply(&mut self, now: Instant) -> usize {
+        if !self.maybe.client_write || !self.session.interest().client_write {
+            return 0;
+        }
+        let Some(client) = &self.client else { return 0 };
+        let reply = self.session.reply();
+        let size = reply.len();
+        let sent = retry(|| send(client.as_raw_fd(), reply, MsgFlags::MSG_NOSIGNAL));
+        match sent {
+            Ok(n) => {
+                self.maybe.client_write = n == size;
+                self.session.handle(Input::ReplySent(n), now);
+                n.max(1)
+            }
+            Err(Errno::EAGAIN) => {
+                self.maybe.client_write = false;
+                0
+            }
+            Err(_) => {
+                self.session.handle(Input::ClientGone, now);
+                1
+            }
+        }
+    }
+
+    fn write_stdin(&mut self, now: Instant) -> usize {
+        if !self.maybe.stdin_write || !self.session.interest().stdin_write {
+            return 0;
+        }
+        let Some(stdin) = self.running.as_ref().and_then(|r| r.stdin.as_ref()) else {
+            return 0;
+        };
+        let bytes = self.session.stdin();
+        let size = bytes.len();
+        match retry(|| write(stdin, bytes)) {
+            Ok(n) => {
+                self.maybe.stdin_write = n == size;
+                self.session.handle(Input::StdinTaken(n), now);
+                n
+            }
+            Err(Errno::EAGAIN) => {
+                self.maybe.stdin_write = false;
+                0
+            }
+            Err(_) => {
+                self.session.handle(Input::StdinClosed, now);
+                1
+            }
+        }
+    }
+
+    fn read_client(&mut self, now: Instant) -> usize {
+        if !self.maybe.client_read || !self.session.interest().client_read {
+            return 0;
+        }
+        let Some(client) = &self.client else { return 0 };
+        let room = self.session.inbox();
+        let size = room.len();
+        let (input, moved) = match retry(|| recv(client.as_raw_fd(), room, MsgFlags::empty())) {
+            Ok(0) => {
+                self.maybe.client_read = false;
+                (Input::ClientEnded, 1)
+            }
+            Ok(n) => {
+                self.maybe.client_read = n == size;
+                (Input::ClientSent(n), n)
+            }
+            Err(Errno::EAGAIN) => {
+                self.maybe.client_read = false;
+                return 0;
+            }
+            Err(_) => (Input::ClientGone, 1),
+        };
+        self.session.handle(input, now);
+        moved
+    }
+
+    /// Does what the session asks for.
+    fn act(&mut self, context: &mut Context<'_>) {
+        while let Some(action) = self.session.poll_action() {
+            match action {
+                Action::Spawn(arguments) => self.request = Some(arguments),
+                Action::CloseStdin => {
+                    if let Some(running) = &mut self.running {
+                        close(&mut running.stdin, context.poller);
+                    }
+                }
+                Action::Terminate => self.signal(Signal::SIGTERM, context.now),
+                Action::Kill => self.signal(Signal::SIGKILL, context.now),
+                Action::Reap => self.reap(context.poller),
+                Action::Abandon => self.abandon(context.poller),
+                Action::ShutdownReply => {
+                    if let Some(client) = &self.client {
+                        let _ = shutdown(client.as_raw_fd(), Shutdown::Write);
+                    }
+                }
+                Action::CloseClient => close(&mut self.client, context.poller),
+            }
+        }
+    }
+
+    fn signal(&mut self, signal: Signal, now: Instant) {
+        if self.request.take().is_some() {
+            let cancelled = Input::SpawnFailed(SpawnError::Cancelled, ProcessLeft::No);
+            self.session.handle(cancelled, now);
+        } else if let Some(running) = &self.running {
+            log::debug!(
+                "connection {}: {signal} to group {}",
+                self.id,
+                running.process.pid()
+            );
+            if let Err(errno) = running.process.signal_group(signal) {
+                log::warn!(
+                    "connection {}: {signal} to group {}: {}",
+                    self.id,
+                    running.process.pid(),
+                    errno.desc()
+                );
+            }
+        }
+    }
+
+    fn reap(&mut self, poller: &Poller) {
+        if let Some(running) = self.running.take() {
+            self.stray = running.dissolve(poller);
+        }
+    }
+
+    fn abandon(&mut self, poller: &Poller) {
+        self.reap(poller);
+        if let Some(stray) = &self.stray {
+            log::warn!(
+                "connection {}: process {} does not end, its end is no longer waited for",
+                self.id,
+                stray.process.pid()
+            );
+        }
+    }
+
+    fn arm(&mut self, poller: &Poller) -> io::Result<()> {
+        let interest = self.session.interest();
+        if let Some(client) = &mut self.client {
+            client.arm(poller, interest.client_read, interest.client_write)?;
+        }
+        let Some(running) = &mut self.running else {
+            return Ok(());
+        };
+        if let Some(stdin) = running.stdin.as_mut().filter(|_| interest.stdin_write) {
+            stdin.arm(poller, false, true)?;
+        }
+        for (output, wanted) in running.outputs.iter_mut().zip(interest.output_read) {
+            if let Some(output) = output.as_mut().filter(|_| wanted) {
+                output.arm(poller, true, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes everything. Whatever still runs was told to end before.
+    pub fn close(mut self, poller: &Poller) -> Option<Stray> {
+        close(&mut self.client, poller);
+        self.reap(poller);
+        self.stray
+    }
+}
+
+impl Running {
+    /// Closes all pipes and takes the zombie; returns the process if it has not ended.
+    fn dissolve(self, poller: &Poller) -> Option<Stray> {
+        let [stdout, stderr] = self.outputs;
+        for mut pipe in [self.stdin, stdout, stderr] {
+            close(&mut pipe, poller);
+        }
+        match self.process.reap() {
+            Ok(()) => {
+                self.pidfd.close(poller);
+                None
+            }
+            Err(process) => Some(Stray {
+                process,
+                pidfd: self.pidfd,
+            }),
+        }
+    }
+}
+
+fn close(watched: &mut Option<Watched>, poller: &Poller) {
+    if let Some(watched) = watched.take() {
+        watched.close(poller);
+    }
+}
+
+/// Calls again what a signal has interrupted.
+fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Log lines for syslogd or stderr, through the `log` facade. Never blocks: what the other
+//! side does not take waits in a bounded queue, and what does not fit there is counted and
+//! told later.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixDatagram;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use log::{Level, LevelFilter, Metadata, Record};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, send};
+use syslog::{Facility, Formatter3164, LogFormat, Severity};
+
+/// The longest line, in bytes; what is longer is cut. A pipe takes so much in one piece.
+const LINE_MAX: usize = 4096;
+
+/// How many bytes of lines may wait.
+const QUEUE_MAX: usize = 256 * 1024;
+
+/// How long after a failure syslogd is looked for again.
+const RECONNECT: Duration = Duration::from_secs(1);
+
+/// Where syslogd listens.
+const SYSLOG: &str = "/dev/log";
+
+/// Where lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// To syslogd, facility daemon.
+    Syslog,
+    /// To standard error.
+    Stderr,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Syslog {
+        formatter: Formatter3164,
+        socket: Option<UnixDatagram>,
+        retry_at: Option<Instant>,
+    },
+    Stderr {
+        prefix: String,
+        /// stderr goes to the journal, which reads a priority in front of each line.
+        journal: bool,
+    },
+}
+
+#[derive(Debug)]
+struct State {
+    sink: Sink,
+    queue: VecDeque<Vec<u8>>,
+    queued: usize,
+    dropped: u64,
+    dropped_total: u64,
+}
+
+#[derive(Debug)]
+struct Logger {
+    state: Mutex<State>,
+}
+
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+/// Begins to log to `target`: everything at `level` and above.
+pub fn start(target: Target, level: LevelFilter) {
+    let sink = match target {
+        Target::Syslog => Sink::Syslog {
+            formatter: Formatter3164 {
+                facility: Facility::LOG_DAEMON,
+                hostname: None,
+                process: "sockexec".into(),
+                pid: std::process::id(),
+            },
+            socket: connect().ok(),
+            retry_at: None,
+        },
+        Target::Stderr => Sink::Stderr {
+            prefix: format!("sockexec[{}]: ", std::process::id()),
+            journal: std::env::var_os("JOURNAL_STREAM").is_some(),
+        },
+    };
+    let logger = LOGGER.get_or_init(|| Logger {
+        state: Mutex::new(State {
+            sink,
+            queue: VecDeque::new(),
+            queued: 0,
+            dropped: 0,
+            dropped_total: 0,
+        }),
+    });
+    // Fails only where a logger has been set before: this one.
+    let _ = log::set_logger(logger);
+    log::set_max_level(level);
+}
+
+/// Whether syslogd can be reached now.
+pub fn has_syslog() -> bool {
+    connect().is_ok()
+}
+
+/// Tries to get rid of what waits. Returns whether something still does.
+pub fn flush() -> bool {
+    LOGGER.get().is_some_and(|logger| {
+        let mut state = logger.lock();
+        state.flush();
+        !state.queue.is_empty()
+    })
+}
+
+/// How many lines were lost since the start.
+pub fn dropped() -> u64 {
+    LOGGER.get().map_or(0, |logger| logger.lock().dropped_total)
+}
+
+fn connect() -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.connect(SYSLOG)?;
+    Ok(socket)
+}
+
+impl Logger {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl log::Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        // Libraries have their say where somebody looks for a fault.
+        let own = record.target().starts_with("sockexec");
+        if self.enabled(record.metadata()) && (own || log::max_level() >= LevelFilter::Trace) {
+            let mut state = self.lock();
+            state.flush();
+            state.put(record.level(), &record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {
+        self.lock().flush();
+    }
+}
+
+impl State {
+    fn put(&mut self, level: Level, text: &str) {
+        let line = self.sink.line(level, text);
+        if self.queue.is_empty() && self.sink.write(&line) {
+            return;
+        }
+        if self.queued + line.len() > QUEUE_MAX {
+            self.dropped += 1;
+            self.dropped_total += 1;
+        } else {
+            self.queued += line.len();
+            self.queue.push_back(line);
+        }
+    }
+
+    fn flush(&mut self) {
+        while let Some(line) = self.queue.front() {
+            if !self.sink.write(line) {
+                return;
+            }
+            self.queued -= line.len();
+            self.queue.pop_front();
+        }
+        if self.dropped > 0 {
+            let text = format!(
+                "{} log lines were lost: the log did not take them",
+                self.dropped
+            );
+            let line = self.sink.line(Level::Warn, &text);
+            if self.sink.write(&line) {
+                self.dropped = 0;
+            }
+        }
+    }
+}
+
+impl Sink {
+    /// The bytes of a line, cut to [`LINE_MAX`].
+    fn line(&self, level: Level, text: &str) -> Vec<u8> {
+        let mut line = Vec::with_capacity(text.len() + 64);
+        match self {
+            Self::Syslog { formatter, .. } => {
+                // Writing to memory does not fail.
+                let _ = formatter.format(&mut line, severity(level), text);
+                line.truncate(LINE_MAX);
+            }
+            Self::Stderr { prefix, journal } => {
+                if *journal {
+                    line.extend_from_slice(format!("<{}>", severity(level) as u8).as_bytes());
+                } else {
+                    line.extend_from_slice(prefix.as_bytes());
+                }
+                line.extend_from_slice(word(level).as_bytes());
+                line.extend_from_slice(text.as_bytes());
+                line.truncate(LINE_MAX - 1);
+                line.push(b'\n');
+            }
+        }
+        line
+    }
+
+    /// Writes a line. False: not now.
+    fn write(&mut self, line: &[u8]) -> bool {
+        match self {
+            Self::Syslog {
+                socket, retry_at, ..
+            } => write_syslog(socket, retry_at, line),
+            Self::Stderr { .. } => write_stderr(line),
+        }
+    }
+}
+
+fn write_syslog(
+    socket: &mut Option<UnixDatagram>,
+    retry_at: &mut Option<Instant>,
+    line: &[u8],
+) -> bool {
+    // Twice: a syslogd that was restarted has another socket in the same place.
+    for _ in 0..2 {
+        if socket.is_none() {
+            let now = Instant::now();
+            if retry_at.is_some_and(|at| now < at) {
+                return false;
+            }
+            *socket = connect().ok();
+            *retry_at = socket.is_none().then(|| now + RECONNECT);
+        }
+        let Some(connected) = socket else {
+            return false;
+        };
+        match connected.send(line) {
+            Ok(_) => return true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Err(_) => *socket = None,
+        }
+    }
+    false
+}
+
+/// Whoever is behind stderr shares its flags, so it stays in blocking mode: a socket is
+/// told with each line not to wait, and of anything else is asked whether there is room.
+fn write_stderr(line: &[u8]) -> bool {
+    let stderr = io::stderr();
+    match send(
+        libc::STDERR_FILENO,
+        line,
+        MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+    ) {
+        Err(Errno::ENOTSOCK) => {}
+        Err(Errno::EAGAIN | Errno::EINTR) => return false,
+        Ok(_) | Err(_) => return true,
+    }
+    let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    match poll(&mut ready, PollTimeout::ZERO) {
+        Ok(1) => {
+            // An error here means that nobody reads any more: there is no one to tell.
+            let _ = nix::unistd::write(stderr.as_fd(), line);
+            true
+        }
+        _ => false,
+    }
+}
+
+fn severity(level: Level) -> Severity {
+    match level {
+        Level::Error => Severity::LOG_ERR,
+        Level::Warn => Severity::LOG_WARNING,
+        Level::Info => Severity::LOG_INFO,
+        Level::Debug | Level::Trace => Severity::LOG_DEBUG,
+    }
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error: ",
+        Level::Warn => "warning: ",
+        Level::Info => "",
+        Level::Debug | Level::Trace => "debug: ",
+    }
+}

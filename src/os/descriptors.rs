@@ -1,0 +1,97 @@
+//! Descriptors: how many there may be, and which numbers are kept free.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// The limit of descriptors before and after it was raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The soft limit with which the server was started, and which programs get back.
+    pub inherited: u64,
+    /// The soft limit now, which is the hard limit.
+    pub raised: u64,
+    /// The hard limit.
+    pub hard: u64,
+}
+
+/// Raises the soft limit of descriptors to the hard one.
+///
+/// # Errors
+///
+/// When the system refuses.
+pub fn raise_limit() -> io::Result<Limit> {
+    let (inherited, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    Ok(Limit {
+        inherited,
+        raised: hard,
+        hard,
+    })
+}
+
+/// Moves `fd` to a number that is at least `least`.
+///
+/// # Errors
+///
+/// When there is no such number free.
+pub fn move_up(fd: OwnedFd, least: RawFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() >= least {
+        return Ok(fd);
+    }
+    let moved = fcntl(fd.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(least))?;
+    // SAFETY: fcntl has just made this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
+}
+
+/// Opens `/dev/null` for reading and writing.
+///
+/// # Errors
+///
+/// When that cannot be done.
+pub fn open_null() -> io::Result<OwnedFd> {
+    Ok(OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?
+        .into())
+}
+
+/// Makes `number` another descriptor for what `fd` is, replacing what it was.
+///
+/// # Errors
+///
+/// What dup3(2) says.
+pub fn copy_to(fd: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
+    // SAFETY: the callers own `number`: it is a standard stream or one of the numbers that
+    // are kept for programs being started, and no `OwnedFd` stands for it.
+    Errno::result(unsafe { libc::dup3(fd.as_raw_fd(), number, libc::O_CLOEXEC) }).map(drop)
+}
+
+/// Makes the table of descriptors large enough for `count` now. Growing it later, while a
+/// child still shares it, would make the server wait for the kernel.
+pub fn reserve(fd: BorrowedFd<'_>, count: u64) {
+    if let Ok(last) = RawFd::try_from(count.saturating_sub(1))
+        && let Ok(copy) = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(last))
+    {
+        // SAFETY: fcntl has just made this descriptor, and nobody else knows it.
+        drop(unsafe { OwnedFd::from_raw_fd(copy) });
+    }
+}
+
+/// Makes reads and writes on `fd` return at once.
+///
+/// # Errors
+///
+/// What fcntl(2) says.
+pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    if !flags.contains(OFlag::O_NONBLOCK) {
+        fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    }
+    Ok(())
+}

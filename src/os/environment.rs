@@ -1,0 +1,133 @@
+//! The environment of programs, and where they are looked for.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+
+use crate::os::peer;
+
+/// Where programs are looked for when the server itself was started without a PATH.
+pub const PATH_DEFAULT: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Whether a variable belongs to the protocols by which a service manager speaks to the
+/// server, or tells of a client of somebody else's: no program may see those.
+fn is_kept_back(name: &[u8]) -> bool {
+    name.starts_with(b"LISTEN_")
+        || name.starts_with(b"WATCHDOG_")
+        || name == b"NOTIFY_SOCKET"
+        || peer::VARIABLES.iter().any(|v| v.as_bytes() == name)
+}
+
+/// The variables that all programs get.
+#[derive(Debug)]
+pub struct Environment {
+    /// `NAME=value` and a NUL each.
+    variables: Vec<u8>,
+    count: usize,
+    path: Vec<u8>,
+}
+
+impl Environment {
+    /// Takes the server's own, less what programs must not see.
+    pub fn inherited() -> Self {
+        Self::new(std::env::vars_os())
+    }
+
+    fn new(all: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let mut environment = Self {
+            variables: Vec::new(),
+            count: 0,
+            path: PATH_DEFAULT.to_vec(),
+        };
+        for (name, value) in all {
+            let (name, value) = (name.into_vec(), value.into_vec());
+            if is_kept_back(&name) {
+                continue;
+            }
+            for part in [&name[..], b"=", &value, b"\0"] {
+                environment.variables.extend_from_slice(part);
+            }
+            environment.count += 1;
+            if name == b"PATH" {
+                environment.path = value;
+            }
+        }
+        environment
+    }
+
+    /// `NAME=value` and a NUL each.
+    pub fn variables(&self) -> &[u8] {
+        &self.variables
+    }
+
+    /// How many variables there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Puts every file that `program` may mean into `out`, with a NUL behind each, and
+    /// returns how many. A name with a slash is itself; any other is looked for in PATH,
+    /// where an empty part is the working directory. An empty name is no file.
+    pub fn candidates(&self, program: &[u8], out: &mut Vec<u8>) -> usize {
+        if program.is_empty() {
+            return 0;
+        }
+        if program.contains(&b'/') {
+            out.extend_from_slice(program);
+            out.push(0);
+            return 1;
+        }
+        let mut count = 0;
+        for directory in self.path.split(|&b| b == b':') {
+            let directory = if directory.is_empty() {
+                b"."
+            } else {
+                directory
+            };
+            for part in [directory, b"/", program, b"\0"] {
+                out.extend_from_slice(part);
+            }
+            count += 1;
+        }
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::new(variables.iter().map(|(n, v)| (n.into(), v.into())))
+    }
+
+    #[test]
+    fn keeps_back_what_belongs_to_the_activation_protocols() {
+        let e = environment(&[
+            ("LISTEN_FDS", "1"),
+            ("LISTEN_FDNAMES", "x"),
+            ("NOTIFY_SOCKET", "/x"),
+            ("HOME", "/root"),
+            ("WATCHDOG_USEC", "1"),
+            ("IPCREMOTEPID", "1"),
+            ("NOTIFY", "kept"),
+        ]);
+        assert_eq!(e.variables(), b"HOME=/root\0NOTIFY=kept\0");
+        assert_eq!(e.count(), 2);
+    }
+
+    #[test]
+    fn candidates_are_those_of_execvp() {
+        let e = environment(&[("PATH", "/bin::/usr/bin")]);
+        let look = |name: &str| {
+            let mut out = Vec::new();
+            let count = e.candidates(name.as_bytes(), &mut out);
+            assert_eq!(out.iter().filter(|&&b| b == 0).count(), count);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(look("x"), "/bin/x\0./x\0/usr/bin/x\0");
+        assert_eq!(look("./x"), "./x\0");
+        assert_eq!(look(""), "");
+        let mut out = Vec::new();
+        assert_eq!(environment(&[]).candidates(b"x", &mut out), 6);
+    }
+}

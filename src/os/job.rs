@@ -1,0 +1,90 @@
+//! A program that was started: its process group and our ends of its pipes.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+
+use crate::program::Exit;
+
+/// A program and what connects us to it.
+#[derive(Debug)]
+pub struct Job {
+    /// The process, whose number is also that of its group.
+    pub process: Process,
+    /// Becomes readable when the process has ended.
+    pub pidfd: OwnedFd,
+    /// What the program reads.
+    pub stdin: OwnedFd,
+    /// What the program writes, by stream.
+    pub outputs: [OwnedFd; 2],
+}
+
+/// A process of ours that has not been reaped, so that its number, and its group's, cannot
+/// have been given to anybody else.
+#[derive(Debug)]
+pub struct Process {
+    pid: Pid,
+}
+
+impl Process {
+    /// Takes charge of a child.
+    pub(in crate::os) fn new(pid: Pid) -> Self {
+        Self { pid }
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Sends `signal` to the process group.
+    ///
+    /// # Errors
+    ///
+    /// EPERM where none of its processes may be signalled.
+    pub fn signal_group(&self, signal: Signal) -> Result<(), Errno> {
+        match killpg(self.pid, signal) {
+            // The child has not yet come to make the group: it is alone.
+            Err(Errno::ESRCH) => kill(self.pid, signal),
+            result => result,
+        }
+    }
+
+    /// How the process has ended, if it has. It stays a zombie.
+    pub fn exit(&self) -> Option<Exit> {
+        wait(self.pid, libc::WNOWAIT).ok().flatten()
+    }
+
+    /// Takes the zombie. Returns the process if it has not ended.
+    ///
+    /// # Errors
+    ///
+    /// The process, when it is still there.
+    pub fn reap(self) -> Result<(), Self> {
+        match wait(self.pid, 0) {
+            Ok(None) => Err(self),
+            Ok(Some(_)) | Err(_) => Ok(()),
+        }
+    }
+}
+
+fn wait(pid: Pid, flags: libc::c_int) -> io::Result<Option<Exit>> {
+    // nix turns a real-time signal into an error, so this is the plain call.
+    // SAFETY: all-zero is a valid siginfo_t, and waitid only writes to it.
+    let (result, info) = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        let flags = flags | libc::WEXITED | libc::WNOHANG;
+        let result = libc::waitid(libc::P_PID, pid.as_raw() as libc::id_t, &mut info, flags);
+        (result, info)
+    };
+    Errno::result(result)?;
+    // SAFETY: waitid has filled in these fields, or left them zero.
+    let (reaped, status) = unsafe { (info.si_pid(), info.si_status()) };
+    Ok((reaped != 0).then_some(match info.si_code {
+        libc::CLD_EXITED => Exit::Code(status),
+        _ => Exit::Signal(status),
+    }))
+}

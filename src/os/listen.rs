@@ -1,0 +1,263 @@
+//! Sockets on which clients come: handed over by systemd, inetd or s6, or bound here.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use listenfd::ListenFd;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, accept4, bind, connect,
+    getsockname, getsockopt, listen, setsockopt, socket, sockopt,
+};
+use nix::sys::stat::{Mode, umask};
+
+use crate::os::descriptors::{copy_to, move_up, open_null, set_nonblocking};
+use crate::os::peer;
+
+/// A socket that came with the process, and the name it was given.
+#[derive(Debug)]
+pub struct Inherited {
+    /// The socket.
+    pub socket: OwnedFd,
+    /// `FileDescriptorName=` of the unit, where there is one.
+    pub name: Option<String>,
+    /// Whether it listens. If not, it is a client.
+    pub listens: bool,
+}
+
+/// Takes the sockets that systemd's protocol of socket activation hands over, and moves
+/// them to numbers from `least` on.
+///
+/// # Errors
+///
+/// When one of them is no stream socket.
+pub fn from_activation(least: RawFd) -> io::Result<Vec<Inherited>> {
+    let mut given = ListenFd::from_env();
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
+    let mut all = Vec::new();
+    for index in 0..given.len() {
+        let name = names.next().filter(|name| !name.is_empty());
+        let Some(fd) = given.take_raw_fd(index)? else {
+            continue;
+        };
+        // SAFETY: the protocol gives this descriptor to this process, and listenfd has
+        // given it away just once.
+        let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+        let socket = move_up(socket, least)?;
+        all.push(inherit(socket, name.map(str::to_owned))?);
+    }
+    Ok(all)
+}
+
+/// Takes the socket that inetd or s6 passes as descriptor 0, to a number from `least` on.
+/// Standard streams that are this socket become `/dev/null`.
+///
+/// # Errors
+///
+/// When descriptor 0 is no stream socket.
+pub fn from_stdin(least: RawFd) -> io::Result<Inherited> {
+    let stdin = io::stdin();
+    let socket = move_up(stdin.as_fd().try_clone_to_owned()?, least)?;
+    let inherited = inherit(socket, None)?;
+    let null = open_null()?;
+    let identity = |fd: BorrowedFd<'_>| nix::sys::stat::fstat(fd).map(|s| (s.st_dev, s.st_ino));
+    let ours = identity(inherited.socket.as_fd())?;
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    for stream in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
+        if identity(stream) == Ok(ours) {
+            copy_to(null.as_fd(), stream.as_raw_fd())?;
+        }
+    }
+    Ok(inherited)
+}
+
+fn inherit(socket: OwnedFd, name: Option<String>) -> io::Result<Inherited> {
+    let wrong = |what: &str| {
+        let label = name.as_deref().unwrap_or("without a name");
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("the descriptor handed over ({label}) {what}"),
+        )
+    };
+    match getsockopt(&socket, sockopt::SockType) {
+        Ok(SockType::Stream) => {}
+        Ok(_) => return Err(wrong("is not a stream socket")),
+        Err(_) => return Err(wrong("is not a socket")),
+    }
+    let address: SockaddrStorage = getsockname(socket.as_raw_fd())?;
+    if let Some(address) = peer::inet(&address)
+        && !address.ip().is_loopback()
+    {
+        return Err(wrong(&format!(
+            "is bound to {address}: TCP is served on a loopback address only"
+        )));
+    }
+    let listens = getsockopt(&socket, sockopt::AcceptConn)?;
+    set_nonblocking(socket.as_fd())?;
+    Ok(Inherited {
+        socket,
+        name,
+        listens,
+    })
+}
+
+/// A socket in the file system that this process has bound.
+#[derive(Debug)]
+pub struct Bound {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Bound {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes the socket, unless something else has taken its place.
+    pub fn remove(&self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|m| (m.dev(), m.ino()) == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Listens at `path`, with `mode` from the first moment on and `queue` connections waiting
+/// at most. Replaces a socket on which nobody listens any more, and nothing else.
+///
+/// # Errors
+///
+/// When the path is in use, is no socket or is too long, or the system refuses. The message says which.
+pub fn listen_at(path: &Path, mode: u32, queue: usize) -> io::Result<(OwnedFd, Bound)> {
+    let address = UnixAddr::new(path).map_err(|errno| match errno {
+        Errno::ENAMETOOLONG => io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "the path has {} bytes, a socket's may have at most 107",
+                path.as_os_str().len()
+            ),
+        ),
+        errno => errno.into(),
+    })?;
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let new = || socket(AddressFamily::Unix, SockType::Stream, flags, None);
+    let fd = new()?;
+    match bind_with_mode(&fd, &address, mode) {
+        Err(Errno::EADDRINUSE) => {
+            // Two servers that start at once must not each remove the other's socket.
+            let _lock = lock_directory(path)?;
+            make_way(path, &address, &new()?)?;
+            bind_with_mode(&fd, &address, mode)?;
+        }
+        result => result?,
+    }
+    let metadata = fs::symlink_metadata(path)?;
+    let bound = Bound {
+        path: std::path::absolute(path)?,
+        identity: (metadata.dev(), metadata.ino()),
+    };
+    let backlog = i32::try_from(queue).unwrap_or(i32::MAX);
+    listen(&fd, Backlog::new(backlog)?).inspect_err(|_| bound.remove())?;
+    Ok((fd, bound))
+}
+
+fn bind_with_mode(fd: &OwnedFd, address: &UnixAddr, mode: u32) -> Result<(), Errno> {
+    // bind(2) makes the file with all permissions less the mask's: no moment in between.
+    let before = umask(Mode::from_bits_truncate(!mode & 0o777));
+    let result = bind(fd.as_raw_fd(), address);
+    umask(before);
+    result
+}
+
+fn lock_directory(path: &Path) -> io::Result<Flock<fs::File>> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let directory = fs::File::open(parent.unwrap_or(Path::new(".")))?;
+    Flock::lock(directory, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => {
+            io::Error::new(io::ErrorKind::AddrInUse, "another server is starting there")
+        }
+        errno => errno.into(),
+    })
+}
+
+/// Removes what is at `path` if it is a socket on which nobody listens.
+fn make_way(path: &Path, address: &UnixAddr, probe: &OwnedFd) -> io::Result<()> {
+    let in_use = |what: &str| Err(io::Error::new(io::ErrorKind::AddrInUse, what.to_owned()));
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return in_use("there is something that is not a socket, it stays as it is");
+        }
+        Ok(_) => {}
+    }
+    match connect(probe.as_raw_fd(), address) {
+        Err(Errno::ECONNREFUSED) => fs::remove_file(path),
+        Err(Errno::ENOENT) => Ok(()),
+        Ok(()) | Err(Errno::EAGAIN) => in_use("a server is listening there"),
+        Err(errno) => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            format!(
+                "cannot tell whether a server is listening there: {}",
+                errno.desc()
+            ),
+        )),
+    }
+}
+
+/// Why no connection was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptError {
+    /// There is none.
+    Empty,
+    /// That one has gone; there may be others.
+    Lost,
+    /// The system is short of something, which will pass.
+    Shortage(Errno),
+    /// The socket is of no use.
+    Broken(Errno),
+}
+
+/// Accepts a connection.
+///
+/// # Errors
+///
+/// See [`AcceptError`].
+pub fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd, AcceptError> {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    match accept4(listener.as_raw_fd(), flags) {
+        // SAFETY: accept4 has just made this descriptor, and nobody else knows it.
+        Ok(fd) => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        Err(Errno::EAGAIN) => Err(AcceptError::Empty),
+        Err(e @ (Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS)) => {
+            Err(AcceptError::Shortage(e))
+        }
+        Err(e @ (Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP)) => {
+            Err(AcceptError::Broken(e))
+        }
+        Err(_) => Err(AcceptError::Lost),
+    }
+}
+
+/// Sends small replies at once, where the socket would rather collect them.
+pub fn set_nodelay(socket: &OwnedFd) {
+    // A UNIX socket does not know the option and does not need it.
+    let _ = setsockopt(socket, sockopt::TcpNoDelay, &true);
+}
+
+/// A readable name for a listening socket.
+pub fn describe(socket: &OwnedFd) -> String {
+    match getsockname::<SockaddrStorage>(socket.as_raw_fd()) {
+        Ok(address) => address.as_unix_addr().and_then(UnixAddr::path).map_or_else(
+            || address.to_string(),
+            |path| OsString::from(path).to_string_lossy().into_owned(),
+        ),
+        Err(_) => "an unknown socket".into(),
+    }
+}

@@ -1,0 +1,12 @@
+//! What the server asks of the system. Knows no protocol and no session.
+
+pub mod child;
+pub mod descriptors;
+pub mod environment;
+pub mod job;
+pub mod launch;
+pub mod listen;
+pub mod notify;
+pub mod peer;
+pub mod poller;
+pub mod signals;

@@ -1,0 +1,101 @@
+//! Who is at the other end of a socket.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{SockaddrLike, SockaddrStorage, getpeername, getsockopt, sockopt};
+
+/// A client, as the kernel vouches for it: who it was when it connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A process on a UNIX socket.
+    Local {
+        /// Its effective user.
+        uid: u32,
+        /// Its effective group.
+        gid: u32,
+        /// Its number; 0 when it is in a pid namespace that is not visible from here.
+        pid: i32,
+    },
+    /// A TCP connection. The kernel does not tell who is behind it.
+    Tcp(SocketAddr),
+    /// Neither; such a socket can only have been handed over.
+    Unknown,
+}
+
+impl Peer {
+    /// Asks for the peer of `socket`.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not know.
+    pub fn of(socket: &(impl AsFd + AsRawFd)) -> Result<Self, Errno> {
+        match getsockopt(socket, sockopt::PeerCredentials) {
+            Ok(credentials) if credentials.uid() != u32::MAX => Ok(Self::Local {
+                uid: credentials.uid(),
+                gid: credentials.gid(),
+                pid: credentials.pid(),
+            }),
+            _ => Self::of_inet(socket),
+        }
+    }
+
+    fn of_inet(socket: &impl AsRawFd) -> Result<Self, Errno> {
+        let address = getpeername::<SockaddrStorage>(socket.as_raw_fd())?;
+        Ok(inet(&address).map_or(Self::Unknown, Self::Tcp))
+    }
+
+    /// The variables by which a program learns who asked for it, as the UCSPI convention
+    /// has them, each `NAME=value`.
+    pub fn variables(&self) -> Vec<String> {
+        match self {
+            Self::Local { uid, gid, pid } => vec![
+                "PROTO=IPC".into(),
+                format!("IPCREMOTEEUID={uid}"),
+                format!("IPCREMOTEEGID={gid}"),
+                format!("IPCREMOTEPID={pid}"),
+            ],
+            Self::Tcp(address) => vec![
+                "PROTO=TCP".into(),
+                format!("TCPREMOTEIP={}", address.ip()),
+                format!("TCPREMOTEPORT={}", address.port()),
+            ],
+            Self::Unknown => Vec::new(),
+        }
+    }
+}
+
+/// The names of all variables that [`Peer::variables`] may set.
+pub const VARIABLES: [&str; 6] = [
+    "PROTO",
+    "IPCREMOTEEUID",
+    "IPCREMOTEEGID",
+    "IPCREMOTEPID",
+    "TCPREMOTEIP",
+    "TCPREMOTEPORT",
+];
+
+/// The address as the standard library has it, if it is an Internet address.
+pub fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
+    address.family()?;
+    let v4 = address
+        .as_sockaddr_in()
+        .map(|a| SocketAddr::from((a.ip(), a.port())));
+    v4.or_else(|| {
+        address
+            .as_sockaddr_in6()
+            .map(|a| SocketAddr::from((a.ip(), a.port())))
+    })
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local { uid, gid, pid } => write!(f, "uid={uid} gid={gid} pid={pid}"),
+            Self::Tcp(address) => write!(f, "tcp={address}"),
+            Self::Unknown => f.write_str("peer=unknown"),
+        }
+    }
+}

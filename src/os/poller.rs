@@ -1,0 +1,280 @@
+//! The one place in which the server waits: tokens for keys, and descriptors that leave
+//! the poller before they are closed.
+//!
+//! Everything is one-shot: what has fired stays silent until it is armed again, so a
+//! paused pipe costs nothing and a hang-up is told once.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use polling::{Event, Events, PollMode};
+
+/// Names a connection. Never used again, so what was meant for one that has gone finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId(u64);
+
+impl ConnectionId {
+    /// Keys below the first connection's belong to signals and listeners.
+    const FIRST: u64 = 1024;
+
+    /// The first of a server.
+    pub const fn first() -> Self {
+        Self(Self::FIRST)
+    }
+
+    /// The one after this.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl std::fmt::Display for ConnectionId {
+    /// Counts from 1, for people.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0 - Self::FIRST + 1)
+    }
+}
+
+/// One of a connection's descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The client's socket.
+    Client,
+    /// The program's standard input.
+    Stdin,
+    /// The program's standard output.
+    Stdout,
+    /// The program's standard error.
+    Stderr,
+    /// The program's process.
+    Process,
+}
+
+impl Part {
+    const ALL: [Self; 5] = [
+        Self::Client,
+        Self::Stdin,
+        Self::Stdout,
+        Self::Stderr,
+        Self::Process,
+    ];
+}
+
+/// Whose readiness an event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// A signal has come.
+    Signals,
+    /// A listening socket, by its place in the server's list.
+    Listener(usize),
+    /// A descriptor of a connection.
+    Connection(ConnectionId, Part),
+}
+
+/// The most listening sockets that tokens can tell apart.
+pub const LISTENERS_MAX: usize = ConnectionId::FIRST as usize - 1;
+
+const PARTS: u64 = 8;
+
+impl Token {
+    fn key(self) -> usize {
+        let key = match self {
+            Self::Signals => 0,
+            Self::Listener(index) => {
+                assert!(index < LISTENERS_MAX, "{index} listeners");
+                1 + index as u64
+            }
+            Self::Connection(id, part) => id.0 * PARTS + part as u64,
+        };
+        key as usize
+    }
+
+    fn from_key(key: usize) -> Option<Self> {
+        let key = key as u64;
+        match (key / PARTS, key) {
+            (_, 0) => Some(Self::Signals),
+            (id, _) if id >= ConnectionId::FIRST => {
+                let part = *Part::ALL.get((key % PARTS) as usize)?;
+                Some(Self::Connection(ConnectionId(id), part))
+            }
+            (_, index) => Some(Self::Listener(index as usize - 1)),
+        }
+    }
+}
+
+/// What an event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Whose it is.
+    pub token: Token,
+    /// Bytes, a connection or the end can be read.
+    pub readable: bool,
+    /// There is room, or nobody will ever read.
+    pub writable: bool,
+    /// Both directions of a socket are shut down, or a pipe's other end is gone.
+    pub hangup: bool,
+}
+
+/// Waits for descriptors.
+#[derive(Debug)]
+pub struct Poller {
+    inner: polling::Poller,
+    events: Events,
+}
+
+impl Poller {
+    /// # Errors
+    ///
+    /// When the system gives no descriptors for it.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            inner: polling::Poller::new()?,
+            events: Events::new(),
+        })
+    }
+
+    /// Waits until something is ready or `timeout` has passed, and puts what is ready
+    /// into `ready`.
+    ///
+    /// # Errors
+    ///
+    /// Only what the server cannot go on after.
+    pub fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
+        ready.clear();
+        self.events.clear();
+        self.inner.wait(&mut self.events, timeout)?;
+        ready.extend(self.events.iter().filter_map(|event| {
+            Some(Ready {
+                token: Token::from_key(event.key)?,
+                readable: event.readable,
+                writable: event.writable,
+                hangup: event.is_interrupt(),
+            })
+        }));
+        Ok(())
+    }
+}
+
+/// A descriptor that a [`Poller`] watches.
+#[derive(Debug)]
+pub struct Watched {
+    fd: OwnedFd,
+    token: Token,
+    added: bool,
+    armed: Option<(bool, bool)>,
+}
+
+impl Watched {
+    /// Takes `fd`, to be armed as `token` later.
+    pub fn new(fd: impl Into<OwnedFd>, token: Token) -> Self {
+        Self {
+            fd: fd.into(),
+            token,
+            added: false,
+            armed: None,
+        }
+    }
+
+    /// Sees to it that an event comes when what is asked for is ready; a hang-up always
+    /// is. Does nothing where that holds already.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no memory for it.
+    pub fn arm(&mut self, poller: &Poller, readable: bool, writable: bool) -> io::Result<()> {
+        if let Some((r, w)) = self.armed
+            && r >= readable
+            && w >= writable
+        {
+            return Ok(());
+        }
+        let event = Event::new(self.token.key(), readable, writable);
+        if self.added {
+            poller.inner.modify(&self.fd, event)?;
+        } else {
+            // SAFETY: a `Watched` is the only owner of its descriptor and leaves the
+            // poller before it closes it, in `close`, or with the poller itself.
+            unsafe {
+                poller
+                    .inner
+                    .add_with_mode(&self.fd, event, PollMode::Oneshot)?;
+            }
+            self.added = true;
+        }
+        self.armed = Some((readable, writable));
+        Ok(())
+    }
+
+    /// Its event has come: it is not armed any more.
+    pub fn fired(&mut self) {
+        self.armed = None;
+    }
+
+    /// Leaves the poller, then closes. In this order, because a child between its clone and
+    /// its exec may hold a copy, which would keep the descriptor in the poller for ever.
+    pub fn close(self, poller: &Poller) {
+        if self.added {
+            // The only way to fail is not to be there.
+            let _ = poller.inner.delete(&self.fd);
+        }
+    }
+
+    /// Who it is.
+    pub fn token(&self) -> Token {
+        self.token
+    }
+}
+
+impl AsFd for Watched {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Watched {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn tokens_and_keys() {
+        let id = ConnectionId::first().next();
+        assert_eq!(id.to_string(), "2");
+        let mut tokens = vec![
+            Token::Signals,
+            Token::Listener(0),
+            Token::Listener(LISTENERS_MAX - 1),
+        ];
+        tokens.extend(Part::ALL.map(|part| Token::Connection(id, part)));
+        for token in tokens {
+            assert_eq!(Token::from_key(token.key()), Some(token));
+        }
+    }
+
+    #[test]
+    fn one_shot_and_hangup() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let token = Token::Listener(0);
+        let (mut poller, mut ready) = (Poller::new().unwrap(), Vec::new());
+        let mut watched = Watched::new(ours, token);
+        watched.arm(&poller, false, false).unwrap();
+        drop(theirs);
+        poller.wait(&mut ready, None).unwrap();
+        assert_eq!(
+            (ready.len(), ready[0].token, ready[0].hangup),
+            (1, token, true)
+        );
+        watched.fired();
+        poller.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        assert!(ready.is_empty());
+        watched.close(&poller);
+    }
+}

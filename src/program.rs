@@ -1,0 +1,160 @@
+//! What all parts say of a program: its arguments, its outputs, how it ended, why it was
+//! not started. Plain values, which know nobody.
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+/// One of a program's two outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stream {
+    /// Descriptor 1 of the program.
+    Stdout = 0,
+    /// Descriptor 2 of the program.
+    Stderr = 1,
+}
+
+impl Stream {
+    /// Both, in the order in which they are served.
+    pub const BOTH: [Self; 2] = [Self::Stdout, Self::Stderr];
+}
+
+/// A program's arguments, `argv[0]` first: each ends with a NUL, as execve(2) wants them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Arguments {
+    /// Adds bytes, none of them NUL, to the argument that is being built.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Ends the argument that is being built.
+    pub fn end(&mut self) {
+        self.bytes.push(0);
+        self.count += 1;
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many bytes they take, the NULs included.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The arguments without their NULs.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes
+            .split_inclusive(|&b| b == 0)
+            .map(|argument| &argument[..argument.len() - 1])
+    }
+
+    /// The name of the program, `argv[0]`.
+    pub fn program(&self) -> &[u8] {
+        self.iter().next().unwrap_or_default()
+    }
+
+    /// The arguments with their NULs, one after the other.
+    pub fn as_bytes_with_nul(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl<S: AsRef<[u8]>> FromIterator<S> for Arguments {
+    /// # Panics
+    ///
+    /// When an argument holds a NUL.
+    fn from_iter<I: IntoIterator<Item = S>>(arguments: I) -> Self {
+        let mut all = Self::default();
+        for argument in arguments {
+            assert!(!argument.as_ref().contains(&0), "a NUL in an argument");
+            all.extend(argument.as_ref());
+            all.end();
+        }
+        all
+    }
+}
+
+/// How a program ended, as wait(2) tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It exited with this code.
+    Code(i32),
+    /// A signal of this number ended it.
+    Signal(i32),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit={code}"),
+            Self::Signal(number) => write!(f, "signal={number}"),
+        }
+    }
+}
+
+/// Why a program was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpawnError {
+    /// execve(2) failed.
+    Exec(Errno),
+    /// The program is there, but not what its first line names as its interpreter.
+    Interpreter(Errno),
+    /// The system is short of what a new process needs.
+    Start(Errno),
+    /// The request had to wait for its turn until it was too late or not wanted any more.
+    Cancelled,
+}
+
+impl SpawnError {
+    /// The exit code that tells it: 127 not found, 126 cannot be run, 111 a shortage.
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Self::Exec(Errno::ENOENT) => 127,
+            Self::Exec(
+                Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EIO,
+            )
+            | Self::Start(_)
+            | Self::Cancelled => 111,
+            Self::Exec(_) | Self::Interpreter(_) => 126,
+        }
+    }
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exec(errno) => f.write_str(errno.desc()),
+            Self::Interpreter(errno) => write!(f, "bad interpreter: {}", errno.desc()),
+            Self::Start(errno) => write!(f, "cannot start a process: {}", errno.desc()),
+            Self::Cancelled => f.write_str("not started in time"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_programs_that_cannot_run() {
+        for (error, code) in [
+            (SpawnError::Exec(Errno::ENOENT), 127),
+            (SpawnError::Interpreter(Errno::ENOENT), 126),
+            (SpawnError::Exec(Errno::EACCES), 126),
+            (SpawnError::Exec(Errno::ENOEXEC), 126),
+            (SpawnError::Exec(Errno::E2BIG), 126),
+            (SpawnError::Exec(Errno::ENOTDIR), 126),
+            (SpawnError::Exec(Errno::EAGAIN), 111),
+            (SpawnError::Start(Errno::EMFILE), 111),
+        ] {
+            assert_eq!(error.exit_code(), code, "{error:?}");
+        }
+    }
+}
