@@ -1,0 +1,144 @@
+--- Runs a program to its end: `resty.exec`.
+--
+-- `exec.new(path)` gives a `prog` that is called with a command and returns a table of what the
+-- program printed and how it ended. This file collects; the conversation is `resty.exec.socket`'s.
+
+local socket = require 'resty.exec.socket'
+local netstring = require 'resty.exec.netstring'
+
+local exec = { _VERSION = '4.0.0' }
+
+local Prog = {}
+
+-- A plain Lua 5.1 cannot yield out of a pcall, and an output callback may want to yield.
+local guards_callbacks = rawget(_G, 'jit') ~= nil or _VERSION ~= 'Lua 5.1'
+
+local function is_callable(value)
+    if type(value) == 'function' then
+        return true
+    end
+    local meta = getmetatable(value)
+    return type(meta) == 'table' and meta.__call ~= nil
+end
+
+-- What is kept of a reply until it is complete. Outputs are lists of pieces, joined once.
+local function new_reply(job)
+    local sinks = {}
+    for _, typ in ipairs { 'stdout', 'stderr' } do
+        sinks[typ] = is_callable(job[typ]) and job[typ] or nil
+    end
+    return { stdout = {}, stderr = {}, unknown = {}, ending = {}, sinks = sinks }
+end
+
+local function add(reply, typ, data)
+    if reply.sinks[typ] then
+        reply.sinks[typ](data)
+    elseif typ == 'stdout' or typ == 'stderr' then
+        reply[typ][#reply[typ] + 1] = data
+    elseif typ == 'exitcode' or typ == 'termsig' then
+        reply.ending[typ] = data
+    else
+        -- As it came over the socket, so that a report of it loses nothing.
+        local pair = netstring.encode(typ) .. netstring.encode(tostring(data))
+        reply.unknown[#reply.unknown + 1] = pair
+    end
+end
+
+local function joined(pieces)
+    return #pieces > 0 and table.concat(pieces) or nil
+end
+
+local function result(reply)
+    return {
+        stdout = joined(reply.stdout),
+        stderr = joined(reply.stderr),
+        unknown = joined(reply.unknown),
+        exitcode = reply.ending.exitcode,
+        termsig = reply.ending.termsig,
+    }
+end
+
+-- Receives until the server closes. A server that was seen to end the program but does not close
+-- has still said everything; one that closes without that word has not.
+local function collect(client, reply, timeout_fatal)
+    while true do
+        local moved = client:moved()
+        local data, typ, err = client:receive()
+        local ended = next(reply.ending) ~= nil
+        if data then
+            add(reply, typ, data)
+        elseif ended and (err == 'closed' or err == 'timeout') then
+            return true
+        elseif err ~= 'timeout' then
+            return nil, err
+        elseif timeout_fatal and client:moved() == moved then
+            return nil, err
+        end
+    end
+end
+
+-- A callback that fails ends the program, and then fails its caller.
+local function collect_guarded(client, ...)
+    if not guards_callbacks then
+        return collect(client, ...)
+    end
+    local whole, done, err = pcall(collect, client, ...)
+    if not whole then
+        client:close()
+        error(done, 0)
+    end
+    return done, err
+end
+
+local function run(job)
+    local argv, stdin = job.argv or {}, job.stdin
+    if type(argv) == 'string' then
+        argv = { argv }
+    end
+    stdin = type(stdin) == 'number' and tostring(stdin) or stdin or ''
+    if type(stdin) ~= 'string' then
+        return nil, 'stdin must be a string'
+    end
+    local client = socket:new { timeout = job.timeout }
+    local done, err = client:connect(job.path)
+    if not done then
+        return nil, err
+    end
+    local reply = new_reply(job)
+    done, err = client:send_request(argv, stdin)
+    if done then
+        done, err = collect_guarded(client, reply, job.timeout_fatal)
+    end
+    client:close()
+    if not done then
+        return nil, err, result(reply)
+    end
+    return result(reply)
+end
+
+local FIELDS = { 'path', 'argv', 'stdin', 'stdout', 'stderr', 'timeout', 'timeout_fatal' }
+
+-- `prog()`, `prog('name', 'argument')` or `prog { argv = … }`. What a call names stands for this
+-- call only; everything else is as it was set on the object.
+function Prog:__call(first, ...)
+    local named = type(first) == 'table' and first or {}
+    local job = {}
+    for _, field in ipairs(FIELDS) do
+        if named[field] ~= nil then
+            job[field] = named[field]
+        else
+            job[field] = self[field]
+        end
+    end
+    if first ~= nil and named ~= first then
+        job.argv = { first, ... }
+    end
+    return run(job)
+end
+
+--- A program runner on the server's UNIX socket at `path`.
+function exec.new(path)
+    return setmetatable({ path = path, timeout = 60000, timeout_fatal = true }, Prog)
+end
+
+return exec
