@@ -171,7 +171,8 @@ impl Connection {
             Ok(()) => Input::Started,
             Err(error) => Input::SpawnFailed(error, ProcessLeft::Yes),
         };
-        self.inform(input, context);
+        self.session.handle(input, context.now);
+        self.pump(context);
     }
 
     /// Tells the session something that concerns no descriptor.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use log::{Level, LevelFilter, Metadata, Record};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, getsockopt, send, sockopt};
 use syslog::{Facility, Formatter3164, LogFormat, Severity};
 
 /// The longest line, in bytes; what is longer is cut. A pipe takes so much in one piece.
@@ -45,6 +45,7 @@ enum Sink {
     },
     Stderr {
         prefix: String,
+        socket: bool,
         /// stderr goes to the journal, which reads a priority in front of each line.
         journal: bool,
     },
@@ -81,6 +82,7 @@ pub fn start(target: Target, level: LevelFilter) {
         },
         Target::Stderr => Sink::Stderr {
             prefix: format!("sockexec[{}]: ", std::process::id()),
+            socket: getsockopt(&io::stderr(), sockopt::SockType).is_ok(),
             journal: std::env::var_os("JOURNAL_STREAM").is_some(),
         },
     };
@@ -196,7 +198,9 @@ impl Sink {
                 let _ = formatter.format(&mut line, severity(level), text);
                 line.truncate(LINE_MAX);
             }
-            Self::Stderr { prefix, journal } => {
+            Self::Stderr {
+                prefix, journal, ..
+            } => {
                 if *journal {
                     line.extend_from_slice(format!("<{}>", severity(level) as u8).as_bytes());
                 } else {
@@ -217,7 +221,7 @@ impl Sink {
             Self::Syslog {
                 socket, retry_at, ..
             } => write_syslog(socket, retry_at, line),
-            Self::Stderr { .. } => write_stderr(line),
+            Self::Stderr { socket, .. } => write_stderr(*socket, line),
         }
     }
 }
@@ -251,21 +255,19 @@ fn write_syslog(
 
 /// Whoever is behind stderr shares its flags, so it stays in blocking mode: a socket is
 /// told with each line not to wait, and of anything else is asked whether there is room.
-fn write_stderr(line: &[u8]) -> bool {
+fn write_stderr(socket: bool, line: &[u8]) -> bool {
     let stderr = io::stderr();
-    match send(
-        libc::STDERR_FILENO,
-        line,
-        MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
-    ) {
-        Err(Errno::ENOTSOCK) => {}
-        Err(Errno::EAGAIN | Errno::EINTR) => return false,
-        Ok(_) | Err(_) => return true,
+    if socket {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        // Any other error means that nobody reads any more: there is no one to tell.
+        return !matches!(
+            send(libc::STDERR_FILENO, line, flags),
+            Err(Errno::EAGAIN | Errno::EINTR)
+        );
     }
     let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
     match poll(&mut ready, PollTimeout::ZERO) {
         Ok(1) => {
-            // An error here means that nobody reads any more: there is no one to tell.
             let _ = nix::unistd::write(stderr.as_fd(), line);
             true
         }

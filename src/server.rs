@@ -26,7 +26,7 @@ use crate::wire::buffer::Pool;
 
 /// When to look again whether a program that is being started has taken its descriptors,
 /// if nothing else wakes the server before.
-const SETTLE: Duration = Duration::from_millis(1);
+const SETTLE: Duration = Duration::from_millis(10);
 
 /// How long no connection is accepted after the system was short of something.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -82,7 +82,8 @@ pub struct Server {
     signals_watched: Watched,
     notifier: Notifier,
     listeners: Vec<(Watched, Option<Bound>)>,
-    connections: BTreeMap<ConnectionId, Entry>,
+    /// Boxed, because an entry is taken out while its connection works.
+    connections: BTreeMap<ConnectionId, Box<Entry>>,
     next_id: ConnectionId,
     timers: BTreeSet<(Instant, ConnectionId)>,
     /// Requests whose turn has not come, in their order.
@@ -374,7 +375,7 @@ impl Server {
     }
 
     /// Puts a connection back where it belongs, or removes it.
-    fn settle(&mut self, id: ConnectionId, mut entry: Entry) {
+    fn settle(&mut self, id: ConnectionId, mut entry: Box<Entry>) {
         if let Some(stray) = entry.connection.take_stray() {
             // It counts as a program until it has gone.
             self.strays.insert(id, stray);
@@ -482,7 +483,7 @@ impl Server {
             program: false,
             queued: false,
         };
-        self.connections.insert(id, entry);
+        self.connections.insert(id, Box::new(entry));
         self.with(id, |connection, context| connection.pump(context));
         self.limit_lingering();
     }

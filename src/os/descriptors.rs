@@ -95,3 +95,12 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     }
     Ok(())
 }
+
+/// The same for a descriptor that was just made, and so has no other flags to keep.
+///
+/// # Errors
+///
+/// What fcntl(2) says.
+pub fn set_new_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop)
+}

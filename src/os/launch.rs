@@ -27,7 +27,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{Pid, pipe2};
 
 use crate::os::child::{self, Plan};
-use crate::os::descriptors::{self, copy_to, set_nonblocking};
+use crate::os::descriptors::{self, copy_to, set_new_nonblocking};
 use crate::os::environment::Environment;
 use crate::os::job::{Job, Process};
 use crate::os::peer::Peer;
@@ -160,7 +160,7 @@ impl<T: Copy> Launcher<T> {
         let (stdout, stdout_theirs) = pipe2(OFlag::O_CLOEXEC)?;
         let (stderr, stderr_theirs) = pipe2(OFlag::O_CLOEXEC)?;
         for ours in [&stdin, &stdout, &stderr] {
-            set_nonblocking(ours.as_fd())?;
+            set_new_nonblocking(ours.as_fd())?;
         }
         let first = 3 + 3 * place as RawFd;
         nest.plan.streams = [first, first + 1, first + 2];
