@@ -80,17 +80,19 @@ fn systemd_hands_over_two_sockets_with_names() {
 }
 
 #[test]
-fn sockets_from_systemd_come_before_the_path() {
+fn a_path_beside_a_socket_from_systemd_is_refused() {
     let directory = Directory::new();
     let (given, path) = (directory.join("given"), directory.join("path"));
     let options = ["-l", given.to_str().unwrap()];
     let arguments = ["--log", "stderr", path.to_str().unwrap()];
-    let Some(starter) = socket_activate(&options, &arguments) else {
+    let Some(mut starter) = socket_activate(&options, &arguments) else {
         return;
     };
-    serves(&given);
+    // Which of the two is meant nobody can know.
+    drop(Client::connect(&given));
+    assert_eq!(starter.wait().code(), Some(100));
+    starter.wait_for(path.to_str().unwrap());
     assert!(!path.exists());
-    drop(starter);
 }
 
 #[test]

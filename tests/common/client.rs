@@ -16,7 +16,10 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
+    /// What is not yet a pair.
     received: Vec<u8>,
+    /// What of stdout is not yet a line, or not yet asked for.
+    text: Vec<u8>,
 }
 
 impl Client {
@@ -40,6 +43,7 @@ impl Client {
         Ok(Self {
             stream: fd.into(),
             received: Vec::new(),
+            text: Vec::new(),
         })
     }
 
@@ -101,13 +105,18 @@ impl Client {
     /// Waits for stdout up to the end of a line, and returns the line.
     #[track_caller]
     pub fn line(&mut self) -> String {
-        let mut line = Vec::new();
-        while line.last() != Some(&b'\n') {
+        let end = loop {
+            if let Some(at) = self.text.iter().position(|&b| b == b'\n') {
+                break at;
+            }
             let (kind, data) = self.pair();
             assert_eq!(kind, "stdout", "{}", data.escape_ascii());
-            line.extend_from_slice(&data);
-        }
-        String::from_utf8(line).unwrap().trim_end().to_owned()
+            self.text.extend_from_slice(&data);
+        };
+        let rest = self.text.split_off(end + 1);
+        let mut line = std::mem::replace(&mut self.text, rest);
+        line.pop();
+        String::from_utf8(line).unwrap()
     }
 
     /// Waits for a line that is a number, such as a process's id.
@@ -118,7 +127,9 @@ impl Client {
     }
 
     /// Waits for the end of the reply and returns all bytes not yet taken as pairs.
+    #[track_caller]
     pub fn try_rest(mut self) -> io::Result<Vec<u8>> {
+        assert_eq!(self.text, b"", "lines that were not asked for");
         self.stream.read_to_end(&mut self.received)?;
         Ok(self.received)
     }

@@ -289,7 +289,7 @@ impl Drop for Daemon {
         }
         if thread::panicking() {
             let lines = self.log.all();
-            let shown = &lines[lines.len().saturating_sub(40)..];
+            let shown = &lines[lines.len().saturating_sub(12)..];
             eprintln!("the daemon's last lines: {shown:#?}");
         } else if let Some(status) = crashed {
             panic!(

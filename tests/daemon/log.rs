@@ -40,9 +40,9 @@ fn into_pipe(arguments: &[&str]) -> (Daemon, std::fs::File) {
 #[test]
 fn a_full_stderr_stops_nobody() {
     let (daemon, reader) = into_pipe(&["-d"]);
-    // More than any pipe holds.
+    // More than a pipe holds, and more than anybody would keep in memory.
     let long = "x".repeat(500);
-    for _ in 0..500 {
+    for _ in 0..2000 {
         assert_eq!(daemon.run(&["true", &long]).succeeded(), "");
     }
     // When it is read again, it says how much is missing.

@@ -42,10 +42,9 @@ fn processor_time(daemon: &Daemon) -> Duration {
 #[test]
 fn a_hard_limit_that_is_too_low_is_named_and_everybody_is_served() {
     let daemon = with_descriptors(64, 64, &[]);
-    let line = daemon
+    daemon
         .log
         .wait_for("the limit", |l| l.contains("64") && l.contains("100"));
-    assert!(!line.contains("serving"), "{line}");
     thread::scope(|scope| {
         for number in 0..300 {
             let daemon = &daemon;
@@ -65,7 +64,7 @@ fn a_soft_limit_is_raised() {
     let numbers: Vec<_> = line.unwrap().split_whitespace().skip(3).take(2).collect();
     assert_eq!(numbers, ["4096", "4096"]);
     let all = daemon.log.all();
-    assert!(!all.iter().any(|l| l.contains("64")), "{all:#?}");
+    assert!(!all.iter().any(|l| l.contains("warning")), "{all:#?}");
 }
 
 #[test]
@@ -100,13 +99,13 @@ fn without_descriptors_running_jobs_go_on_and_clients_wait() {
         }
         daemon.serves();
     }
-    // Four rounds of 0.6 s, and a line a second of each kind at most.
+    // Four rounds of 0.6 s, and a line a second at most; a refused job has its own.
     let about: Vec<_> = daemon.log.all()[before..]
         .iter()
-        .filter(|l| l.contains("Too many open files") && !l.contains("111"))
+        .filter(|l| l.contains("Too many open files") && !l.contains("echo hi"))
         .cloned()
         .collect();
-    assert!(about.len() <= 12, "{about:#?}");
+    assert!((1..=5).contains(&about.len()), "{about:#?}");
     running.send(END);
     assert_eq!(running.reply().end, End::Exit(0));
 }

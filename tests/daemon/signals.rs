@@ -7,8 +7,9 @@ use nix::sys::signal::Signal;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
-/// Says that it has been told to end, and ends.
-const POLITE: &str = "trap 'echo bye; exit 3' TERM; echo up; sleep 1000 & wait";
+/// Says that it has been told to end, and ends. By the time that it says that it is up
+/// there is no process left that TERM would come too early for.
+const POLITE: &str = "trap 'echo bye; exit 3' TERM; sh -c 'echo up; exec sleep 1000' & wait";
 
 fn stopping(daemon: &Daemon) {
     daemon
@@ -79,7 +80,7 @@ fn nobody_is_let_in_while_it_drains() {
     let mut daemon = Daemon::start(&["-k", "60"]);
     let fifo = daemon.directory.fifo("go");
     let mut client = daemon.begin(shell(&format!(
-        "trap 'read x <{fifo}; exit 4' TERM; echo up; sleep 1000 & wait"
+        "trap 'read x <{fifo}; exit 4' TERM; sh -c 'echo up; exec sleep 1000' & wait"
     )));
     assert_eq!(client.line(), "up");
     daemon.signal(Signal::SIGTERM);

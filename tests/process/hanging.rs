@@ -9,18 +9,19 @@ use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A FUSE mount whose requests nobody reads. On drop whoever hangs there is let go.
 struct Hanging {
     device: Option<File>,
-    target: PathBuf,
+    /// Where it is mounted. Goes last, and alone: looking for what is to be removed in a
+    /// directory with this mount in it would hang.
+    directory: Directory,
 }
 
 impl Hanging {
     /// Mounts on a new directory, or skips the test.
-    fn mount(parent: &Directory) -> Option<Self> {
+    fn mount() -> Option<Self> {
         if !skip::unless_root() {
             return None;
         }
@@ -31,14 +32,13 @@ impl Hanging {
                 return None;
             }
         };
-        let target = parent.join("hanging");
-        std::fs::create_dir(&target).unwrap();
+        let directory = Directory::new();
         let options = format!(
             "fd={},rootmode=40000,user_id=0,group_id=0",
             device.as_raw_fd()
         );
         let options = CString::new(options).unwrap();
-        let path = CString::new(target.as_os_str().as_bytes()).unwrap();
+        let path = CString::new(directory.path().as_os_str().as_bytes()).unwrap();
         // SAFETY: all strings end with a NUL and live through the call.
         let result = unsafe {
             libc::mount(
@@ -55,12 +55,12 @@ impl Hanging {
         }
         Some(Self {
             device: Some(device),
-            target,
+            directory,
         })
     }
 
     fn program(&self) -> String {
-        self.target.join("program").to_str().unwrap().to_owned()
+        self.directory.join("program").to_str().unwrap().to_owned()
     }
 }
 
@@ -68,7 +68,7 @@ impl Drop for Hanging {
     fn drop(&mut self) {
         // Closing the device makes each waiting request fail.
         drop(self.device.take());
-        let path = CString::new(self.target.as_os_str().as_bytes()).unwrap();
+        let path = CString::new(self.directory.path().as_os_str().as_bytes()).unwrap();
         // SAFETY: the string ends with a NUL and lives through the call.
         unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
     }
@@ -77,7 +77,7 @@ impl Drop for Hanging {
 #[test]
 fn a_program_on_a_hanging_file_system_stops_nobody_else() {
     let setup = Setup::new().arguments(["-t", "0", "-k", "0.5"]);
-    let Some(hanging) = Hanging::mount(&setup.directory) else {
+    let Some(hanging) = Hanging::mount() else {
         return;
     };
     let daemon = setup.start();
@@ -99,7 +99,7 @@ fn a_program_on_a_hanging_file_system_stops_nobody_else() {
 #[test]
 fn a_program_on_a_hanging_file_system_ends_at_the_deadline() {
     let setup = Setup::new().arguments(["-t", "0.5", "-k", "0.5"]);
-    let Some(hanging) = Hanging::mount(&setup.directory) else {
+    let Some(hanging) = Hanging::mount() else {
         return;
     };
     let daemon = setup.start();
@@ -112,10 +112,10 @@ fn a_program_on_a_hanging_file_system_ends_at_the_deadline() {
 #[test]
 fn a_hanging_directory_in_path_stops_only_who_looks_there() {
     let setup = Setup::new();
-    let Some(hanging) = Hanging::mount(&setup.directory) else {
+    let Some(hanging) = Hanging::mount() else {
         return;
     };
-    let path = format!("/usr/bin:/bin:{}", hanging.target.display());
+    let path = format!("/usr/bin:/bin:{}", hanging.directory.path().display());
     let daemon = setup
         .env("PATH", path)
         .arguments(["-t", "1", "-k", "0.5"])
@@ -130,7 +130,7 @@ fn a_hanging_directory_in_path_stops_only_who_looks_there() {
 #[test]
 fn a_drain_does_not_wait_for_a_hanging_file_system() {
     let setup = Setup::new().arguments(["-t", "0", "-k", "0.5"]);
-    let Some(hanging) = Hanging::mount(&setup.directory) else {
+    let Some(hanging) = Hanging::mount() else {
         return;
     };
     let daemon = setup.start();

@@ -26,15 +26,19 @@ fn signals_are_as_at_login() {
 fn signals_are_default_also_when_the_daemons_were_not() {
     let daemon = Setup::new()
         .before_exec(|| {
+            // Up to the last of the realtime signals, 40 for one.
             for signal in [
-                Signal::SIGHUP,
-                Signal::SIGCHLD,
-                Signal::SIGPIPE,
-                Signal::SIGINT,
-                Signal::SIGUSR2,
+                libc::SIGHUP,
+                libc::SIGCHLD,
+                libc::SIGPIPE,
+                libc::SIGINT,
+                libc::SIGUSR2,
+                libc::SIGSEGV,
+                40,
+                64,
             ] {
                 // SAFETY: ignoring a signal runs no code.
-                unsafe { libc::signal(signal as libc::c_int, libc::SIG_IGN) };
+                unsafe { libc::signal(signal, libc::SIG_IGN) };
             }
             Ok(sigprocmask(
                 SigmaskHow::SIG_SETMASK,

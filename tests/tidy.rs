@@ -1,0 +1,138 @@
+//! What ARCHITECTURE.md says of the layers, and how files read, checked on the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn sources(directory: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    let mut found = Vec::new();
+    let mut left = vec![root];
+    while let Some(path) = left.pop() {
+        for entry in fs::read_dir(&path)
+            .expect("a directory of sources")
+            .flatten()
+        {
+            let path = entry.path();
+            if path.is_dir() {
+                left.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {directory}");
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).expect("a source")
+}
+
+/// The lines that are program, not comments and not unit tests.
+fn program(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .take_while(|line| *line != "#[cfg(test)]")
+        .filter(|line| !line.trim_start().starts_with("//"))
+}
+
+fn forbid(directory: &str, words: &[&str]) {
+    for path in sources(directory) {
+        for line in program(&read(&path)) {
+            for word in words {
+                assert!(!line.contains(word), "{}: {word}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn wire_and_session_make_no_system_call_read_no_clock_and_never_log() {
+    let words = [
+        "std::fs",
+        "std::io",
+        "std::net",
+        "std::os",
+        "std::process",
+        "std::thread",
+        "std::env",
+        "Instant::now",
+        "SystemTime",
+        "libc::",
+        "nix::unistd",
+        "nix::fcntl",
+        "log::",
+        "println!",
+        "eprintln!",
+        "crate::os",
+        "crate::connection",
+        "crate::server",
+        "unsafe",
+    ];
+    forbid("src/wire", &words);
+    forbid("src/session", &words);
+    forbid("src/wire", &["crate::session"]);
+}
+
+#[test]
+fn os_knows_no_protocol() {
+    let words = [
+        "crate::wire",
+        "crate::session",
+        "crate::connection",
+        "crate::server",
+        "crate::config",
+        "log::",
+    ];
+    forbid("src/os", &words);
+}
+
+#[test]
+fn program_is_a_leaf() {
+    let text = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/program.rs"));
+    assert!(program(&text).all(|line| !line.contains("crate::")));
+}
+
+#[test]
+fn unsafe_stands_only_where_it_must_and_is_argued() {
+    let with_unsafe = [
+        "child.rs",
+        "descriptors.rs",
+        "job.rs",
+        "launch.rs",
+        "listen.rs",
+        "poller.rs",
+        "signals.rs",
+    ];
+    for path in sources("src") {
+        let name = path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default();
+        let text = read(&path);
+        let uses = program(&text).any(|line| line.contains("unsafe {"));
+        let allowed = with_unsafe.contains(&name)
+            || path.ends_with("src/client.rs")
+            || path.ends_with("src/bin/sockexec-client.rs");
+        assert!(!uses || allowed, "unsafe in {}", path.display());
+    }
+}
+
+#[test]
+fn files_open_with_what_they_are_and_stay_readable() {
+    for directory in ["src", "tests", "benches", "fuzz/fuzz_targets"] {
+        for path in sources(directory) {
+            let text = read(&path);
+            assert!(
+                text.starts_with("//!"),
+                "{} does not say what it is",
+                path.display()
+            );
+            for (number, line) in text.lines().enumerate() {
+                let place = format!("{}:{}", path.display(), number + 1);
+                assert!(line.chars().count() <= 120, "{place} is too long");
+                assert!(line.trim_end() == line, "{place} ends with a blank");
+                assert!(!line.contains(concat!("TO", "DO")), "{place} is not done");
+            }
+        }
+    }
+}
