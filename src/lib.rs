@@ -23,6 +23,7 @@
 //! [`wire`] and [`session`] make no system call, read no clock and never log; [`os`] knows
 //! no protocol. `tests/tidy.rs` sees to that.
 
+pub mod client;
 pub mod config;
 pub mod connection;
 pub mod log;
