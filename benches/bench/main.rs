@@ -168,15 +168,21 @@ fn measure(plan: &Plan, only: &str, table: &mut Table) -> io::Result<()> {
     )))
 }
 
-/// What was measured, and how busy it was with other things.
+/// What is measured, and whether the machine is quiet enough for it.
 fn machine() -> io::Result<String> {
     let processors = std::thread::available_parallelism()?;
-    let load = std::fs::read_to_string("/proc/loadavg")?;
-    let load = load.split_whitespace().next().unwrap_or("unknown");
+    let averages = std::fs::read_to_string("/proc/loadavg")?;
+    let load = averages.split_whitespace().next();
+    let load: f64 = load.and_then(|load| load.parse().ok()).unwrap_or(0.0);
+    let verdict = if load > processors.get() as f64 / 2.0 {
+        ": BUSY, a miss says little"
+    } else {
+        ""
+    };
     let executable = server::executable();
+    let path = executable.display();
     Ok(format!(
-        "{processors} processors, load {load} before; {}",
-        executable.display()
+        "{path}; {processors} processors, load {load:.2} before{verdict}"
     ))
 }
 

@@ -5,13 +5,13 @@
 //! with a hidden option: they leave the processors to the server, and so show its copies.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::floor;
 use crate::report::{Rounds, Table, Wanted};
 use crate::server::Server;
 use crate::wire::{self, Conversation};
-use crate::{Plan, pattern};
+use crate::{Plan, pattern, procfs};
 
 /// What a hidden option makes of this executable: writes so many bytes of the pattern.
 pub fn produce(bytes: u64) -> io::Result<()> {
@@ -123,15 +123,23 @@ impl Way {
     ) -> io::Result<()> {
         let server = Server::start(&[])?;
         let borrowed: Vec<_> = words.iter().map(String::as_str).collect();
-        let [mut ours, mut bare] = <[Rounds; 2]>::default();
+        let [mut ours, mut bare, mut ours_spent, mut bare_spent] = <[Rounds; 4]>::default();
         let rate = |time: Duration| plan.stream as f64 / 1e6 / time.as_secs_f64();
+        let each = |time: Duration| time.as_secs_f64() * 1e6 / (plan.stream >> 20) as f64;
         for _ in 0..plan.rounds {
+            let before = procfs::processor_time_here()?;
             bare.push(rate((self.floor)(words, plan.stream)?));
-            let begin = std::time::Instant::now();
+            bare_spent.push(each(procfs::processor_time_here()? - before));
+            let before = procfs::processor_time(server.pid())?;
+            let begin = Instant::now();
             (self.ours)(&server, &borrowed, plan.stream).map_err(|e| server.explain(e))?;
             ours.push(rate(begin.elapsed()));
+            ours_spent.push(each(procfs::processor_time(server.pid())? - before));
         }
         table.compare(name, "MB/s", (&ours, &bare), wanted);
+        let pair = (&ours_spent, &bare_spent);
+        // A busy machine spoils the rate, and this much less.
+        table.compare("  own CPU for each MiB", "us", pair, Wanted::Anything);
         server.stop()
     }
 }
