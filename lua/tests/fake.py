@@ -59,9 +59,9 @@ def one_byte_at_a_time(connection):
 
 
 def in_two_parts(connection):
-    """Half a pair; the other half once the client has sent something more."""
-    connection.recv(65536)
-    connection.sendall(b"6:stdout,11:hello ")
+    """A pair and a half; the other half once the client has sent something more."""
+    connection.recv(len("1:1,1:x,"), socket.MSG_WAITALL)
+    connection.sendall(b"6:stdout,5:first,6:stdout,11:hello ")
     connection.recv(65536)
     connection.sendall(b"there,8:exitcode,1:0,")
 

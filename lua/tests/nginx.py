@@ -3,7 +3,7 @@
     nginx.py DIRECTORY
 
 The environment names the sockets: SOCKEXEC_SOCKET is the real server's, SOCKEXEC_FAKES the directory
-of fake.py's. Ends with a line `counts PASSED FAILED SKIPPED`.
+of fake.py's; SOCKEXEC_TESTS_PATH is the PATH of the programs that the server runs. Ends with a line `counts PASSED FAILED SKIPPED`.
 """
 
 import glob
@@ -22,6 +22,7 @@ SOCKET = os.environ["SOCKEXEC_SOCKET"]
 TESTS = os.path.dirname(os.path.abspath(__file__))
 LIB = os.path.join(os.path.dirname(TESTS), "lib")
 CONCURRENCY = 64
+CROWD = 300
 PATIENCE = 120
 
 counts = {"passed": 0, "failed": 0, "skipped": 0}
@@ -60,13 +61,18 @@ def uname(*options):
     return subprocess.run(["uname", *options], stdout=subprocess.PIPE, check=True).stdout
 
 
-# What the server gives its programs is its environment's PATH, which it has from the same script.
+def hold_open(fifo):
+    """The writing side of a FIFO. Opened for reading too, so that neither the opening nor a write
+    depends on a reader being there; kept open, so that a reader never sees an end."""
+    return open(os.open(fifo, os.O_RDWR), "wb", buffering=0)
+
+
 def example_locations():
     check(ask("/uname-1"), (200, uname() + b"\n"))
     check(ask("/uname-2"), (200, uname("-a") + b"\n"))
     check(ask("/cat-1"), (200, b"this is neat!\n"))
     check(ask("/cat-2"), (200, b"awesome\n"))
-    check(ask("/shell"), (200, os.environ["PATH"].encode() + b"\n\n"))
+    check(ask("/shell"), (200, os.environ["SOCKEXEC_TESTS_PATH"].encode() + b"\n\n"))
 
 
 def slow_print():
@@ -80,11 +86,11 @@ def slow_print():
     connection = Connection("localhost")
     connection.request("GET", "/slow-print")
     answer = connection.getresponse()
-    for number in (1, 2, 3):
-        check(answer.readline(), b"line %d\n" % number)
-        with open(step, "w", encoding="ascii") as file:
-            file.write("go\n")
-    check(answer.read(), b"")
+    with hold_open(step) as file:
+        for number in (1, 2, 3):
+            check(answer.readline(), b"line %d\n" % number)
+            file.write(b"go\n")
+        check(answer.read(), b"")
 
 
 def large(path, size):
@@ -116,13 +122,23 @@ def concurrency():
             return len(file.readlines()) == CONCURRENCY
 
     wait_for("all programs to begin", all_arrived)
-    with open(gate, "w", encoding="ascii") as file:
-        file.write("go\n" * CONCURRENCY)
-        file.flush()
+    with hold_open(gate) as file:
+        file.write(b"go\n" * CONCURRENCY)
         for thread in threads:
-            # Kept open meanwhile: some programs open the gate later than others.
             thread.join()
     check(answers, {n: (200, b"%d\n" % n) for n in range(CONCURRENCY)})
+
+
+def more_than_the_server_takes():
+    """Its slots and its listen queue overflow; who finds them full tries again."""
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(ask("/nap"))) for _ in range(CROWD)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check([answer for answer in answers if answer != (200, b"rested\n")], [])
+    check(len(answers), CROWD)
 
 
 def many_large():
@@ -235,8 +251,7 @@ def write_config():
 
 
 def start_nginx():
-    binary = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin") \
-        or shutil.which("openresty")
+    binary = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin") or shutil.which("openresty")
     command = [binary, "-p", DIRECTORY, "-c", write_config(), "-e", os.path.join(DIRECTORY, "error.log")]
     nginx = subprocess.Popen(command)
 
@@ -254,6 +269,8 @@ def start_nginx():
 
 
 def main():
+    # What was tested is to be seen even when a test never returns.
+    sys.stdout.reconfigure(line_buffering=True)
     nginx = start_nginx()
     try:
         children = f"/proc/{nginx.pid}/task/{nginx.pid}/children"
@@ -266,6 +283,7 @@ def main():
         test("32 MiB there and back as a stream", large, "/echo-stream", 32 << 20)
         test(f"{CONCURRENCY} at once", concurrency)
         test("16 times 1 MiB at once", many_large)
+        test(f"{CROWD} at once, more than the server takes", more_than_the_server_takes)
         test("rewrite, access and timer phases", phases)
         test("a phase without cosockets", forbidden_phase)
         test("the starting phases", starting_phases)
