@@ -45,6 +45,9 @@ impl Setup {
         command
             .args(words)
             .env("NOTIFY_SOCKET", notify.path())
+            // Not that of whoever runs the tests: a directory in it that may not be
+            // searched makes "not found" into "permission denied", as execvp(3) has it.
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
