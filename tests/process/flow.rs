@@ -201,6 +201,33 @@ fn a_client_that_never_reads_meets_the_deadline() {
 }
 
 #[test]
+fn a_connection_that_is_stuck_in_all_ways_keeps_to_its_memory() {
+    const COUNT: usize = 40;
+    let daemon = Daemon::start(&["-t", "0"]);
+    daemon.serves();
+    let before = resident(daemon.pid());
+    let stuck: Vec<_> = (0..COUNT)
+        .map(|_| {
+            // Nobody reads anything: neither the client, nor the program.
+            let mut client = daemon.begin(shell(
+                "cat /dev/zero >&2 & cat /dev/zero & echo up; exec sleep 1000",
+            ));
+            client.pair();
+            client.send("268435456:");
+            client
+        })
+        .collect();
+    thread::scope(|scope| {
+        for client in &stuck {
+            scope.spawn(|| write_until_stuck(client, 256 * MIB));
+        }
+    });
+    daemon.serves();
+    let growth = resident(daemon.pid()).saturating_sub(before);
+    assert!(growth <= COUNT * 128, "{} KiB each", growth / COUNT);
+}
+
+#[test]
 fn both_streams_come_in_full() {
     let daemon = Daemon::start(&["-t", "0"]);
     // The original of sockproc hung on a megabyte of either.

@@ -97,6 +97,25 @@ fn a_program_on_a_hanging_file_system_stops_nobody_else() {
 }
 
 #[test]
+fn however_many_hang_there_others_are_served() {
+    let setup = Setup::new().arguments(["-t", "0", "-k", "0.5"]);
+    let Some(hanging) = Hanging::mount() else {
+        return;
+    };
+    let daemon = setup.start();
+    // All but one of the connections that there may be.
+    let stuck: Vec<_> = (0..99)
+        .map(|_| daemon.begin(request(&[hanging.program()])))
+        .collect();
+    for _ in 0..20 {
+        daemon.serves();
+    }
+    drop(stuck);
+    eventually("no child is left", || children(daemon.pid()).is_empty());
+    daemon.serves();
+}
+
+#[test]
 fn a_program_on_a_hanging_file_system_ends_at_the_deadline() {
     let setup = Setup::new().arguments(["-t", "0.5", "-k", "0.5"]);
     let Some(hanging) = Hanging::mount() else {
