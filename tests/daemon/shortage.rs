@@ -4,7 +4,7 @@
 use crate::common::client::END;
 use crate::common::process::{descriptors, own_user, status};
 use crate::common::skip;
-use crate::common::{Daemon, End, Setup, request};
+use crate::common::{Client, Daemon, End, Setup, request};
 use nix::sys::resource::{Resource, setrlimit};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -54,6 +54,49 @@ fn a_hard_limit_that_is_too_low_is_named_and_everybody_is_served() {
             });
         }
     });
+}
+
+/// A daemon with so few descriptors that one program runs at a time, and one that runs.
+fn one_at_a_time(arguments: &[&str]) -> (Daemon, Client) {
+    let daemon = with_descriptors(64, 64, arguments);
+    let mut running = daemon.begin(request(&["cat"]));
+    running.send("3:up\n,");
+    assert_eq!(running.line(), "up");
+    (daemon, running)
+}
+
+#[test]
+fn what_waits_for_its_turn_meets_its_deadline() {
+    let (daemon, running) = one_at_a_time(&["-t", "1", "-k", "0.5"]);
+    let start = Instant::now();
+    let waiting = [(); 2].map(|()| daemon.begin("1:2,4:echo,2:hi,0:,"));
+    for client in waiting {
+        // Its turn may come when the first one's time is over, at the same moment.
+        let reply = client.reply();
+        match reply.end {
+            End::Exit(0) => assert_eq!(reply.out(), "hi\n"),
+            End::Signal(number) => assert_eq!(number, "15"),
+            End::Exit(_) => assert!(reply.err().starts_with("sockexec: "), "{reply:?}"),
+        }
+    }
+    assert!(start.elapsed() < Duration::from_secs(8));
+    running.end();
+    daemon.serves();
+}
+
+#[test]
+fn what_waits_for_its_turn_may_be_malformed_may_go_and_hears_of_the_end() {
+    let (mut daemon, running) = one_at_a_time(&["-t", "0", "-k", "0.5"]);
+    drop(daemon.begin("1:2,4:echo,2:hi,0:,"));
+    let malformed = daemon.begin("1:2,4:echo,2:hi,x");
+    assert_eq!(malformed.reply().end, End::Exit(100));
+    let waiting = daemon.begin("1:2,4:echo,2:hi,0:,");
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    let reply = waiting.reply();
+    assert!(reply.end != End::Exit(0), "{reply:?}");
+    assert!(reply.err().starts_with("sockexec: "), "{reply:?}");
+    assert_eq!(running.reply().end, End::Signal("15".into()));
+    assert_eq!(daemon.wait().code(), Some(0));
 }
 
 #[test]
