@@ -213,7 +213,7 @@ impl Server {
         self.expire();
         self.launch_waiting();
         for index in listeners {
-            self.accept_from(index);
+            self.accept_from(index)?;
         }
         self.housekeep();
         Ok(())
@@ -425,17 +425,15 @@ impl Server {
         }
     }
 
-    fn accept_from(&mut self, index: usize) {
+    fn accept_from(&mut self, index: usize) -> io::Result<()> {
         let Some((listener, _)) = self.listeners.get_mut(index) else {
-            return;
+            return Ok(());
         };
         listener.fired();
         for _ in 0..ACCEPT_MAX {
-            if self.active >= self.settings.budget.connections_max || self.phase != Phase::Serving {
-                return;
-            }
-            let Some((listener, _)) = self.listeners.get(index) else {
-                return;
+            let full = self.active >= self.settings.budget.connections_max;
+            let Some((listener, _)) = self.listeners.get(index).filter(|_| !full) else {
+                return Ok(());
             };
             match listen::accept(listener.as_fd()) {
                 Ok(client) => match Peer::of(&client) {
@@ -443,24 +441,16 @@ impl Server {
                     Err(errno) => log::warn!("a client that the kernel does not know: {errno}"),
                 },
                 Err(AcceptError::Lost) => {}
-                Err(AcceptError::Empty) => return,
+                Err(AcceptError::Empty) => return Ok(()),
                 Err(AcceptError::Shortage(errno)) => {
                     self.accept_again = Some(self.now + BACK_OFF);
                     self.tell_shortage("accept a connection", errno.desc());
-                    return;
+                    return Ok(());
                 }
-                Err(AcceptError::Broken(errno)) => {
-                    log::error!("a listening socket is of no use any more: {errno}");
-                    let (listener, bound) = self.listeners.remove(index);
-                    listener.close(&self.poller);
-                    if let Some(bound) = bound {
-                        bound.remove();
-                    }
-                    self.drain();
-                    return;
-                }
+                Err(AcceptError::Broken(errno)) => return Err(errno.into()),
             }
         }
+        Ok(())
     }
 
     /// The one place where connections come in.

@@ -1,7 +1,7 @@
 //! Starts programs without waiting for them.
 //!
 //! A child is made with clone(2) in the server's own memory and with the server's own
-//! table of descriptors ([`child`](crate::os::child) tells what it does there). Nothing is copied, and the server goes
+//! table of descriptors ([`child`] tells what it does there). Nothing is copied, and the server goes
 //! on at once, also while the exec hangs on a slow file system. Whether the program came to run is found
 //! out later, by [`Launcher::sweep`]: the kernel clears a word of ours when the child leaves our memory.
 //!

@@ -572,7 +572,7 @@ impl Reply {
                 netstring::Token::End => strings.push(std::mem::take(&mut current)),
             }
         }
-        assert!(decoder.at_boundary() && strings.len().is_multiple_of(2));
+        assert!(decoder.at_boundary() && strings.len() % 2 == 0);
         let mut outputs = [Vec::new(), Vec::new()];
         let mut ending = None;
         for pair in strings.chunks(2) {

@@ -1,0 +1,63 @@
+# The usual ways in. `make demo` and `make check` need Rust and make, and nothing else done by hand.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CARGO   ?= cargo
+
+# Where cargo puts what it builds; CARGO_TARGET_DIR moves it.
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET)/release
+
+SBIN    = $(DESTDIR)$(PREFIX)/sbin
+BIN     = $(DESTDIR)$(PREFIX)/bin
+MAN     = $(DESTDIR)$(PREFIX)/share/man
+LUA     = $(DESTDIR)$(PREFIX)/share/lua
+
+.PHONY: all demo check unit lint bench fuzz deb install clean
+
+all:
+	$(CARGO) build --release --locked
+
+# Starts a server on a socket of its own and runs real programs through it.
+demo: all
+	SOCKEXEC_BIN=$(RELEASE) sh tests/demo
+
+# Everything that says whether this works. Installs the Debian packages that the tests need.
+check:
+	sh tests/install-packages
+	$(MAKE) unit
+	SOCKEXEC_BIN=$(abspath $(RELEASE)) sh tests/others
+
+# The tests in Rust; those whose tools are missing say so and are skipped.
+unit: all
+	$(CARGO) test --locked
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	sh tests/lint
+
+# What the server costs, beside the bare work done in the same run.
+bench: all
+	$(CARGO) bench --locked --bench bench
+
+# A short run of each fuzz target, FUZZ_SECONDS each; needs a nightly compiler.
+fuzz:
+	sh tests/fuzz
+
+# The Debian packages, below $(TARGET)/debian.
+deb:
+	sh tests/build-packages $(abspath $(TARGET))/debian
+
+install: all
+	install -D -m 755 $(RELEASE)/sockexec $(SBIN)/sockexec
+	install -D -m 755 $(RELEASE)/sockexec-client $(BIN)/sockexec-client
+	ln -sf sockexec-client $(BIN)/sockexec.client
+	install -D -m 644 man/sockexec.8 $(MAN)/man8/sockexec.8
+	install -D -m 644 man/sockexec-client.1 $(MAN)/man1/sockexec-client.1
+	ln -sf sockexec-client.1 $(MAN)/man1/sockexec.client.1
+	install -D -m 644 man/sockexec-protocol.7 $(MAN)/man7/sockexec-protocol.7
+
+clean:
+	$(CARGO) clean
