@@ -1,0 +1,31 @@
+# bash completion for sockexec(8)
+
+_sockexec() {
+    local cur prev words cword
+    _init_completion -n = || return
+    local options='-q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout
+        --idle-exit --inetd --termsig --log -d --debug -v --version -h --help'
+    case $prev in
+    --termsig)
+        mapfile -t COMPREPLY < <(compgen -W 'number name' -- "$cur")
+        return
+        ;;
+    --log)
+        mapfile -t COMPREPLY < <(compgen -W 'auto syslog stderr' -- "$cur")
+        return
+        ;;
+    -M | --mode)
+        mapfile -t COMPREPLY < <(compgen -W '0600 0660 0666' -- "$cur")
+        return
+        ;;
+    -q | --queue | -m | --max-connections | -t | --timeout | -k | --kill-timeout | --idle-exit)
+        # A number: nothing to offer.
+        return
+        ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+    else
+        _filedir
+    fi
+} && complete -F _sockexec sockexec
