@@ -50,7 +50,8 @@ fuzz:
 deb:
 	sh tests/build-packages $(abspath $(TARGET))/debian
 
-install: all
+# Installs what `make` has built, and builds nothing: root may have no compiler.
+install:
 	install -D -m 755 $(RELEASE)/sockexec $(SBIN)/sockexec
 	install -D -m 755 $(RELEASE)/sockexec-client $(BIN)/sockexec-client
 	ln -sf sockexec-client $(BIN)/sockexec.client
@@ -58,6 +59,11 @@ install: all
 	install -D -m 644 man/sockexec-client.1 $(MAN)/man1/sockexec-client.1
 	ln -sf sockexec-client.1 $(MAN)/man1/sockexec.client.1
 	install -D -m 644 man/sockexec-protocol.7 $(MAN)/man7/sockexec-protocol.7
+	for version in 5.1 5.2 5.3 5.4; do \
+		(cd lua/lib && find . -name '*.lua') | while read -r file; do \
+			install -D -m 644 "lua/lib/$$file" "$(LUA)/$$version/$$file" || exit 1; \
+		done || exit 1; \
+	done
 
 clean:
 	$(CARGO) clean

@@ -57,7 +57,7 @@ pub enum TermsigAs {
 pub struct Config {
     /// Connections that may wait to be accepted
     #[arg(short, long, value_name = "N", default_value_t = 100,
-          value_parser = clap::value_parser!(u32).range(1..=65535))]
+          value_parser = queue)]
     pub queue: u32,
 
     /// Permissions of the socket, octal
@@ -66,7 +66,7 @@ pub struct Config {
 
     /// Connections served at once; more wait in the queue
     #[arg(short, long, value_name = "N", default_value_t = 100,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+          value_parser = connections)]
     pub max_connections: u32,
 
     /// Seconds that a connection may last, 0 for no deadline
@@ -101,7 +101,7 @@ pub struct Config {
     #[arg(short, long, action = ArgAction::Version)]
     pub version: Option<bool>,
 
-    /// Where to listen; not with sockets handed over
+    /// Where to listen, where no sockets are handed over
     pub path: Option<PathBuf>,
 }
 
@@ -114,6 +114,21 @@ fn seconds(text: &str) -> Result<Duration, String> {
             Ok(Duration::from_secs_f64(seconds))
         }
         _ => Err(format!("not a number of seconds from 0 to {SECONDS_MAX}")),
+    }
+}
+
+fn queue(text: &str) -> Result<u32, String> {
+    number(text, 65_535)
+}
+
+fn connections(text: &str) -> Result<u32, String> {
+    number(text, 1_000_000)
+}
+
+fn number(text: &str, most: u32) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("not a number from 1 to {most}")),
     }
 }
 
@@ -170,9 +185,9 @@ mod tests {
     #[test]
     fn refusals_name_the_option_and_its_range() {
         for (line, option, range) in [
-            ("sockexec -m 0 x", "--max-connections", "1..=1000000"),
+            ("sockexec -m 0 x", "--max-connections", "1 to 1000000"),
             ("sockexec -q -1 x", "-1", ""),
-            ("sockexec -q 70000 x", "--queue", "1..=65535"),
+            ("sockexec -q 70000 x", "--queue", "1 to 65535"),
             ("sockexec -t minus x", "--timeout", "seconds from 0 to"),
             ("sockexec -k nan x", "--kill-timeout", "seconds from 0 to"),
             ("sockexec -M 888 x", "--mode", "0 to 0777"),

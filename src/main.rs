@@ -71,7 +71,16 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// The largest piece of memory that is not given back to the system when it is freed.
+const KEPT_MAX: i32 = 256 * 1024;
+
 fn run(config: &Config) -> Result<(), Fatal> {
+    // SAFETY: sets a number in the allocator; there is one thread. A fixed number, because
+    // the allocator would else learn from large requests to keep such memory for good.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_MAX);
+    }
     let inherited = inherit(config)?;
     if config.path.is_none() && inherited.is_empty() {
         return Err(Fatal::Usage(
@@ -100,7 +109,14 @@ fn run(config: &Config) -> Result<(), Fatal> {
             budget.programs_max
         );
     }
-    let listens = config.path.is_some() || inherited.iter().any(|i| i.listens);
+    let path = config.path.as_ref().filter(|_| inherited.is_empty());
+    if let Some(unused) = config.path.as_ref().filter(|_| path.is_none()) {
+        log::warn!(
+            "{} is not used: sockets were handed over, which come first",
+            unused.display()
+        );
+    }
+    let listens = path.is_some() || inherited.iter().any(|i| i.listens);
     let settings = Settings {
         limits: config.limits(),
         budget,
@@ -129,7 +145,7 @@ fn run(config: &Config) -> Result<(), Fatal> {
                 .map_err(Fatal::system("the client handed over"))?;
         }
     }
-    if let Some(path) = &config.path {
+    if let Some(path) = path {
         let (socket, bound) = listen::listen_at(path, config.mode, config.queue as usize)
             .map_err(Fatal::system(&path.display().to_string()))?;
         log::info!("serving {}", bound.path().display());
@@ -146,22 +162,16 @@ fn inherit(config: &Config) -> Result<Vec<Inherited>, Fatal> {
     let activated =
         listen::from_activation(FIRST_FREE).map_err(Fatal::system("socket activation"))?;
     if !activated.is_empty() {
-        return check(activated, config);
+        return check(activated);
     }
     if config.inetd {
         let socket = listen::from_stdin(FIRST_FREE).map_err(Fatal::system("--inetd"))?;
-        return check(vec![socket], config);
+        return check(vec![socket]);
     }
     Ok(Vec::new())
 }
 
-fn check(inherited: Vec<Inherited>, config: &Config) -> Result<Vec<Inherited>, Fatal> {
-    if let Some(path) = &config.path {
-        return Err(Fatal::Usage(format!(
-            "{}: no PATH where sockets are handed over",
-            path.display()
-        )));
-    }
+fn check(inherited: Vec<Inherited>) -> Result<Vec<Inherited>, Fatal> {
     for name in inherited.iter().filter_map(|i| i.name.as_deref()) {
         // Whoever may connect to one of these must not get a server that runs programs.
         if RESERVED.contains(&name) {

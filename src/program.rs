@@ -99,6 +99,13 @@ impl fmt::Display for Exit {
     }
 }
 
+/// What strerror(3) says of an error.
+fn reason(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
 /// Why a program was not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpawnError {
@@ -130,9 +137,9 @@ impl SpawnError {
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exec(errno) => f.write_str(errno.desc()),
-            Self::Interpreter(errno) => write!(f, "bad interpreter: {}", errno.desc()),
-            Self::Start(errno) => write!(f, "cannot start a process: {}", errno.desc()),
+            Self::Exec(errno) => f.write_str(&reason(*errno)),
+            Self::Interpreter(errno) => write!(f, "bad interpreter: {}", reason(*errno)),
+            Self::Start(errno) => write!(f, "cannot start a process: {}", reason(*errno)),
             Self::Cancelled => f.write_str("not started in time"),
         }
     }
@@ -141,6 +148,23 @@ impl fmt::Display for SpawnError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons_are_those_of_the_system() {
+        for (error, text) in [
+            (SpawnError::Exec(Errno::ENOENT), "No such file or directory"),
+            (
+                SpawnError::Interpreter(Errno::ENOENT),
+                "bad interpreter: No such file or directory",
+            ),
+            (
+                SpawnError::Start(Errno::EAGAIN),
+                "cannot start a process: Resource temporarily unavailable",
+            ),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
 
     #[test]
     fn codes_of_programs_that_cannot_run() {

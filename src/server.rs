@@ -34,6 +34,10 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// How often the service manager hears of a new status, and a shortage is logged.
 const SELDOM: Duration = Duration::from_secs(1);
 
+/// How long a server that must not wait waits for what it has killed to be gone, so that
+/// clients hear of it.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// When to try again to write log lines that nobody took.
 const LOG_AGAIN: Duration = Duration::from_millis(50);
 
@@ -224,6 +228,7 @@ impl Server {
         let now = Instant::now();
         let status_at = self
             .status_told
+            .filter(|_| self.notifier.is_heard())
             .filter(|&(_, active, ended)| (active, ended) != self.status())
             .map(|(at, ..)| at + SELDOM);
         let idle_at = self
@@ -504,7 +509,9 @@ impl Server {
                 }
                 _ => {
                     log::info!("{signal} again: not waiting any longer");
-                    self.phase = Phase::Ended;
+                    self.tell_all(|| Input::StopNow);
+                    let until = self.now + HURRY;
+                    self.phase = Phase::Draining { until };
                 }
             }
         }
@@ -520,10 +527,14 @@ impl Server {
         let until = self.now + limits.kill_timeout + limits.linger + 2 * GIVE_UP;
         self.phase = Phase::Draining { until };
         self.close_listeners();
+        self.tell_all(|| Input::Stop);
+    }
+
+    fn tell_all(&mut self, input: impl Fn() -> Input) {
         let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in all {
             self.with(id, |connection, context| {
-                connection.inform(Input::Stop, context);
+                connection.inform(input(), context)
             });
         }
     }
@@ -656,6 +667,7 @@ fn report(id: ConnectionId, connection: &Connection, now: Instant, totals: &mut 
     totals.disconnected += u64::from(summary.disconnected);
     totals.late += u64::from(summary.late);
     match summary.fault {
+        _ if summary.silent => {}
         Some(Fault::Wire(_) | Fault::RequestLate(_)) => totals.malformed += 1,
         Some(Fault::Spawn(_)) => totals.not_started += 1,
         _ => {}
@@ -663,8 +675,8 @@ fn report(id: ConnectionId, connection: &Connection, now: Instant, totals: &mut 
     let peer = connection.peer();
     if summary.title.is_empty() {
         match summary.fault {
-            Some(fault) => log::warn!("connection {id}: {peer}: {fault}"),
-            None => log::debug!("connection {id}: {peer}: left without a request"),
+            Some(fault) if !summary.silent => log::warn!("connection {id}: {peer}: {fault}"),
+            _ => log::debug!("connection {id}: {peer}: left without a request"),
         }
         return;
     }

@@ -45,17 +45,6 @@ const NOT_RUN: c_int = 127;
 /// A set of signals as large as the kernel's on any architecture.
 const SIGSET: [u64; 2] = [0; 2];
 
-/// Larger than `struct sigaction` of the kernel on any architecture; all zero is the
-/// default disposition.
-const DEFAULT_ACTION: [u64; 8] = [0; 8];
-
-/// The size of the kernel's set of signals: one bit for each.
-const SIGSET_SIZE: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
-    16
-} else {
-    8
-};
-
 /// The child's whole life, unless the program runs.
 ///
 /// `plan` is a [`Plan`] that the server keeps until the child is gone from its memory.
@@ -95,9 +84,9 @@ unsafe fn prepare(plan: &Plan) -> Result<(), Errno> {
             syscall!(
                 Sysno::rt_sigaction,
                 signal as c_int,
-                DEFAULT_ACTION.as_ptr(),
+                signals::DEFAULT_ACTION.as_ptr(),
                 ptr::null::<c_void>(),
-                SIGSET_SIZE
+                signals::SIGSET_SIZE
             )?;
         }
         if let Some(limit) = &plan.descriptors {
@@ -115,7 +104,7 @@ unsafe fn prepare(plan: &Plan) -> Result<(), Errno> {
             libc::SIG_SETMASK,
             SIGSET.as_ptr(),
             ptr::null::<c_void>(),
-            SIGSET_SIZE
+            signals::SIGSET_SIZE
         )?;
     }
     Ok(())
@@ -133,16 +122,18 @@ unsafe fn run(plan: &Plan) -> Errno {
             let Err(errno) = syscall!(Sysno::execve, file, plan.argv, plan.envp) else {
                 return Errno::ENOEXEC;
             };
-            let interpreter_missing = errno == Errno::ENOENT
-                && syscall!(Sysno::faccessat, libc::AT_FDCWD, file, libc::F_OK).is_ok();
-            if interpreter_missing {
-                plan.interpreter.store(true, Ordering::Release);
-                return errno;
-            }
+            let is_there = syscall!(Sysno::faccessat, libc::AT_FDCWD, file, libc::F_OK).is_ok();
             match errno {
+                // So it is its interpreter that is not.
+                Errno::ENOENT if is_there => {
+                    plan.interpreter.store(true, Ordering::Release);
+                    return errno;
+                }
                 Errno::ENOENT => {}
-                // Says more than that the other directories do not have it.
-                Errno::EACCES if several => worst = Errno::EACCES,
+                // Says more than that the other directories do not have it, unless it is the
+                // directory that may not be searched.
+                Errno::EACCES if several && is_there => worst = Errno::EACCES,
+                Errno::EACCES if several => {}
                 Errno::ENOTDIR | Errno::ENODEV | Errno::ESTALE | Errno::ETIMEDOUT if several => {}
                 _ => return errno,
             }

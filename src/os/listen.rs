@@ -6,6 +6,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
 use nix::errno::Errno;
@@ -18,6 +20,12 @@ use nix::sys::stat::{Mode, umask};
 
 use crate::os::descriptors::{copy_to, move_up, open_null, set_nonblocking};
 use crate::os::peer;
+
+/// How long to wait for others that start in the same directory; each takes microseconds.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// How long to wait before looking again.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A socket that came with the process, and the name it was given.
 #[derive(Debug)]
@@ -148,10 +156,11 @@ pub fn listen_at(path: &Path, mode: u32, queue: usize) -> io::Result<(OwnedFd, B
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let new = || socket(AddressFamily::Unix, SockType::Stream, flags, None);
     let fd = new()?;
+    // Until it listens, a socket looks like one that nobody listens on any more: servers
+    // that start at once must not remove each other's.
+    let _lock = lock_directory(path)?;
     match bind_with_mode(&fd, &address, mode) {
         Err(Errno::EADDRINUSE) => {
-            // Two servers that start at once must not each remove the other's socket.
-            let _lock = lock_directory(path)?;
             make_way(path, &address, &new()?)?;
             bind_with_mode(&fd, &address, mode)?;
         }
@@ -175,15 +184,29 @@ fn bind_with_mode(fd: &OwnedFd, address: &UnixAddr, mode: u32) -> Result<(), Err
     result
 }
 
-fn lock_directory(path: &Path) -> io::Result<Flock<fs::File>> {
+/// Keeps others that start from this directory. Where it may not be read, there is no lock.
+fn lock_directory(path: &Path) -> io::Result<Option<Flock<fs::File>>> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let directory = fs::File::open(parent.unwrap_or(Path::new(".")))?;
-    Flock::lock(directory, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        Errno::EWOULDBLOCK => {
-            io::Error::new(io::ErrorKind::AddrInUse, "another server is starting there")
+    let mut directory = match fs::File::open(parent.unwrap_or(Path::new("."))) {
+        Ok(directory) => directory,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let until = Instant::now() + LOCK_WAIT;
+    loop {
+        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err((back, Errno::EWOULDBLOCK)) if Instant::now() < until => directory = back,
+            Err((_, Errno::EWOULDBLOCK)) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::AddrInUse,
+                    "the directory is locked by somebody else",
+                ));
+            }
+            Err((_, errno)) => return Err(errno.into()),
         }
-        errno => errno.into(),
-    })
+        thread::sleep(LOCK_PAUSE);
+    }
 }
 
 /// Removes what is at `path` if it is a socket on which nobody listens.

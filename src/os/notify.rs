@@ -37,6 +37,11 @@ impl Notifier {
         }
     }
 
+    /// Whether there is a manager.
+    pub fn is_heard(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// Within which time the manager wants to hear of us, again and again.
     pub fn watchdog(&self) -> Option<Duration> {
         self.socket.as_ref().and(self.watchdog)

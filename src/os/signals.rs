@@ -1,13 +1,17 @@
 //! Signals as bytes in a socket pair, so that the loop finds them like everything else,
 //! and the dispositions with which the server and its programs start.
 
+use std::ffi::{c_int, c_void};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
+use nix::errno::Errno;
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask,
+};
 use signal_hook::{flag, low_level};
 
 /// The signals that the server handles.
@@ -26,6 +30,17 @@ pub const RESET: [Signal; 5] = [
     Signal::SIGUSR1,
     Signal::SIGPIPE,
 ];
+
+/// Larger than `struct sigaction` of the kernel on any architecture; all zero is the
+/// default disposition.
+pub const DEFAULT_ACTION: [u64; 8] = [0; 8];
+
+/// The size of the kernel's set of signals: one bit for each.
+pub const SIGSET_SIZE: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
+    16
+} else {
+    8
+};
 
 /// Signals that have come.
 #[derive(Debug)]
@@ -73,25 +88,46 @@ impl Signals {
 }
 
 fn normalize() -> io::Result<()> {
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    for signal in Signal::iterator() {
-        // The first two cannot be changed; the others hold the runtime's own handlers
-        // for an overflow of the stack.
-        if matches!(
-            signal,
-            Signal::SIGKILL | Signal::SIGSTOP | Signal::SIGSEGV | Signal::SIGBUS
-        ) {
-            continue;
+    for number in 1..=SIGNALS_MAX {
+        match Signal::try_from(number) {
+            Ok(Signal::SIGKILL | Signal::SIGSTOP) => {}
+            // Here the runtime has its own handlers for an overflow of the stack.
+            Ok(Signal::SIGSEGV | Signal::SIGBUS) if !is_ignored(number)? => {}
+            _ => set_default(number)?,
         }
-        let action = if signal == Signal::SIGPIPE {
-            &ignore
-        } else {
-            &default
-        };
-        // SAFETY: no handler is installed, and none of ours is replaced: this comes first.
-        unsafe { sigaction(signal, action) }?;
     }
-    nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler is installed or replaced.
+    unsafe { sigaction(Signal::SIGPIPE, &ignore) }?;
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+    Ok(())
+}
+
+/// The highest signal that Linux has on most architectures.
+const SIGNALS_MAX: c_int = 64;
+
+fn is_ignored(number: c_int) -> io::Result<bool> {
+    // SAFETY: all-zero is a valid sigaction, and this only asks.
+    let handler = unsafe {
+        let mut current: libc::sigaction = std::mem::zeroed();
+        Errno::result(libc::sigaction(number, std::ptr::null(), &mut current))?;
+        current.sa_sigaction
+    };
+    Ok(handler == libc::SIG_IGN)
+}
+
+/// By the system call itself: the C library keeps two signals for its own use and does
+/// not let them be changed, but whoever started the server may have left them ignored.
+fn set_default(number: c_int) -> io::Result<()> {
+    // SAFETY: no handler is installed, and none of ours is replaced: this comes first.
+    Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigaction,
+            number,
+            DEFAULT_ACTION.as_ptr(),
+            std::ptr::null::<c_void>(),
+            SIGSET_SIZE,
+        )
+    })?;
     Ok(())
 }

@@ -91,7 +91,7 @@ pub enum Input {
     Time,
     /// The server stops: whatever runs must end.
     Stop,
-    /// The server does not wait any longer.
+    /// The server stops, and does not wait for anything that can be had without.
     StopNow,
 }
 
@@ -188,6 +188,8 @@ pub struct Summary {
     pub fault: Option<Fault>,
     /// The client went away before its reply was complete.
     pub disconnected: bool,
+    /// The client left without a word, as those do that only look whether a server is there.
+    pub silent: bool,
     /// The connection met its deadline.
     pub late: bool,
     /// Bytes of output, by [`Stream`].
@@ -226,6 +228,8 @@ pub struct Session {
     fault: Option<Fault>,
     exit: Option<Exit>,
     disconnected: bool,
+    /// The client has not sent a byte.
+    silent: bool,
     name: Vec<u8>,
     title: String,
     timers: Timers,
@@ -259,6 +263,7 @@ impl Session {
             fault: None,
             exit: None,
             disconnected: false,
+            silent: true,
             name: Vec::new(),
             title: String::new(),
             timers,
@@ -282,6 +287,7 @@ impl Session {
     fn store(&mut self, input: Input, now: Instant) {
         match input {
             Input::ClientSent(n) => {
+                self.silent = false;
                 self.inbox.commit(n);
                 if !self.listens() {
                     self.inbox.clear();
@@ -305,6 +311,7 @@ impl Session {
                 self.fault.get_or_insert(Fault::Spawn(error));
                 if left == ProcessLeft::No {
                     self.program = Program::Gone;
+                    self.close_outputs();
                 }
             }
             Input::Exited(exit) => {
@@ -334,7 +341,9 @@ impl Session {
             Input::StopNow => {
                 self.stop(now);
                 self.expire(Timer::Kill, now);
-                self.expire(Timer::Linger, now);
+                if self.reply_state == Reply::Shut {
+                    self.lose_client();
+                }
             }
         }
     }
@@ -367,18 +376,25 @@ impl Session {
                 self.fault.get_or_insert(Fault::Stuck(GIVE_UP));
                 self.program = Program::Gone;
                 self.actions.push_back(Action::Abandon);
-                self.outputs = self.outputs.map(|o| Output { ended: true, ..o });
+                self.close_outputs();
                 // Once more the same time for the client to take the rest of its reply.
                 self.timers.set(Timer::GiveUp, now + GIVE_UP);
             }
             Timer::GiveUp => {
                 // The client takes nothing.
-                self.outputs = self.outputs.map(|o| Output { ended: true, ..o });
+                self.close_outputs();
                 if self.reply_state != Reply::Shut {
                     self.lose_client();
                 }
             }
             Timer::Linger => self.lose_client(),
+        }
+    }
+
+    /// Nothing more can come from the program.
+    fn close_outputs(&mut self) {
+        for output in &mut self.outputs {
+            output.ended = true;
         }
     }
 
@@ -716,6 +732,7 @@ impl Session {
             exit: self.exit,
             fault: self.fault,
             disconnected: self.disconnected,
+            silent: self.silent && !self.late,
             late: self.late,
             bytes_out: self.outputs.map(|output| output.bytes),
             bytes_in: self.stdin_bytes,
@@ -744,7 +761,7 @@ fn title(arguments: &Arguments) -> String {
         if !title.is_empty() {
             title.push(' ');
         }
-        let cut = &argument[..argument.len().min(TITLE_MAX)];
+        let cut = &argument[..argument.len().min(TITLE_MAX + 1)];
         let plain = |b: &u8| b.is_ascii_graphic() && !b"\"'\\".contains(b);
         if !cut.is_empty() && cut.iter().all(plain) {
             title.extend(cut.iter().map(|&b| char::from(b)));

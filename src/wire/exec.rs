@@ -40,8 +40,12 @@ pub enum Decoded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Count,
-    Arguments { left: usize },
+    Arguments {
+        left: usize,
+    },
     Stdin,
+    /// Inside the empty netstring that ends standard input.
+    Ending,
     Ended,
 }
 
@@ -82,19 +86,18 @@ impl Decoder {
             let rest = &input[used..];
             match self.phase {
                 Phase::Ended => return Ok((input.len(), Decoded::More)),
-                Phase::Stdin => {
+                Phase::Stdin | Phase::Ending => {
                     let (n, token) = self.framing.poll(rest)?;
                     used += n;
                     match token {
                         Token::More => return Ok((used, Decoded::More)),
                         Token::Payload(n) => return Ok((used, Decoded::Stdin(n))),
-                        Token::Begin(0) => self.phase = Phase::Ended,
+                        Token::Begin(0) => self.phase = Phase::Ending,
+                        Token::End if self.phase == Phase::Ending => {
+                            self.phase = Phase::Ended;
+                            return Ok((used, Decoded::End));
+                        }
                         Token::Begin(_) | Token::End => {}
-                    }
-                    // The closing comma of the empty netstring adds nothing to be said:
-                    // like everything behind the end it is consumed unseen.
-                    if self.phase == Phase::Ended {
-                        return Ok((used, Decoded::End));
                     }
                 }
                 Phase::Count | Phase::Arguments { .. } => {
@@ -200,10 +203,10 @@ impl Decoder {
     pub fn finish(&mut self) -> Result<(), WireError> {
         match self.phase {
             Phase::Count | Phase::Arguments { .. } => Err(WireError::EndBeforeRequest),
-            Phase::Stdin if !self.framing.at_boundary() => {
+            Phase::Stdin | Phase::Ending if !self.framing.at_boundary() => {
                 Err(netstring::Malformed::Truncated.into())
             }
-            Phase::Stdin | Phase::Ended => {
+            Phase::Stdin | Phase::Ending | Phase::Ended => {
                 self.phase = Phase::Ended;
                 Ok(())
             }
@@ -353,6 +356,7 @@ mod tests {
             (b"1:2,1:a,", true, WireError::EndBeforeRequest),
             (b"", true, WireError::EndBeforeRequest),
             (b"1:1,1:a,x", false, Malformed::Length(b'x').into()),
+            (b"1:1,1:a,0:x", false, Malformed::NoComma(b'x').into()),
             (b"1:1,1:a,5:he", true, Malformed::Truncated.into()),
         ] {
             in_every_split(input, finish, |seen| {
