@@ -243,7 +243,7 @@ impl Connection {
             self.act(context);
             let before = moved;
             for stream in Stream::BOTH {
-                moved += self.read_output(stream, context);
+                moved += self.read_output(stream, context.now);
             }
             moved += self.send_reply(context.now);
             moved += self.write_stdin(context.now);
@@ -262,7 +262,7 @@ impl Connection {
         }
     }
 
-    fn read_output(&mut self, stream: Stream, context: &mut Context<'_>) -> usize {
+    fn read_output(&mut self, stream: Stream, now: Instant) -> usize {
         let which = stream as usize;
         if !self.maybe.output_read[which] || !self.session.interest().output_read[which] {
             return 0;
@@ -290,9 +290,9 @@ impl Connection {
         };
         if matches!(input, Input::OutputEnded(_)) {
             self.maybe.output_read[which] = false;
-            close(&mut running.outputs[which], context.poller);
+            running.outputs[which] = None;
         }
-        self.session.handle(input, context.now);
+        self.session.handle(input, now);
         moved
     }
 
@@ -380,19 +380,19 @@ impl Connection {
                 Action::Spawn(arguments) => self.request = Some(arguments),
                 Action::CloseStdin => {
                     if let Some(running) = &mut self.running {
-                        close(&mut running.stdin, context.poller);
+                        running.stdin = None;
                     }
                 }
                 Action::Terminate => self.signal(Signal::SIGTERM, context.now),
                 Action::Kill => self.signal(Signal::SIGKILL, context.now),
-                Action::Reap => self.reap(context.poller),
-                Action::Abandon => self.abandon(context.poller),
+                Action::Reap => self.reap(),
+                Action::Abandon => self.abandon(),
                 Action::ShutdownReply => {
                     if let Some(client) = &self.client {
                         let _ = shutdown(client.as_raw_fd(), Shutdown::Write);
                     }
                 }
-                Action::CloseClient => close(&mut self.client, context.poller),
+                Action::CloseClient => self.client = None,
             }
         }
     }
@@ -418,14 +418,15 @@ impl Connection {
         }
     }
 
-    fn reap(&mut self, poller: &Poller) {
-        if let Some(running) = self.running.take() {
-            self.stray = running.dissolve(poller);
+    /// Closes all pipes and takes the zombie; if there is none, keeps the process.
+    fn reap(&mut self) {
+        if let Some(Running { process, pidfd, .. }) = self.running.take() {
+            self.stray = process.reap().err().map(|process| Stray { process, pidfd });
         }
     }
 
-    fn abandon(&mut self, poller: &Poller) {
-        self.reap(poller);
+    fn abandon(&mut self) {
+        self.reap();
         if let Some(stray) = &self.stray {
             log::warn!(
                 "connection {}: process {} does not end, its end is no longer waited for",
@@ -455,36 +456,9 @@ impl Connection {
     }
 
     /// Closes everything. Whatever still runs was told to end before.
-    pub fn close(mut self, poller: &Poller) -> Option<Stray> {
-        close(&mut self.client, poller);
-        self.reap(poller);
+    pub fn close(mut self) -> Option<Stray> {
+        self.reap();
         self.stray
-    }
-}
-
-impl Running {
-    /// Closes all pipes and takes the zombie; returns the process if it has not ended.
-    fn dissolve(self, poller: &Poller) -> Option<Stray> {
-        let [stdout, stderr] = self.outputs;
-        for mut pipe in [self.stdin, stdout, stderr] {
-            close(&mut pipe, poller);
-        }
-        match self.process.reap() {
-            Ok(()) => {
-                self.pidfd.close(poller);
-                None
-            }
-            Err(process) => Some(Stray {
-                process,
-                pidfd: self.pidfd,
-            }),
-        }
-    }
-}
-
-fn close(watched: &mut Option<Watched>, poller: &Poller) {
-    if let Some(watched) = watched.take() {
-        watched.close(poller);
     }
 }
 

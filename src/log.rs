@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use log::{Level, LevelFilter, Metadata, Record};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, getsockopt, send, sockopt};
+use nix::sys::socket::{MsgFlags, send};
+use nix::sys::stat::fstat;
 use syslog::{Facility, Formatter3164, LogFormat, Severity};
 
 /// The longest line, in bytes; what is longer is cut. A pipe takes so much in one piece.
@@ -45,7 +46,7 @@ enum Sink {
     },
     Stderr {
         prefix: String,
-        socket: bool,
+        kind: Kind,
         /// stderr goes to the journal, which reads a priority in front of each line.
         journal: bool,
     },
@@ -82,7 +83,7 @@ pub fn start(target: Target, level: LevelFilter) {
         },
         Target::Stderr => Sink::Stderr {
             prefix: format!("sockexec[{}]: ", std::process::id()),
-            socket: getsockopt(&io::stderr(), sockopt::SockType).is_ok(),
+            kind: Kind::of_stderr(),
             journal: std::env::var_os("JOURNAL_STREAM").is_some(),
         },
     };
@@ -221,7 +222,7 @@ impl Sink {
             Self::Syslog {
                 socket, retry_at, ..
             } => write_syslog(socket, retry_at, line),
-            Self::Stderr { socket, .. } => write_stderr(*socket, line),
+            Self::Stderr { kind, .. } => write_stderr(*kind, line),
         }
     }
 }
@@ -253,11 +254,31 @@ fn write_syslog(
     false
 }
 
+/// What stderr is, as far as it matters for who waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Socket,
+    /// Always takes what it is given.
+    File,
+    /// A pipe or a terminal.
+    Other,
+}
+
+impl Kind {
+    fn of_stderr() -> Self {
+        match fstat(io::stderr()).map(|s| s.st_mode & libc::S_IFMT) {
+            Ok(libc::S_IFSOCK) => Self::Socket,
+            Ok(libc::S_IFREG) => Self::File,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Whoever is behind stderr shares its flags, so it stays in blocking mode: a socket is
 /// told with each line not to wait, and of anything else is asked whether there is room.
-fn write_stderr(socket: bool, line: &[u8]) -> bool {
+fn write_stderr(kind: Kind, line: &[u8]) -> bool {
     let stderr = io::stderr();
-    if socket {
+    if kind == Kind::Socket {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         // Any other error means that nobody reads any more: there is no one to tell.
         return !matches!(
@@ -265,14 +286,12 @@ fn write_stderr(socket: bool, line: &[u8]) -> bool {
             Err(Errno::EAGAIN | Errno::EINTR)
         );
     }
-    let mut ready = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    match poll(&mut ready, PollTimeout::ZERO) {
-        Ok(1) => {
-            let _ = nix::unistd::write(stderr.as_fd(), line);
-            true
-        }
-        _ => false,
+    let mut room = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+    if kind != Kind::File && poll(&mut room, PollTimeout::ZERO) != Ok(1) {
+        return false;
     }
+    let _ = nix::unistd::write(stderr.as_fd(), line);
+    true
 }
 
 fn severity(level: Level) -> Severity {

@@ -295,10 +295,7 @@ impl Server {
     fn reap_stray(&mut self, id: ConnectionId, stray: Stray) {
         let Stray { process, mut pidfd } = stray;
         match process.reap() {
-            Ok(()) => {
-                pidfd.close(&self.poller);
-                self.programs -= 1;
-            }
+            Ok(()) => self.programs -= 1,
             Err(process) => {
                 pidfd.fired();
                 if pidfd.arm(&self.poller, true, false).is_ok() {
@@ -411,7 +408,7 @@ impl Server {
             }
         }
         if done {
-            entry.connection.close(&self.poller);
+            entry.connection.close();
             // Somebody may have been kept out for want of what is free now.
             self.accept_again = None;
         } else {
@@ -650,7 +647,7 @@ impl Server {
             self.work(&mut entry, |connection, context| {
                 connection.inform(Input::StopNow, context);
             });
-            entry.connection.close(&self.poller);
+            entry.connection.close();
         }
         log::info!("ended: {}", self.totals);
         crate::log::flush();

@@ -1,6 +1,6 @@
 //! The environment of programs, and where they are looked for.
 
-use std::ffi::OsString;
+use std::ffi::{OsString, c_char};
 use std::os::unix::ffi::OsStringExt as _;
 
 use crate::os::peer;
@@ -22,7 +22,8 @@ fn is_kept_back(name: &[u8]) -> bool {
 pub struct Environment {
     /// `NAME=value` and a NUL each.
     variables: Vec<u8>,
-    count: usize,
+    /// Where each of them begins.
+    starts: Vec<usize>,
     path: Vec<u8>,
 }
 
@@ -35,7 +36,7 @@ impl Environment {
     fn new(all: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let mut environment = Self {
             variables: Vec::new(),
-            count: 0,
+            starts: Vec::new(),
             path: PATH_DEFAULT.to_vec(),
         };
         for (name, value) in all {
@@ -43,10 +44,10 @@ impl Environment {
             if is_kept_back(&name) {
                 continue;
             }
+            environment.starts.push(environment.variables.len());
             for part in [&name[..], b"=", &value, b"\0"] {
                 environment.variables.extend_from_slice(part);
             }
-            environment.count += 1;
             if name == b"PATH" {
                 environment.path = value;
             }
@@ -54,14 +55,11 @@ impl Environment {
         environment
     }
 
-    /// `NAME=value` and a NUL each.
-    pub fn variables(&self) -> &[u8] {
-        &self.variables
-    }
-
-    /// How many variables there are.
-    pub fn count(&self) -> usize {
-        self.count
+    /// Where each variable begins; it ends with a NUL.
+    pub fn pointers(&self) -> impl ExactSizeIterator<Item = *const c_char> {
+        self.starts
+            .iter()
+            .map(|&start| self.variables[start..].as_ptr().cast())
     }
 
     /// Puts every file that `program` may mean into `out`, with a NUL behind each, and
@@ -111,8 +109,8 @@ mod tests {
             ("IPCREMOTEPID", "1"),
             ("NOTIFY", "kept"),
         ]);
-        assert_eq!(e.variables(), b"HOME=/root\0NOTIFY=kept\0");
-        assert_eq!(e.count(), 2);
+        assert_eq!(e.variables, b"HOME=/root\0NOTIFY=kept\0");
+        assert_eq!(e.starts, [0, 11]);
     }
 
     #[test]

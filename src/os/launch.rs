@@ -279,7 +279,7 @@ impl Nest {
         let argc = self.arguments.count();
         self.pointers.clear();
         self.pointers
-            .reserve(files + argc + variables.len() + environment.count() + 3);
+            .reserve(files + argc + variables.len() + environment.pointers().len() + 3);
         let mut own = starts(&self.strings);
         self.pointers.extend(own.by_ref().take(files));
         self.pointers.push(ptr::null());
@@ -287,7 +287,7 @@ impl Nest {
             .extend(starts(self.arguments.as_bytes_with_nul()));
         self.pointers.push(ptr::null());
         self.pointers.extend(own);
-        self.pointers.extend(starts(environment.variables()));
+        self.pointers.extend(environment.pointers());
         self.pointers.push(ptr::null());
         self.plan.candidates = self.pointers.as_ptr();
         self.plan.argv = self.pointers[files + 1..].as_ptr();

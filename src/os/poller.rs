@@ -194,8 +194,10 @@ impl Watched {
         if self.added {
             poller.inner.modify(&self.fd, event)?;
         } else {
-            // SAFETY: a `Watched` is the only owner of its descriptor and leaves the
-            // poller before it closes it, in `close`, or with the poller itself.
+            // SAFETY: with epoll, a descriptor leaves the poller when its last copy is
+            // closed. A `Watched` is its only owner, and where somebody else may have
+            // another copy it leaves by `close`. Should an event come all the same, it
+            // comes once, and its token finds nobody.
             unsafe {
                 poller
                     .inner
@@ -212,8 +214,10 @@ impl Watched {
         self.armed = None;
     }
 
-    /// Leaves the poller, then closes. In this order, because a child between its clone and
-    /// its exec may hold a copy, which would keep the descriptor in the poller for ever.
+    /// Leaves the poller, then closes: for what somebody else has a copy of, such as a
+    /// listening socket of the service manager. To drop anything else is enough, and
+    /// spares a system call: no child ever has a copy of it (see
+    /// [`launch`](crate::os::launch)).
     pub fn close(self, poller: &Poller) {
         if self.added {
             // The only way to fail is not to be there.
