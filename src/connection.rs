@@ -6,9 +6,11 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Instant;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
 use nix::unistd::{read, write};
@@ -20,9 +22,17 @@ use crate::program::{Arguments, SpawnError, Stream};
 use crate::session::policy::Limits;
 use crate::session::{Action, Input, ProcessLeft, Session};
 use crate::wire::buffer::Pool;
+use crate::wire::exec::PAIR_MAX;
 
 /// How many bytes a connection moves before the others have their turn.
 const TURN_MAX: usize = 256 * 1024;
+
+/// The size of a pipe for a program that fills what it has: a quarter more of output passes.
+const LARGE_PIPE: i32 = 256 * 1024;
+
+/// How many pipes of that size there may be. The kernel counts the memory of all pipes of
+/// a user, and gives smaller ones to who has too much.
+const LARGE_PIPES_MAX: usize = 32;
 
 /// What a connection needs of the server while it works.
 #[derive(Debug)]
@@ -31,6 +41,8 @@ pub struct Context<'a> {
     pub poller: &'a Poller,
     /// Where buffers come from.
     pub pool: &'a mut Pool,
+    /// A copy for each large pipe there is.
+    pub large_pipes: &'a Rc<()>,
     /// The time of this turn of the loop.
     pub now: Instant,
 }
@@ -49,7 +61,25 @@ struct Running {
     process: Process,
     pidfd: Watched,
     stdin: Option<Watched>,
-    outputs: [Option<Watched>; 2],
+    outputs: [Option<Output>; 2],
+}
+
+#[derive(Debug)]
+struct Output {
+    pipe: Watched,
+    /// Counts it, if it is a large one.
+    large: Option<Rc<()>>,
+}
+
+impl Output {
+    /// Makes the pipe larger, the first time, while there are not too many of that kind.
+    fn enlarge(&mut self, large_pipes: &Rc<()>) {
+        if self.large.is_none() && Rc::strong_count(large_pipes) <= LARGE_PIPES_MAX {
+            self.large = Some(Rc::clone(large_pipes));
+            // One that stays small works as well.
+            let _ = fcntl(self.pipe.as_fd(), FcntlArg::F_SETPIPE_SZ(LARGE_PIPE));
+        }
+    }
 }
 
 /// What may be tried without waiting.
@@ -152,7 +182,10 @@ impl Connection {
                 process: job.process,
                 pidfd,
                 stdin: stdin.and_then(|stdin| watch(stdin, Part::Stdin)),
-                outputs: [watch(stdout, Part::Stdout), watch(stderr, Part::Stderr)],
+                outputs: [
+                    watch(stdout, Part::Stdout).map(|pipe| Output { pipe, large: None }),
+                    watch(stderr, Part::Stderr).map(|pipe| Output { pipe, large: None }),
+                ],
             })
         });
         match job {
@@ -230,7 +263,7 @@ impl Connection {
             .as_mut()
             .and_then(|r| r.outputs[stream as usize].as_mut());
         if let Some(output) = output {
-            output.fired();
+            output.pipe.fired();
         }
     }
 
@@ -243,7 +276,7 @@ impl Connection {
             self.act(context);
             let before = moved;
             for stream in Stream::BOTH {
-                moved += self.read_output(stream, context.now);
+                moved += self.read_output(stream, context);
             }
             moved += self.send_reply(context.now);
             moved += self.write_stdin(context.now);
@@ -262,7 +295,7 @@ impl Connection {
         }
     }
 
-    fn read_output(&mut self, stream: Stream, now: Instant) -> usize {
+    fn read_output(&mut self, stream: Stream, context: &Context<'_>) -> usize {
         let which = stream as usize;
         if !self.maybe.output_read[which] || !self.session.interest().output_read[which] {
             return 0;
@@ -270,16 +303,19 @@ impl Connection {
         let Some(running) = &mut self.running else {
             return 0;
         };
-        let Some(output) = &running.outputs[which] else {
+        let Some(output) = &mut running.outputs[which] else {
             return 0;
         };
         let room = self.session.outbox();
         let size = room.len();
-        let (input, moved) = match retry(|| read(output.as_fd(), room)) {
+        let (input, moved) = match retry(|| read(output.pipe.as_fd(), room)) {
             Ok(0) => (Input::OutputEnded(stream), 1),
             Ok(n) => {
                 // A pipe gives all it has: there is no need to ask it again.
                 self.maybe.output_read[which] = n == size;
+                if n == PAIR_MAX {
+                    output.enlarge(context.large_pipes);
+                }
                 (Input::Output(stream, n), n)
             }
             Err(Errno::EAGAIN) => {
@@ -292,7 +328,7 @@ impl Connection {
             self.maybe.output_read[which] = false;
             running.outputs[which] = None;
         }
-        self.session.handle(input, now);
+        self.session.handle(input, context.now);
         moved
     }
 
@@ -449,7 +485,7 @@ impl Connection {
         }
         for (output, wanted) in running.outputs.iter_mut().zip(interest.output_read) {
             if let Some(output) = output.as_mut().filter(|_| wanted) {
-                output.arm(poller, true, false)?;
+                output.pipe.arm(poller, true, false)?;
             }
         }
         Ok(())

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -96,6 +97,7 @@ pub struct Server {
     lingering: VecDeque<ConnectionId>,
     strays: BTreeMap<ConnectionId, Stray>,
     pool: Pool,
+    large_pipes: Rc<()>,
     active: usize,
     programs: usize,
     totals: Totals,
@@ -149,6 +151,7 @@ impl Server {
             lingering: VecDeque::new(),
             strays: BTreeMap::new(),
             pool: Pool::default(),
+            large_pipes: Rc::new(()),
             active: 0,
             programs: 0,
             totals: Totals::default(),
@@ -319,6 +322,7 @@ impl Server {
         let mut context = Context {
             poller: &self.poller,
             pool: &mut self.pool,
+            large_pipes: &self.large_pipes,
             now: self.now,
         };
         work(&mut entry.connection, &mut context);
