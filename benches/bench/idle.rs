@@ -65,7 +65,7 @@ pub fn connections(plan: &Plan, table: &mut Table) -> io::Result<()> {
     }
     if many < MANY {
         table.note(format!(
-            "{many} idle connections instead of {MANY}: more are not accepted here, where a process may have {descriptors} descriptors"
+            "{many} idle connections instead of {MANY}: a process may have {descriptors} descriptors"
         ));
     }
     let name = format!("8 clients beside {SOME} idle, against none");

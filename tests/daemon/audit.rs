@@ -118,3 +118,25 @@ fn refusals_have_a_line_with_the_reason() {
         })
         .unwrap_or_else(|| panic!("{:#?}", daemon.log.all()));
 }
+
+#[test]
+fn who_only_looks_whether_a_daemon_is_there_is_no_fault() {
+    let daemon = Daemon::start(&["-d"]);
+    drop(daemon.connect());
+    daemon
+        .log
+        .wait_for("its end", |line| line.contains("left without a request"));
+    daemon.serves();
+    assert!(!daemon.log.all().iter().any(|line| line.contains("warning")));
+}
+
+#[test]
+fn what_is_cut_shows_that_it_is() {
+    let daemon = Daemon::start(&[]);
+    for length in [256, 257, 1000] {
+        let word = "y".repeat(length);
+        daemon.run(&["true", &word]);
+        let line = line_of(&daemon, "argv=true yyy");
+        assert!(line.ends_with("y..."), "{length}: {line}");
+    }
+}
