@@ -220,7 +220,7 @@ impl Connection {
     pub fn ready(&mut self, ready: Ready, part: Part, context: &mut Context<'_>) {
         match part {
             Part::Client => self.client_ready(ready, context.now),
-            Part::Process => self.process_ready(context.now),
+            Part::Process => self.process_ready(context),
             Part::Stdin => {
                 self.maybe.stdin_write = true;
                 if let Some(stdin) = self.running.as_mut().and_then(|r| r.stdin.as_mut()) {
@@ -245,14 +245,20 @@ impl Connection {
         self.maybe.client_write |= ready.writable;
     }
 
-    fn process_ready(&mut self, now: Instant) {
+    fn process_ready(&mut self, context: &Context<'_>) {
+        // What is in the pipes first: mostly they are at their end now.
+        self.maybe.output_read = [true; 2];
+        for stream in Stream::BOTH {
+            self.read_output(stream, context);
+        }
         let Some(running) = &mut self.running else {
             return;
         };
         running.pidfd.fired();
-        if let Some(exit) = running.process.exit() {
-            self.maybe.output_read = [true; 2];
-            self.session.handle(Input::Exited(exit), now);
+        // Then nobody will ask for its group any more, and it can be reaped at once.
+        let over = running.outputs.iter().all(Option::is_none) && !self.session.is_stopping();
+        if let Some(exit) = running.process.exit(over) {
+            self.session.handle(Input::Exited(exit), context.now);
         }
     }
 
@@ -273,7 +279,6 @@ impl Connection {
         self.session.lend(context.pool);
         let mut moved = 0;
         loop {
-            self.act(context);
             let before = moved;
             for stream in Stream::BOTH {
                 moved += self.read_output(stream, context);
@@ -281,11 +286,12 @@ impl Connection {
             moved += self.send_reply(context.now);
             moved += self.write_stdin(context.now);
             moved += self.read_client(context.now);
-            if moved == before || moved >= TURN_MAX {
+            // After the bytes: the client need not wait until its program is reaped.
+            let acted = self.act(context);
+            if (moved == before && !acted) || moved >= TURN_MAX {
                 break;
             }
         }
-        self.act(context);
         self.session.take_back(context.pool);
         if let Err(error) = self.arm(context.poller) {
             log::warn!("connection {}: cannot wait for it: {error}", self.id);
@@ -409,9 +415,11 @@ impl Connection {
         moved
     }
 
-    /// Does what the session asks for.
-    fn act(&mut self, context: &mut Context<'_>) {
+    /// Does what the session asks for. Returns whether there was anything.
+    fn act(&mut self, context: &Context<'_>) -> bool {
+        let mut acted = false;
         while let Some(action) = self.session.poll_action() {
+            acted = true;
             match action {
                 Action::Spawn(arguments) => self.request = Some(arguments),
                 Action::CloseStdin => {
@@ -431,6 +439,7 @@ impl Connection {
                 Action::CloseClient => self.client = None,
             }
         }
+        acted
     }
 
     fn signal(&mut self, signal: Signal, now: Instant) {

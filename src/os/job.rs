@@ -22,17 +22,18 @@ pub struct Job {
     pub outputs: [OwnedFd; 2],
 }
 
-/// A process of ours that has not been reaped, so that its number, and its group's, cannot
-/// have been given to anybody else.
+/// A process of ours. Until it is reaped its number, and its group's, cannot be given to
+/// anybody else.
 #[derive(Debug)]
 pub struct Process {
     pid: Pid,
+    reaped: bool,
 }
 
 impl Process {
     /// Takes charge of a child.
     pub(in crate::os) fn new(pid: Pid) -> Self {
-        Self { pid }
+        Self { pid, reaped: false }
     }
 
     /// Its number.
@@ -44,8 +45,11 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// EPERM where none of its processes may be signalled.
+    /// EPERM where none of its processes may be signalled; ESRCH when it has been reaped.
     pub fn signal_group(&self, signal: Signal) -> Result<(), Errno> {
+        if self.reaped {
+            return Err(Errno::ESRCH);
+        }
         match killpg(self.pid, signal) {
             // The child has not yet come to make the group: it is alone.
             Err(Errno::ESRCH) => kill(self.pid, signal),
@@ -53,17 +57,24 @@ impl Process {
         }
     }
 
-    /// How the process has ended, if it has. It stays a zombie.
-    pub fn exit(&self) -> Option<Exit> {
-        wait(self.pid, libc::WNOWAIT).ok().flatten()
+    /// How the process has ended, if it has. With `reap` that was all; else it stays a
+    /// zombie, which pins its group's number, until [`Process::reap`].
+    pub fn exit(&mut self, reap: bool) -> Option<Exit> {
+        let flags = if reap { 0 } else { libc::WNOWAIT };
+        let exit = wait(self.pid, flags).ok().flatten();
+        self.reaped = reap && exit.is_some();
+        exit
     }
 
-    /// Takes the zombie. Returns the process if it has not ended.
+    /// Takes the zombie, if there still is one. Returns the process if it has not ended.
     ///
     /// # Errors
     ///
     /// The process, when it is still there.
     pub fn reap(self) -> Result<(), Self> {
+        if self.reaped {
+            return Ok(());
+        }
         match wait(self.pid, 0) {
             Ok(None) => Err(self),
             Ok(Some(_)) | Err(_) => Ok(()),

@@ -663,6 +663,11 @@ impl Session {
         self.stdin_open
     }
 
+    /// Whether the program was told to end, and its process group is still to be dealt with.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping > Stopping::No
+    }
+
     /// Where bytes from the client go.
     pub fn inbox(&mut self) -> &mut [u8] {
         self.inbox.spare()
