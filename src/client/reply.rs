@@ -77,8 +77,8 @@ enum Found {
 
 /// The way back from the program.
 ///
-/// Dropping it disconnects, also for an [`Input`](super::Input) that is still there, and the server then ends
-/// a program that has not ended yet.
+/// Dropping it disconnects, also for an [`Input`](super::Input) that is still there, and the
+/// server then ends a program that has not ended yet.
 pub struct Reply {
     stream: Arc<UnixStream>,
     buffer: Box<[u8]>,
