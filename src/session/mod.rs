@@ -34,110 +34,30 @@
 //! kill timeout. Its leader is reaped last: before that, whatever is left of the group
 //! gets SIGKILL, so that a number is never signalled after it may belong to a stranger.
 
+mod event;
+mod flow;
 pub mod policy;
+mod settle;
+mod summary;
 pub mod timers;
 pub mod verdict;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+pub use self::event::{Action, Input, ProcessLeft};
+pub use self::flow::Interest;
+use self::flow::REPLY_MAX;
 use self::policy::{GIVE_UP, Limits};
+pub use self::summary::Summary;
 use self::timers::{Timer, Timers};
-use self::verdict::{Fault, exit_pair};
-use crate::program::{Arguments, Exit, SpawnError, Stream};
-use crate::wire::buffer::{Buffer, CAPACITY, Pool};
-use crate::wire::exec::{Decoded, Decoder, HEADER_MAX, PAIR_MAX, output_header, pair};
-
-/// A reply holds no more than one pair of this size, so that it leaves in one send.
-const REPLY_MAX: usize = PAIR_MAX;
-
-/// Below this much room no further output is read into a reply that waits.
-const ROOM_MIN: usize = 4096;
+use self::verdict::Fault;
+use crate::program::Exit;
+use crate::wire::buffer::{Buffer, CAPACITY};
+use crate::wire::exec::{Decoder, HEADER_MAX};
 
 /// How much of a program's name goes into an error message.
 const NAME_MAX: usize = 1024;
-
-/// How much of an argument list goes into the log.
-const TITLE_MAX: usize = 256;
-
-/// Something that happened.
-#[derive(Debug)]
-pub enum Input {
-    /// So many bytes came into [`Session::inbox`].
-    ClientSent(usize),
-    /// The client has shut down its writing side.
-    ClientEnded,
-    /// The client has hung up, or its socket failed.
-    ClientGone,
-    /// The program executes.
-    Started,
-    /// The program was not started. After a failed exec its process is still to exit.
-    SpawnFailed(SpawnError, ProcessLeft),
-    /// The program has ended; its process is a zombie.
-    Exited(Exit),
-    /// So many bytes came into [`Session::outbox`].
-    Output(Stream, usize),
-    /// Nothing more can be read from an output at the moment.
-    OutputDry(Stream),
-    /// An output is at its end.
-    OutputEnded(Stream),
-    /// The program has taken so many bytes of [`Session::stdin`].
-    StdinTaken(usize),
-    /// Nobody reads the program's standard input any more.
-    StdinClosed,
-    /// So many bytes of [`Session::reply`] were sent.
-    ReplySent(usize),
-    /// Time has passed.
-    Time,
-    /// The server stops: whatever runs must end.
-    Stop,
-    /// The server stops, and does not wait for anything that can be had without.
-    StopNow,
-}
-
-/// Whether a program that was not started leaves a process behind that must be waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProcessLeft {
-    /// There is one, which will exit at once.
-    Yes,
-    /// There never was one.
-    No,
-}
-
-/// Something to do.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Start the program.
-    Spawn(Arguments),
-    /// Close the program's standard input.
-    CloseStdin,
-    /// Send SIGTERM to the program's process group. Where no process has been made yet,
-    /// answer with [`SpawnError::Cancelled`].
-    Terminate,
-    /// Send SIGKILL to the program's process group.
-    Kill,
-    /// Take the zombie, and close what is left of its outputs.
-    Reap,
-    /// Leave the process, which does not end, to whoever reaps strays.
-    Abandon,
-    /// Shut down the writing side of the client's socket.
-    ShutdownReply,
-    /// Close the client's socket.
-    CloseClient,
-}
-
-/// What to wait for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Interest {
-    /// Bytes from the client.
-    pub client_read: bool,
-    /// Room towards the client.
-    pub client_write: bool,
-    /// Room in the program's standard input.
-    pub stdin_write: bool,
-    /// Bytes from the program, by [`Stream`].
-    pub output_read: [bool; 2],
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
@@ -175,29 +95,6 @@ struct Output {
     /// Nothing could be read at the last attempt, and the program has exited.
     dry: bool,
     bytes: u64,
-}
-
-/// What there is to tell of a request.
-#[derive(Clone, Debug, Default)]
-pub struct Summary {
-    /// The arguments, escaped and cut; empty when no request was complete.
-    pub title: String,
-    /// How the program itself ended.
-    pub exit: Option<Exit>,
-    /// Why the reply did not end with that.
-    pub fault: Option<Fault>,
-    /// The client went away before its reply was complete.
-    pub disconnected: bool,
-    /// The client left without a word, as those do that only look whether a server is there.
-    pub silent: bool,
-    /// The connection met its deadline.
-    pub late: bool,
-    /// Bytes of output, by [`Stream`].
-    pub bytes_out: [u64; 2],
-    /// Bytes of standard input that the program has taken.
-    pub bytes_in: u64,
-    /// From acceptance to now.
-    pub duration: Duration,
 }
 
 /// One client and its program.
@@ -422,86 +319,6 @@ impl Session {
         )
     }
 
-    fn settle(&mut self, now: Instant) {
-        self.decode();
-        let unwanted = self.client == Client::Gone || self.late || self.faulty();
-        if unwanted && self.program != Program::None {
-            self.stop(now);
-        }
-        if self.stdin_open
-            && self.stdin_ready == 0
-            && (self.stdin_complete || self.exit.is_some() || self.stopping > Stopping::No)
-        {
-            self.close_stdin();
-        }
-        if self.reply_state == Reply::Streaming {
-            self.conclude();
-        }
-        self.settle_process();
-        self.settle_reply(now);
-        if !self.is_active() {
-            for timer in [Timer::Deadline, Timer::Kill, Timer::GiveUp] {
-                self.timers.stop(timer);
-            }
-        }
-    }
-
-    /// Whether something other than a failed start is wrong: that one ends by itself.
-    fn faulty(&self) -> bool {
-        !matches!(self.fault, None | Some(Fault::Spawn(_)))
-    }
-
-    /// Takes what can be taken from the inbox.
-    fn decode(&mut self) {
-        while self.listens() && self.stdin_ready == 0 && !self.inbox.is_empty() {
-            match self.decoder.poll(self.inbox.bytes()) {
-                Err(error) => self.fault = Some(Fault::Wire(error)),
-                Ok((used, found)) => {
-                    self.inbox.consume(used);
-                    match found {
-                        Decoded::More => {}
-                        Decoded::Request(arguments) => self.begin(arguments),
-                        Decoded::Stdin(n) => {
-                            self.stdin_ready = n;
-                            if !self.stdin_open {
-                                self.take_stdin(n);
-                            }
-                        }
-                        Decoded::End => self.stdin_complete = true,
-                    }
-                }
-            }
-        }
-        if !self.listens() {
-            self.inbox.clear();
-            self.stdin_ready = 0;
-        }
-    }
-
-    fn begin(&mut self, arguments: Arguments) {
-        let program = arguments.program();
-        self.name = program[..program.len().min(NAME_MAX)].to_vec();
-        self.title = title(&arguments);
-        self.program = Program::Waiting;
-        self.stdin_open = true;
-        self.actions.push_back(Action::Spawn(arguments));
-    }
-
-    /// The client will send nothing more.
-    fn finish_input(&mut self) {
-        debug_assert!(self.inbox.is_empty(), "read only into an empty inbox");
-        match self.decoder.finish() {
-            Ok(()) => self.stdin_complete = true,
-            Err(error) => self.fault = Some(Fault::Wire(error)),
-        }
-    }
-
-    fn take_stdin(&mut self, n: usize) {
-        self.decoder.advance(n);
-        self.inbox.consume(n);
-        self.stdin_ready -= n;
-    }
-
     fn close_stdin(&mut self) {
         if std::mem::take(&mut self.stdin_open) {
             self.actions.push_back(Action::CloseStdin);
@@ -509,103 +326,6 @@ impl Session {
             if ready > 0 {
                 self.take_stdin(ready);
             }
-        }
-    }
-
-    /// Puts the header before `n` bytes of output that were read into the outbox.
-    fn frame(&mut self, stream: Stream, n: usize) {
-        let output = &mut self.outputs[stream as usize];
-        output.bytes += n as u64;
-        output.dry = false;
-        if self.discards() {
-            return;
-        }
-        let (header, length) = output_header(stream, n);
-        self.reply
-            .commit_framed(HEADER_MAX, &header[..length], n, b',');
-    }
-
-    /// Makes the program end, if there is one: politely.
-    fn stop(&mut self, now: Instant) {
-        if self.program == Program::None {
-            self.fault.get_or_insert(Fault::Stopping);
-        }
-        if !self.lives() || self.stopping > Stopping::No {
-            return;
-        }
-        self.stopping = Stopping::Terminated;
-        self.actions.push_back(Action::Terminate);
-        self.timers.stop(Timer::Deadline);
-        self.timers.set(Timer::Kill, now + self.limits.kill_timeout);
-    }
-
-    /// Ends the reply, when there is no more to wait for.
-    fn conclude(&mut self) {
-        let Some(exit) = self.verdict() else { return };
-        if self.client == Client::Gone {
-            return;
-        }
-        if let Some(fault) = self.fault {
-            let mut reason = b"sockexec: ".to_vec();
-            if self.program != Program::None {
-                reason.extend_from_slice(&self.name);
-                reason.extend_from_slice(b": ");
-            }
-            reason.extend_from_slice(format!("{fault}\n").as_bytes());
-            self.reply.append(&pair("stderr", &reason));
-        }
-        self.reply.append(&exit_pair(exit, self.limits.termsig));
-        self.reply_state = Reply::Ended;
-    }
-
-    /// What the last pair is to say, once that is certain.
-    fn verdict(&self) -> Option<Exit> {
-        let outputs_done = self
-            .outputs
-            .iter()
-            .all(|output| output.ended || (self.released && output.dry));
-        match (self.fault, self.program) {
-            (Some(fault @ Fault::Spawn(_)), _) => Some(fault.exit()),
-            (Some(fault), Program::None) => Some(fault.exit()),
-            (fault, Program::Exited | Program::Gone) if outputs_done => {
-                fault.map(Fault::exit).or(self.exit)
-            }
-            _ => None,
-        }
-    }
-
-    /// Reaps a program that has ended, as soon as nothing more hangs on its number.
-    fn settle_process(&mut self) {
-        if self.program != Program::Exited {
-            return;
-        }
-        let spawn_failed = matches!(self.fault, Some(Fault::Spawn(_)));
-        let outputs_ended = self.outputs.iter().all(|output| output.ended);
-        let killed = self.stopping == Stopping::Killed
-            && (self.reply_state != Reply::Streaming || self.client == Client::Gone);
-        if !(spawn_failed || outputs_ended || killed) {
-            return;
-        }
-        // The last moment at which the number is certainly ours.
-        if self.stopping == Stopping::Terminated {
-            self.actions.push_back(Action::Kill);
-        }
-        self.program = Program::Gone;
-        self.actions.push_back(Action::Reap);
-    }
-
-    fn settle_reply(&mut self, now: Instant) {
-        if self.client == Client::Gone {
-            self.reply.clear();
-            return;
-        }
-        if self.reply_state == Reply::Ended && self.reply.is_empty() {
-            self.reply_state = Reply::Shut;
-            self.actions.push_back(Action::ShutdownReply);
-            self.timers.set(Timer::Linger, now + self.limits.linger);
-        }
-        if self.reply_state == Reply::Shut && self.client == Client::Ended {
-            self.lose_client();
         }
     }
 
@@ -635,116 +355,6 @@ impl Session {
         self.timers.next()
     }
 
-    /// What to wait for.
-    pub fn interest(&self) -> Interest {
-        let room = self.discards() || self.room() > 0;
-        Interest {
-            client_read: self.client == Client::Open && self.inbox.is_empty(),
-            client_write: self.client != Client::Gone && !self.reply.is_empty(),
-            stdin_write: self.stdin_open && self.stdin_ready > 0,
-            output_read: self
-                .outputs
-                .map(|output| !output.ended && room && self.lives()),
-        }
-    }
-
-    /// How many bytes of output may be read next.
-    fn room(&self) -> usize {
-        match REPLY_MAX.saturating_sub(self.reply.len()) {
-            room if room < ROOM_MIN => 0,
-            room if self.reply.is_empty() => room,
-            // What is held plus this pair, header and all, still leaves in one send.
-            room => room - HEADER_MAX - 1,
-        }
-    }
-
-    /// Whether the program's standard input is still to be had.
-    pub fn has_stdin(&self) -> bool {
-        self.stdin_open
-    }
-
-    /// Whether the program was told to end, and its process group is still to be dealt with.
-    pub fn is_stopping(&self) -> bool {
-        self.stopping > Stopping::No
-    }
-
-    /// Where bytes from the client go.
-    pub fn inbox(&mut self) -> &mut [u8] {
-        self.inbox.spare()
-    }
-
-    /// Where bytes from the program go, as many as may come.
-    pub fn outbox(&mut self) -> &mut [u8] {
-        let room = if self.discards() {
-            ROOM_MIN
-        } else {
-            self.room()
-        };
-        // What is thrown away is never committed, so it disturbs nothing that waits here.
-        &mut self.reply.spare()[HEADER_MAX..HEADER_MAX + room]
-    }
-
-    /// The bytes that the program's standard input takes next.
-    pub fn stdin(&self) -> &[u8] {
-        &self.inbox.bytes()[..self.stdin_ready]
-    }
-
-    /// The bytes that the client gets next: whole pairs, unless a send was cut short.
-    pub fn reply(&self) -> &[u8] {
-        self.reply.bytes()
-    }
-
-    /// Gives the buffers storage for what is about to come.
-    pub fn lend(&mut self, pool: &mut Pool) {
-        pool.lend(&mut self.inbox);
-        pool.lend(&mut self.reply);
-    }
-
-    /// Gives back the storage of empty buffers.
-    pub fn take_back(&mut self, pool: &mut Pool) {
-        pool.take_back(&mut self.inbox);
-        pool.take_back(&mut self.reply);
-    }
-
-    /// Whether the session counts against the limit of connections: it has a client that
-    /// waits for a reply, or a process.
-    pub fn is_active(&self) -> bool {
-        self.lives() || (self.client != Client::Gone && self.reply_state != Reply::Shut)
-    }
-
-    /// Whether nothing is left to do.
-    pub fn is_done(&self) -> bool {
-        self.client == Client::Gone && !self.lives()
-    }
-
-    /// A word for the state, for those who look on.
-    pub fn state(&self) -> &'static str {
-        match (self.program, self.stopping, self.reply_state) {
-            (Program::None, _, Reply::Streaming) => "request",
-            (Program::Waiting, Stopping::No, _) => "starting",
-            (Program::Running, Stopping::No, _) => "running",
-            (Program::Exited, Stopping::No, _) => "draining",
-            (Program::Waiting | Program::Running | Program::Exited, _, _) => "stopping",
-            (_, _, Reply::Shut) => "lingering",
-            _ => "replying",
-        }
-    }
-
-    /// What there is to tell.
-    pub fn summary(&self, now: Instant) -> Summary {
-        Summary {
-            title: self.title.clone(),
-            exit: self.exit,
-            fault: self.fault,
-            disconnected: self.disconnected,
-            silent: self.silent && !self.late,
-            late: self.late,
-            bytes_out: self.outputs.map(|output| output.bytes),
-            bytes_in: self.stdin_bytes,
-            duration: now.saturating_duration_since(self.accepted),
-        }
-    }
-
     /// What always holds.
     fn check(&self) {
         assert!(self.inbox.len() <= CAPACITY && self.stdin_ready <= self.inbox.len());
@@ -757,29 +367,4 @@ impl Session {
             assert!(self.timers.next().is_some(), "every wait is bounded");
         }
     }
-}
-
-/// The arguments as one line, escaped and cut.
-fn title(arguments: &Arguments) -> String {
-    let mut title = String::new();
-    for argument in arguments.iter() {
-        if !title.is_empty() {
-            title.push(' ');
-        }
-        let cut = &argument[..argument.len().min(TITLE_MAX + 1)];
-        let plain = |b: &u8| b.is_ascii_graphic() && !b"\"'\\".contains(b);
-        if !cut.is_empty() && cut.iter().all(plain) {
-            title.extend(cut.iter().map(|&b| char::from(b)));
-        } else {
-            title.push('"');
-            title.extend(cut.escape_ascii().map(char::from));
-            title.push('"');
-        }
-        if title.len() > TITLE_MAX {
-            title.truncate(TITLE_MAX);
-            title.push_str("...");
-            break;
-        }
-    }
-    title
 }

@@ -1,0 +1,73 @@
+//! Signals, and how the server ends: what runs must end, and clients hear of it.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use sd_notify::NotifyState;
+
+use super::{Phase, Server};
+use crate::os::poller::ConnectionId;
+use crate::session::Input;
+use crate::session::policy::GIVE_UP;
+
+/// How long a server that must not wait waits for what it has killed to be gone, so that
+/// clients hear of it.
+const HURRY: Duration = Duration::from_secs(1);
+
+impl Server {
+    pub(super) fn take_signals(&mut self) {
+        self.signals_watched.fired();
+        for signal in self.signals.take() {
+            log::debug!("{signal} came");
+            match signal {
+                Signal::SIGUSR1 => self.log_state(),
+                Signal::SIGHUP => log::info!("there is no configuration to read again"),
+                _ if self.phase == Phase::Serving => {
+                    log::info!("{signal}: stopping, {} connections active", self.active);
+                    self.drain();
+                }
+                _ => {
+                    log::info!("{signal} again: not waiting any longer");
+                    self.tell_all(|| Input::StopNow);
+                    let until = self.now + HURRY;
+                    self.phase = Phase::Draining { until };
+                }
+            }
+        }
+    }
+
+    /// Accepts nobody any more, and makes what runs end.
+    pub(super) fn drain(&mut self) {
+        if self.phase != Phase::Serving {
+            return;
+        }
+        self.notifier.notify(&[NotifyState::Stopping]);
+        let limits = &self.settings.limits;
+        let until = self.now + limits.kill_timeout + limits.linger + 2 * GIVE_UP;
+        self.phase = Phase::Draining { until };
+        self.close_listeners();
+        self.tell_all(|| Input::Stop);
+    }
+
+    pub(super) fn tell_all(&mut self, input: impl Fn() -> Input) {
+        let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for id in all {
+            self.with(id, |connection, context| {
+                connection.inform(input(), context)
+            });
+        }
+    }
+
+    /// Leaves nothing behind but what cannot be ended.
+    pub(super) fn end(mut self) {
+        self.close_listeners();
+        for (_, mut entry) in std::mem::take(&mut self.connections) {
+            self.work(&mut entry, |connection, context| {
+                connection.inform(Input::StopNow, context);
+            });
+            entry.connection.close();
+        }
+        log::info!("ended: {}", self.totals);
+        crate::log::flush();
+    }
+}

@@ -1,0 +1,84 @@
+//! Programs of the server: whose turn it is, which have come to run, and strays.
+
+use super::{Entry, Server};
+use crate::connection::Stray;
+use crate::os::poller::ConnectionId;
+
+impl Server {
+    /// Lets those know whose programs have come to run, or have failed to.
+    pub(super) fn sweep(&mut self) {
+        let mut outcomes = Vec::new();
+        self.launcher
+            .sweep(|id, outcome| outcomes.push((id, outcome)));
+        for (id, outcome) in outcomes {
+            self.with(id, |connection, context| {
+                connection.launched(outcome, context);
+            });
+        }
+    }
+
+    pub(super) fn reap_stray(&mut self, id: ConnectionId, stray: Stray) {
+        let Stray { process, mut pidfd } = stray;
+        match process.reap() {
+            Ok(()) => self.programs -= 1,
+            Err(process) => {
+                pidfd.fired();
+                if pidfd.arm(&self.poller, true, false).is_ok() {
+                    self.strays.insert(id, Stray { process, pidfd });
+                }
+            }
+        }
+    }
+
+    /// Starts the program that a connection asks for, or puts it in the queue.
+    pub(super) fn try_launch(&mut self, id: ConnectionId, entry: &mut Entry) {
+        if !entry.connection.wants_program() {
+            return;
+        }
+        let turn = self.waiting.front().is_none_or(|&first| first == id);
+        if !turn || !self.launcher.is_ready() || self.programs >= self.settings.budget.programs_max
+        {
+            if !entry.queued {
+                entry.queued = true;
+                self.waiting.push_back(id);
+            }
+            return;
+        }
+        if entry.queued {
+            entry.queued = false;
+            self.waiting.pop_front();
+        }
+        let Some(arguments) = entry.connection.take_request() else {
+            return;
+        };
+        let job = self.launcher.launch(id, arguments, entry.connection.peer());
+        match &job {
+            Ok(_) => {
+                entry.program = true;
+                self.programs += 1;
+            }
+            Err(errno) => self.tell_shortage("start a program", errno.desc()),
+        }
+        self.work(entry, |connection, context| connection.adopt(job, context));
+    }
+
+    /// Programs whose turn has come.
+    pub(super) fn launch_waiting(&mut self) {
+        while let Some(&id) = self.waiting.front() {
+            match self.connections.get(&id) {
+                Some(entry) if entry.connection.wants_program() => {
+                    if !self.launcher.is_ready()
+                        || self.programs >= self.settings.budget.programs_max
+                    {
+                        return;
+                    }
+                    self.with(id, |_, _| {});
+                }
+                // It has gone meanwhile.
+                _ => {
+                    self.waiting.pop_front();
+                }
+            }
+        }
+    }
+}

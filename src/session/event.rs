@@ -1,0 +1,71 @@
+//! What goes into a session and what comes out of it.
+
+#[cfg(doc)]
+use super::Session;
+use crate::program::{Arguments, Exit, SpawnError, Stream};
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// So many bytes came into [`Session::inbox`].
+    ClientSent(usize),
+    /// The client has shut down its writing side.
+    ClientEnded,
+    /// The client has hung up, or its socket failed.
+    ClientGone,
+    /// The program executes.
+    Started,
+    /// The program was not started. After a failed exec its process is still to exit.
+    SpawnFailed(SpawnError, ProcessLeft),
+    /// The program has ended; its process is a zombie.
+    Exited(Exit),
+    /// So many bytes came into [`Session::outbox`].
+    Output(Stream, usize),
+    /// Nothing more can be read from an output at the moment.
+    OutputDry(Stream),
+    /// An output is at its end.
+    OutputEnded(Stream),
+    /// The program has taken so many bytes of [`Session::stdin`].
+    StdinTaken(usize),
+    /// Nobody reads the program's standard input any more.
+    StdinClosed,
+    /// So many bytes of [`Session::reply`] were sent.
+    ReplySent(usize),
+    /// Time has passed.
+    Time,
+    /// The server stops: whatever runs must end.
+    Stop,
+    /// The server stops, and does not wait for anything that can be had without.
+    StopNow,
+}
+
+/// Whether a program that was not started leaves a process behind that must be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessLeft {
+    /// There is one, which will exit at once.
+    Yes,
+    /// There never was one.
+    No,
+}
+
+/// Something to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Start the program.
+    Spawn(Arguments),
+    /// Close the program's standard input.
+    CloseStdin,
+    /// Send SIGTERM to the program's process group. Where no process has been made yet,
+    /// answer with [`SpawnError::Cancelled`].
+    Terminate,
+    /// Send SIGKILL to the program's process group.
+    Kill,
+    /// Take the zombie, and close what is left of its outputs.
+    Reap,
+    /// Leave the process, which does not end, to whoever reaps strays.
+    Abandon,
+    /// Shut down the writing side of the client's socket.
+    ShutdownReply,
+    /// Close the client's socket.
+    CloseClient,
+}

@@ -1,0 +1,112 @@
+//! How bytes pass through a session: what may move now, where from and where to.
+
+use super::{Client, Session};
+use crate::program::Stream;
+use crate::wire::buffer::Pool;
+use crate::wire::exec::{HEADER_MAX, PAIR_MAX, output_header};
+
+/// A reply holds no more than one pair of this size, so that it leaves in one send.
+pub(super) const REPLY_MAX: usize = PAIR_MAX;
+
+/// Below this much room no further output is read into a reply that waits.
+const ROOM_MIN: usize = 4096;
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// Bytes from the client.
+    pub client_read: bool,
+    /// Room towards the client.
+    pub client_write: bool,
+    /// Room in the program's standard input.
+    pub stdin_write: bool,
+    /// Bytes from the program, by [`Stream`].
+    pub output_read: [bool; 2],
+}
+
+impl Session {
+    /// What to wait for.
+    pub fn interest(&self) -> Interest {
+        let room = self.discards() || self.room() > 0;
+        Interest {
+            client_read: self.client == Client::Open && self.inbox.is_empty(),
+            client_write: self.client != Client::Gone && !self.reply.is_empty(),
+            stdin_write: self.stdin_open && self.stdin_ready > 0,
+            output_read: self
+                .outputs
+                .map(|output| !output.ended && room && self.lives()),
+        }
+    }
+
+    /// How many bytes of output may be read next.
+    pub(super) fn room(&self) -> usize {
+        match REPLY_MAX.saturating_sub(self.reply.len()) {
+            room if room < ROOM_MIN => 0,
+            room if self.reply.is_empty() => room,
+            // What is held plus this pair, header and all, still leaves in one send.
+            room => room - HEADER_MAX - 1,
+        }
+    }
+
+    /// Whether the program's standard input is still to be had.
+    pub fn has_stdin(&self) -> bool {
+        self.stdin_open
+    }
+
+    /// Where bytes from the client go.
+    pub fn inbox(&mut self) -> &mut [u8] {
+        self.inbox.spare()
+    }
+
+    /// Where bytes from the program go, as many as may come.
+    pub fn outbox(&mut self) -> &mut [u8] {
+        let room = if self.discards() {
+            ROOM_MIN
+        } else {
+            self.room()
+        };
+        // What is thrown away is never committed, so it disturbs nothing that waits here.
+        &mut self.reply.spare()[HEADER_MAX..HEADER_MAX + room]
+    }
+
+    /// The bytes that the program's standard input takes next.
+    pub fn stdin(&self) -> &[u8] {
+        &self.inbox.bytes()[..self.stdin_ready]
+    }
+
+    /// The bytes that the client gets next: whole pairs, unless a send was cut short.
+    pub fn reply(&self) -> &[u8] {
+        self.reply.bytes()
+    }
+
+    /// Gives the buffers storage for what is about to come.
+    pub fn lend(&mut self, pool: &mut Pool) {
+        pool.lend(&mut self.inbox);
+        pool.lend(&mut self.reply);
+    }
+
+    /// Gives back the storage of empty buffers.
+    pub fn take_back(&mut self, pool: &mut Pool) {
+        pool.take_back(&mut self.inbox);
+        pool.take_back(&mut self.reply);
+    }
+
+    /// Puts the header before `n` bytes of output that were read into the outbox.
+    pub(super) fn frame(&mut self, stream: Stream, n: usize) {
+        let output = &mut self.outputs[stream as usize];
+        output.bytes += n as u64;
+        output.dry = false;
+        if self.discards() {
+            return;
+        }
+        let (header, length) = output_header(stream, n);
+        self.reply
+            .commit_framed(HEADER_MAX, &header[..length], n, b',');
+    }
+
+    pub(super) fn take_stdin(&mut self, n: usize) {
+        self.decoder.advance(n);
+        self.inbox.consume(n);
+        self.stdin_ready -= n;
+    }
+}
