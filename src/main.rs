@@ -14,6 +14,7 @@ use sockexec::os::descriptors;
 use sockexec::os::environment::Environment;
 use sockexec::os::launch::{FIRST_FREE, Launcher};
 use sockexec::os::listen::{self, Inherited};
+use sockexec::os::memory;
 use sockexec::os::notify::Notifier;
 use sockexec::os::poller::LISTENERS_MAX;
 use sockexec::os::signals::Signals;
@@ -71,16 +72,8 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The largest piece of memory that is not given back to the system when it is freed.
-const KEPT_MAX: i32 = 256 * 1024;
-
 fn run(config: &Config) -> Result<(), Fatal> {
-    // SAFETY: sets a number in the allocator; there is one thread. A fixed number, because
-    // the allocator would else learn from large requests to keep such memory for good.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_MAX);
-    }
+    memory::give_back_large_pieces();
     let inherited = inherit(config)?;
     if config.path.is_none() && inherited.is_empty() {
         return Err(Fatal::Usage(

@@ -103,7 +103,7 @@ fn unsafe_stands_only_where_it_must_and_is_argued() {
         "descriptors.rs",
         "job.rs",
         "launch.rs",
-        "main.rs",
+        "memory.rs",
         "listen.rs",
         "poller.rs",
         "signals.rs",

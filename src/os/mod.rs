@@ -6,6 +6,7 @@ pub mod environment;
 pub mod job;
 pub mod launch;
 pub mod listen;
+pub mod memory;
 pub mod notify;
 pub mod peer;
 pub mod poller;
