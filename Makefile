@@ -48,7 +48,7 @@ fuzz:
 
 # The Debian packages, below $(TARGET)/debian.
 deb:
-	sh tests/build-packages $(abspath $(TARGET))/debian
+	debian/build $(abspath $(TARGET))/debian
 
 # Installs what `make` has built, and builds nothing: root may have no compiler.
 install:
