@@ -11,7 +11,7 @@ mod s6;
 mod systemd;
 
 use common::lines::Lines;
-use common::process::{children, signal, wait_gone};
+use common::process::{children, signal_if_there, wait_gone};
 use common::{Client, End, Reply, shell};
 use nix::sys::signal::Signal;
 use std::path::Path;
@@ -57,7 +57,7 @@ impl Drop for Starter {
         if self.child.try_wait().unwrap().is_none() {
             let started = children(self.pid());
             for pid in started.into_iter().chain([self.pid()]) {
-                signal(pid, Signal::SIGTERM);
+                signal_if_there(pid, Signal::SIGTERM);
             }
             // An inetd may wait for what it has started.
             wait_gone(self.pid());

@@ -68,6 +68,12 @@ pub fn signal(pid: u32, signal: Signal) {
     kill(pid, signal).unwrap();
 }
 
+/// The same, for a process that may have ended and been reaped meanwhile.
+pub fn signal_if_there(pid: u32, signal: Signal) {
+    let result = kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal);
+    assert!(matches!(result, Ok(()) | Err(Errno::ESRCH)), "{result:?}");
+}
+
 /// Ends a process that was meant to live on when the test does not need it any more.
 #[derive(Debug)]
 pub struct Survivor(pub u32);
