@@ -1,6 +1,7 @@
 # bash completion for sockexec-client(1)
 
 _sockexec_client() {
+    # shellcheck disable=SC2034
     local cur prev words cword
     _init_completion || return
     case $cword in

@@ -1,6 +1,7 @@
 # bash completion for sockexec(8)
 
 _sockexec() {
+    # shellcheck disable=SC2034
     local cur prev words cword
     _init_completion -n = || return
     local options='-q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout

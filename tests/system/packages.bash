@@ -1,1 +1,82 @@
-#
+# The packages themselves, and the completions that they bring: part of `run`.
+# shellcheck shell=bash disable=SC2154,SC2317
+
+check_lintian() {
+    local -a files=("$debs"/*.changes)
+    ((${#files[@]})) || files=("$debs"/*.deb)
+    lintian --allow-root --fail-on error,warning "${files[@]}"
+}
+check "lintian has neither errors nor warnings" check_lintian
+
+package=$work/package
+dpkg-deb --extract "$debs"/sockexec_*.deb "$package"
+dpkg-deb --extract "$debs"/lua-resty-exec_*.deb "$package"
+
+versions() {
+    local wanted
+    wanted=$(sed -n '/^\[package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+    [[ $(dpkg-parsechangelog -S Version) == "$wanted" ]]
+}
+check "changelog and Cargo.toml have the same version" versions
+
+no_paths() { not_in() { ! grep -aF -e "$1" "$package/usr/sbin/sockexec" "$package/usr/bin/sockexec-client"; }; not_in "$HOME/" && not_in "$PWD/"; }
+check "the programs do not tell where they were built" no_paths
+
+# Each Lua version finds each module.
+modules() {
+    local version file
+    while read -r file; do
+        for version in 5.1 5.2 5.3 5.4; do
+            cmp "lua/lib/$file" "$package/usr/share/lua/$version/$file" || return
+        done
+    done < <(cd lua/lib && find . -name '*.lua')
+}
+check "each Lua has the modules" modules
+
+# The options that --help knows.
+options() { "$package/$1" --help | grep -oE '^ +(-[[:alpha:]], )?--[a-z-]+' | grep -oE -e '-+[[:alpha:]][a-z-]*' | sort -u; }
+options usr/sbin/sockexec >"$work/sockexec"
+options usr/bin/sockexec-client >"$work/sockexec-client"
+for program in sockexec sockexec-client; do
+    check "$program has options" test -s "$work/$program"
+    in_zsh() { grep -oE -e '(-[[:alpha:]]|--[a-z-]+)[+=,}[]' "completions/_$program" | grep -oE -e '-+[[:alpha:]][a-z-]*' | sort -u | diff - "$work/$program"; }
+    in_fish() { { grep -oE -e ' -s [[:alpha:]]' "completions/$program.fish" | sed 's/ -s /-/'; grep -oE -e ' -l [a-z-]+' "completions/$program.fish" | sed 's/ -l /--/'; } | sort -u | diff - "$work/$program"; }
+    check "$program: zsh completes the options that there are" in_zsh
+    check "$program: fish completes them" in_fish
+done
+
+# And asked as a user would ask.
+if [[ -r /usr/share/bash-completion/bash_completion ]]; then
+    bash_offers() { # COMPLETION WORD...: what bash offers for the last word
+        bash -c '
+            source /usr/share/bash-completion/bash_completion
+            source "completions/$1.bash"
+            shift
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${#COMP_LINE}
+            function=$(complete -p "$1" | sed "s/.*-F \([^ ]*\).*/\1/")
+            "$function" "$1" "${!#}" "${COMP_WORDS[COMP_CWORD - 1]}" 2>/dev/null
+            printf "%s\n" "${COMPREPLY[@]}"' bash "$@"
+    }
+    check "bash: an option" grep -x -e --max-connections <(bash_offers sockexec sockexec --m)
+    check "bash: values of an option" grep -x syslog <(bash_offers sockexec sockexec --log s)
+    for program in sockexec sockexec-client; do
+        check "$program: bash completes the options that there are" \
+            diff "$work/$program" <(bash_offers "$program" "$program" - | sort -u)
+    done
+else
+    skip "bash completions, asked: there is no bash-completion"
+fi
+if command -v zsh >/dev/null; then
+    check "zsh reads its completions" zsh -n completions/_sockexec completions/_sockexec-client
+else
+    skip "zsh completions, read: there is no zsh"
+fi
+if command -v fish >/dev/null; then
+    fish_offers() { fish --no-config -c "source completions/$1.fish; complete -C '$2'" | cut -f1; }
+    check "fish: options of the server" grep -x -e --max-connections <(fish_offers sockexec 'sockexec --m')
+    check "fish: values of an option" grep -x syslog <(fish_offers sockexec 'sockexec --log s')
+    check "fish: the client's program" grep -x uname <(fish_offers sockexec-client 'sockexec-client /run/x/exec.sock unam')
+    check "fish: the program's arguments" grep -x -e --version <(fish_offers sockexec-client 'sockexec-client --ver')
+else
+    skip "fish completions, asked: there is no fish"
+fi
