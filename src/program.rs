@@ -43,11 +43,6 @@ impl Arguments {
         self.count
     }
 
-    /// How many bytes they take, the NULs included.
-    pub fn size(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// The arguments without their NULs.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.bytes

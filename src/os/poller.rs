@@ -224,11 +224,6 @@ impl Watched {
             let _ = poller.inner.delete(&self.fd);
         }
     }
-
-    /// Who it is.
-    pub fn token(&self) -> Token {
-        self.token
-    }
 }
 
 impl AsFd for Watched {

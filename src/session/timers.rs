@@ -37,11 +37,6 @@ impl Timers {
         self.at[timer as usize] = None;
     }
 
-    /// Whether `timer` runs.
-    pub fn runs(&self, timer: Timer) -> bool {
-        self.at[timer as usize].is_some()
-    }
-
     /// The next moment at which something is due.
     pub fn next(&self) -> Option<Instant> {
         self.at.iter().flatten().min().copied()
