@@ -5,7 +5,7 @@ _sockexec() {
     local cur prev words cword
     _init_completion -n = || return
     local options='-q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout
-        --idle-exit --inetd --termsig --log -d --debug -v --version -h --help'
+        --stop-grace --idle-exit --inetd --termsig --log -d --debug -v --version -h --help'
     case $prev in
     --termsig)
         mapfile -t COMPREPLY < <(compgen -W 'number name' -- "$cur")
@@ -19,7 +19,7 @@ _sockexec() {
         mapfile -t COMPREPLY < <(compgen -W '0600 0660 0666' -- "$cur")
         return
         ;;
-    -q | --queue | -m | --max-connections | -t | --timeout | -k | --kill-timeout | --idle-exit)
+    -q | --queue | -m | --max-connections | -t | --timeout | -k | --kill-timeout | --stop-grace | --idle-exit)
         # A number: nothing to offer.
         return
         ;;

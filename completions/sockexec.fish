@@ -5,6 +5,7 @@ complete -c sockexec -s M -l mode -x -a '0600 0660 0666' -d 'Permissions of the 
 complete -c sockexec -s m -l max-connections -x -d 'Connections served at once'
 complete -c sockexec -s t -l timeout -x -d 'Seconds that a connection may last, 0 for no deadline'
 complete -c sockexec -s k -l kill-timeout -x -d 'Seconds between SIGTERM and SIGKILL'
+complete -c sockexec -l stop-grace -x -d 'Seconds that programs get to end by themselves at a stop'
 complete -c sockexec -l idle-exit -x -d 'Seconds without any connection after which to leave'
 complete -c sockexec -l inetd -d 'Descriptor 0 is the socket'
 complete -c sockexec -l termsig -x -a 'number\t15 name\tTERM' -d 'How to tell of a termination by a signal'

@@ -77,6 +77,10 @@ pub struct Config {
     #[arg(short, long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub kill_timeout: Duration,
 
+    /// Seconds that programs get to end by themselves when the server is told to stop
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    pub stop_grace: Duration,
+
     /// Seconds without any connection after which to leave, 0 for never [default: 0, with --inetd 30]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub idle_exit: Option<Duration>,

@@ -113,6 +113,7 @@ fn run(config: &Config) -> Result<(), Fatal> {
     let settings = Settings {
         limits: config.limits(),
         budget,
+        stop_grace: config.stop_grace,
         idle_exit: match config.idle_exit {
             Some(idle) => Some(idle).filter(|idle| !idle.is_zero()),
             None => (config.inetd && listens).then_some(INETD_IDLE),

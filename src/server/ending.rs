@@ -36,16 +36,25 @@ impl Server {
         }
     }
 
-    /// Accepts nobody any more, and makes what runs end.
+    /// Accepts nobody any more, and lets what runs go on for the time of grace.
     pub(super) fn drain(&mut self) {
         if self.phase != Phase::Serving {
             return;
         }
         self.notifier.notify(&[NotifyState::Stopping]);
+        let until = self.now + self.settings.stop_grace;
+        self.phase = Phase::Finishing { until };
+        self.close_listeners();
+        if self.settings.stop_grace.is_zero() {
+            self.end_programs();
+        }
+    }
+
+    /// Makes what runs end.
+    pub(super) fn end_programs(&mut self) {
         let limits = &self.settings.limits;
         let until = self.now + limits.kill_timeout + limits.linger + 2 * GIVE_UP;
         self.phase = Phase::Draining { until };
-        self.close_listeners();
         self.tell_all(|| Input::Stop);
     }
 

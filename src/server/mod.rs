@@ -53,6 +53,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What all may use.
     pub budget: Budget,
+    /// How long those who are connected may go on after the server was told to stop.
+    pub stop_grace: Duration,
     /// After how long without any connection the server ends.
     pub idle_exit: Option<Duration>,
 }
@@ -70,6 +72,10 @@ pub struct Listener {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
+    /// Nobody is accepted any more; what runs may go on until then.
+    Finishing {
+        until: Instant,
+    },
     /// What runs must end; after this moment nobody waits any longer.
     Draining {
         until: Instant,
@@ -240,7 +246,7 @@ impl Server {
             .zip(self.settings.idle_exit)
             .map(|(since, exit)| since + exit);
         let drain_at = match self.phase {
-            Phase::Draining { until } => Some(until),
+            Phase::Finishing { until } | Phase::Draining { until } => Some(until),
             Phase::Serving | Phase::Ended => None,
         };
         let moments = [
@@ -363,6 +369,11 @@ impl Server {
         self.tell_status();
         let empty = self.connections.is_empty();
         match self.phase {
+            Phase::Finishing { .. } if empty => self.phase = Phase::Ended,
+            Phase::Finishing { until } if until <= self.now => {
+                log::info!("{} connections are still active: ending them", self.active);
+                self.end_programs();
+            }
             Phase::Draining { until } if empty || until <= self.now => self.phase = Phase::Ended,
             Phase::Serving if empty && self.listeners.is_empty() => self.phase = Phase::Ended,
             Phase::Serving if empty => {
