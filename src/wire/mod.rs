@@ -6,6 +6,7 @@
 use std::fmt;
 
 pub mod buffer;
+pub mod control;
 pub mod exec;
 pub mod netstring;
 
