@@ -81,15 +81,20 @@ impl<S: AsRef<[u8]>> FromIterator<S> for Arguments {
 pub enum Exit {
     /// It exited with this code.
     Code(i32),
-    /// A signal of this number ended it.
-    Signal(i32),
+    /// A signal ended it.
+    Signal {
+        /// Which one.
+        number: i32,
+        /// It left a core dump.
+        dumped: bool,
+    },
 }
 
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exit={code}"),
-            Self::Signal(number) => write!(f, "signal={number}"),
+            Self::Signal { number, .. } => write!(f, "signal={number}"),
         }
     }
 }

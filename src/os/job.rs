@@ -96,6 +96,49 @@ fn wait(pid: Pid, flags: libc::c_int) -> io::Result<Option<Exit>> {
     let (reaped, status) = unsafe { (info.si_pid(), info.si_status()) };
     Ok((reaped != 0).then_some(match info.si_code {
         libc::CLD_EXITED => Exit::Code(status),
-        _ => Exit::Signal(status),
+        code => Exit::Signal {
+            number: status,
+            dumped: code == libc::CLD_DUMPED,
+        },
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Command;
+
+    #[test]
+    fn tells_how_a_process_ended_as_wait_does() {
+        let directory = std::env::temp_dir().join(format!("sockexec-core-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        for script in [
+            "exit 3",
+            "kill -TERM $$",
+            "ulimit -c 0; kill -SEGV $$",
+            // Leaves a core where the system keeps any.
+            "ulimit -c unlimited; kill -SEGV $$",
+        ] {
+            let mut child = Command::new("sh")
+                .args(["-c", script])
+                .current_dir(&directory)
+                .spawn()
+                .unwrap();
+            let pid = Pid::from_raw(child.id() as i32);
+            waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
+            let exit = Process::new(pid).exit(false);
+            let status = child.wait().unwrap();
+            let wanted = match status.signal() {
+                None => Exit::Code(status.code().unwrap()),
+                Some(number) => Exit::Signal {
+                    number,
+                    dumped: status.core_dumped(),
+                },
+            };
+            assert_eq!(exit, Some(wanted), "{script}");
+        }
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 }

@@ -13,7 +13,7 @@ use crate::wire::{WireError, exec};
 pub fn exit_pair(exit: Exit, termsig: Termsig) -> Vec<u8> {
     match exit {
         Exit::Code(code) => exec::pair("exitcode", code.to_string().as_bytes()),
-        Exit::Signal(number) => {
+        Exit::Signal { number, .. } => {
             let name = Signal::try_from(number)
                 .ok()
                 .filter(|_| termsig == Termsig::Name)
@@ -48,7 +48,10 @@ impl Fault {
             Self::Wire(_) | Self::RequestLate(_) => Exit::Code(100),
             Self::Spawn(error) => Exit::Code(error.exit_code()),
             Self::Stopping => Exit::Code(111),
-            Self::Stuck(_) => Exit::Signal(Signal::SIGKILL as i32),
+            Self::Stuck(_) => Exit::Signal {
+                number: Signal::SIGKILL as i32,
+                dumped: false,
+            },
         }
     }
 }
@@ -84,8 +87,11 @@ mod tests {
             (9, b"7:termsig,1:9,", b"7:termsig,4:KILL,"),
             (40, b"7:termsig,2:40,", b"7:termsig,2:40,"),
         ] {
-            assert_eq!(exit_pair(Exit::Signal(number), Termsig::Number), as_number);
-            assert_eq!(exit_pair(Exit::Signal(number), Termsig::Name), as_name);
+            for dumped in [false, true] {
+                let exit = Exit::Signal { number, dumped };
+                assert_eq!(exit_pair(exit, Termsig::Number), as_number);
+                assert_eq!(exit_pair(exit, Termsig::Name), as_name);
+            }
         }
         assert_eq!(exit_pair(Exit::Code(3), Termsig::Name), b"8:exitcode,1:3,");
     }

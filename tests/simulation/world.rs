@@ -215,7 +215,10 @@ impl<C: Chance> World<C> {
         );
         let deaf = program.stuck || (number == 15 && program.ignores_term);
         if !deaf {
-            program.exit.get_or_insert(Exit::Signal(number));
+            program.exit.get_or_insert(Exit::Signal {
+                number,
+                dumped: false,
+            });
             program.writers_gone |= !program.held_outside;
         }
     }
@@ -500,7 +503,7 @@ impl<C: Chance> World<C> {
         if let (Some(program), None, Some(exit)) = (&self.program, summary.fault, summary.exit) {
             let ending = match exit {
                 Exit::Code(code) => ("exitcode".to_owned(), code.to_string()),
-                Exit::Signal(number) => ("termsig".to_owned(), number.to_string()),
+                Exit::Signal { number, .. } => ("termsig".to_owned(), number.to_string()),
             };
             assert_eq!(reply.ending, ending);
             for (got, written) in reply.outputs.iter().zip(&program.written) {
