@@ -9,6 +9,7 @@ pub mod buffer;
 pub mod control;
 pub mod exec;
 pub mod netstring;
+pub mod sockproc;
 
 /// The peer's fault: what it sent is no request. It ends the session with exit code 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum WireError {
     ArgcNotANumber,
     /// The first netstring is the number 0.
     ArgcZero,
-    /// The request is larger than this many bytes before its last argument is complete.
+    /// The request is larger than this many bytes before its standard input begins.
     TooLarge {
         /// The limit, in bytes.
         limit: usize,
@@ -29,8 +30,20 @@ pub enum WireError {
         /// Which one, counted from 0.
         argument: usize,
     },
-    /// The client ended its input before the last argument.
+    /// The client ended its input before the request was complete.
     EndBeforeRequest,
+    /// The line before standard input is not a decimal number that ends with CRLF.
+    CountNotANumber,
+    /// The number of bytes of standard input has too many digits.
+    CountTooLong {
+        /// How many it may have.
+        limit: u8,
+    },
+    /// The client ended its input before it had sent all of the standard input it announced.
+    StdinTruncated {
+        /// How many bytes are missing.
+        missing: u64,
+    },
 }
 
 impl From<netstring::Malformed> for WireError {
@@ -49,10 +62,22 @@ impl fmt::Display for WireError {
             Self::ArgcZero => f.write_str("the number of arguments is 0, it must be at least 1"),
             Self::TooLarge { limit } => write!(
                 f,
-                "the request is larger than {limit} bytes before its last argument"
+                "the request is larger than {limit} bytes before its standard input"
             ),
             Self::Nul { argument } => write!(f, "there is a NUL byte in argument {argument}"),
-            Self::EndBeforeRequest => f.write_str("the input ends before the last argument"),
+            Self::EndBeforeRequest => f.write_str("the input ends before the request is complete"),
+            Self::CountNotANumber => f.write_str(
+                "the second line is not the number of bytes of standard input, \
+                 in decimal and ended by CRLF",
+            ),
+            Self::CountTooLong { limit } => write!(
+                f,
+                "the number of bytes of standard input has more than {limit} digits"
+            ),
+            Self::StdinTruncated { missing } => write!(
+                f,
+                "the input ends {missing} bytes before the end of standard input"
+            ),
         }
     }
 }

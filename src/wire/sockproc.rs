@@ -1,0 +1,395 @@
+//! The sockproc protocol: a command for the shell in, its status and output back.
+//!
+//! ```text
+//! request = command CRLF count CRLF stdin
+//! command = what the shell is to run; ends at the first CRLF, so that a lone CR or LF is part of it
+//! count   = how many bytes of standard input follow, 1 to 19 decimal digits
+//! reply   = "status:" status CRLF size CRLF stdout size CRLF stderr
+//! status  = how the command ended, in decimal, as wait(2) encodes it: exit 3 is 768, SIGTERM 15
+//! size    = how many bytes of that output follow, in decimal
+//!
+//! uname<CRLF>0<CRLF>   ->   status:0<CRLF>6<CRLF>Linux<LF>0<CRLF>
+//! ```
+//!
+//! Source: sockexec-protocol(7). The decoder holds the command until the count is
+//! complete, within a limit, and no standard input at all.
+
+use super::WireError;
+use super::exec::Decoded;
+use crate::program::{Arguments, Exit};
+
+/// What runs a command, which becomes the last argument.
+const SHELL: [&str; 2] = ["/bin/sh", "-c"];
+
+/// The most digits of a count: any number of so many fits in 64 bits.
+const DIGITS_MAX: u8 = 19;
+
+/// What wait(2) adds to the number of a signal when a core was dumped.
+const DUMPED: i32 = 0x80;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Command,
+    Count { value: u64, digits: u8 },
+    Stdin { left: u64 },
+    Ended,
+}
+
+/// Reads one request.
+#[derive(Debug)]
+pub struct Decoder {
+    phase: Phase,
+    /// The last byte was a CR, of which the next will show whether it ends the line.
+    return_seen: bool,
+    request_max: usize,
+    seen: usize,
+    arguments: Arguments,
+}
+
+impl Decoder {
+    /// A decoder for a request of at most `request_max` bytes up to its standard input.
+    pub fn new(request_max: usize) -> Self {
+        Self {
+            phase: Phase::Command,
+            return_seen: false,
+            request_max,
+            seen: 0,
+            arguments: Arguments::default(),
+        }
+    }
+
+    /// Looks at `input`, the bytes not yet consumed. Returns how many were consumed, and
+    /// what was found. With all of standard input taken it finds the end, also in an
+    /// empty `input`: no byte of the protocol marks it.
+    ///
+    /// # Errors
+    ///
+    /// When this is no request within the limits. The decoder is of no use afterwards.
+    pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Decoded), WireError> {
+        let mut used = 0;
+        loop {
+            let rest = &input[used..];
+            match self.phase {
+                Phase::Ended => return Ok((input.len(), Decoded::More)),
+                Phase::Stdin { left: 0 } => {
+                    self.phase = Phase::Ended;
+                    return Ok((used, Decoded::End));
+                }
+                Phase::Stdin { .. } if rest.is_empty() => return Ok((used, Decoded::More)),
+                Phase::Stdin { left } => {
+                    let all = usize::try_from(left).unwrap_or(usize::MAX);
+                    return Ok((used, Decoded::Stdin(all.min(rest.len()))));
+                }
+                Phase::Command | Phase::Count { .. } if rest.is_empty() => {
+                    return Ok((used, Decoded::More));
+                }
+                Phase::Command => used += self.poll_head(rest, Self::take_command)?,
+                Phase::Count { .. } => {
+                    used += self.poll_head(rest, Self::take_count)?;
+                    if matches!(self.phase, Phase::Stdin { .. }) {
+                        let arguments = std::mem::take(&mut self.arguments);
+                        return Ok((used, Decoded::Request(arguments)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// One step of what comes before standard input, on no more bytes than it may have.
+    fn poll_head(
+        &mut self,
+        rest: &[u8],
+        take: impl FnOnce(&mut Self, &[u8]) -> Result<usize, WireError>,
+    ) -> Result<usize, WireError> {
+        let room = self.request_max - self.seen;
+        if room == 0 {
+            return Err(WireError::TooLarge {
+                limit: self.request_max,
+            });
+        }
+        let used = take(self, &rest[..rest.len().min(room)])?;
+        self.seen += used;
+        Ok(used)
+    }
+
+    fn take_command(&mut self, bytes: &[u8]) -> Result<usize, WireError> {
+        if self.arguments.count() == 0 {
+            self.arguments = SHELL.into_iter().collect();
+        }
+        if std::mem::take(&mut self.return_seen) {
+            if bytes[0] == b'\n' {
+                self.arguments.end();
+                self.phase = Phase::Count {
+                    value: 0,
+                    digits: 0,
+                };
+                return Ok(1);
+            }
+            self.arguments.extend(b"\r");
+        }
+        let special = bytes.iter().position(|&b| b == b'\r' || b == 0);
+        let plain = special.unwrap_or(bytes.len());
+        self.arguments.extend(&bytes[..plain]);
+        match special.map(|at| bytes[at]) {
+            None => Ok(plain),
+            Some(0) => Err(WireError::Nul {
+                argument: SHELL.len(),
+            }),
+            Some(_) => {
+                self.return_seen = true;
+                Ok(plain + 1)
+            }
+        }
+    }
+
+    fn take_count(&mut self, bytes: &[u8]) -> Result<usize, WireError> {
+        let Phase::Count { value, digits } = self.phase else {
+            unreachable!("called only while the count is read");
+        };
+        match bytes[0] {
+            b'\n' if self.return_seen => self.phase = Phase::Stdin { left: value },
+            b'\r' if !self.return_seen && digits > 0 => self.return_seen = true,
+            digit @ b'0'..=b'9' if !self.return_seen => {
+                if digits == DIGITS_MAX {
+                    return Err(WireError::CountTooLong { limit: DIGITS_MAX });
+                }
+                self.phase = Phase::Count {
+                    value: value * 10 + u64::from(digit - b'0'),
+                    digits: digits + 1,
+                };
+            }
+            _ => return Err(WireError::CountNotANumber),
+        }
+        Ok(1)
+    }
+
+    /// Says that `n` bytes of standard input have been taken.
+    ///
+    /// # Panics
+    ///
+    /// When [`Decoded::Stdin`] offered fewer.
+    pub fn advance(&mut self, n: usize) {
+        match &mut self.phase {
+            Phase::Stdin { left } if *left >= n as u64 => *left -= n as u64,
+            phase => panic!("{n} bytes taken in {phase:?}"),
+        }
+    }
+
+    /// The client will send no more.
+    ///
+    /// # Errors
+    ///
+    /// When the request is not complete, or standard input is shorter than announced.
+    pub fn finish(&mut self) -> Result<(), WireError> {
+        match self.phase {
+            Phase::Command | Phase::Count { .. } => Err(WireError::EndBeforeRequest),
+            Phase::Stdin {
+                left: missing @ 1..,
+            } => Err(WireError::StdinTruncated { missing }),
+            Phase::Stdin { left: 0 } | Phase::Ended => {
+                self.phase = Phase::Ended;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The number that wait(2) would give for a process that has ended like this.
+pub fn wait_status(exit: Exit) -> i32 {
+    match exit {
+        Exit::Code(code) => code << 8,
+        Exit::Signal { number, dumped } => number | if dumped { DUMPED } else { 0 },
+    }
+}
+
+/// The first line of a reply: the status, as [`wait_status`] has it.
+pub fn status_line(status: i32) -> Vec<u8> {
+    format!("status:{status}\r\n").into_bytes()
+}
+
+/// The line before an output of `n` bytes.
+pub fn size_line(n: u64) -> Vec<u8> {
+    format!("{n}\r\n").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 100;
+
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Seen {
+        command: Option<Vec<u8>>,
+        stdin: Vec<u8>,
+        ended: bool,
+    }
+
+    /// Feeds `pieces`, then the end of input where `finish` says so.
+    fn decode(pieces: &[&[u8]], finish: bool) -> Result<Seen, WireError> {
+        let mut decoder = Decoder::new(LIMIT);
+        let mut seen = Seen::default();
+        for mut input in pieces.iter().copied() {
+            loop {
+                let (used, found) = decoder.poll(input)?;
+                input = &input[used..];
+                match found {
+                    Decoded::More => break,
+                    Decoded::Request(arguments) => {
+                        let all: Vec<&[u8]> = arguments.iter().collect();
+                        assert_eq!(
+                            (all.len(), all[0], all[1]),
+                            (3, &b"/bin/sh"[..], &b"-c"[..])
+                        );
+                        assert!(seen.command.is_none());
+                        seen.command = Some(all[2].to_vec());
+                    }
+                    Decoded::Stdin(n) => {
+                        // One byte at a time, as a full pipe would have it.
+                        assert!(n > 0 && n <= input.len());
+                        seen.stdin.push(input[0]);
+                        decoder.advance(1);
+                        input = &input[1..];
+                    }
+                    Decoded::End => {
+                        assert!(!seen.ended);
+                        seen.ended = true;
+                    }
+                }
+            }
+            assert!(input.is_empty());
+        }
+        if finish {
+            decoder.finish()?;
+            assert_eq!(decoder.poll(b""), Ok((0, Decoded::More)));
+        }
+        Ok(seen)
+    }
+
+    fn in_every_split(input: &[u8], finish: bool, check: impl Fn(Result<Seen, WireError>)) {
+        for a in 0..=input.len() {
+            for b in a..=input.len() {
+                check(decode(&[&input[..a], &input[a..b], &input[b..]], finish));
+            }
+        }
+        let bytes: Vec<&[u8]> = input.chunks(1).collect();
+        check(decode(&bytes, finish));
+    }
+
+    #[test]
+    fn requests_in_every_split() {
+        for (input, command, stdin, ended) in [
+            (&b"uname -a\r\n0\r\n"[..], "uname -a", "", true),
+            (b"cat\r\n5\r\nhello", "cat", "hello", true),
+            (b"cat\r\n5\r\nhel", "cat", "hel", false),
+            (b"cat\r\n5\r\n", "cat", "", false),
+            (b"cat\r\n5\r\nhello, and more\r\n", "cat", "hello", true),
+            (b"cat\r\n4\r\n\r\n\r\n", "cat", "\r\n\r\n", true),
+            (b"\r\n0\r\n", "", "", true),
+            (b"a\nb\rc\r\r\n0\r\n", "a\nb\rc\r", "", true),
+            (b"\n\r\n1\r\n\n", "\n", "\n", true),
+            (b"x\r\n0000000000000000003\r\nabc", "x", "abc", true),
+            (b"x\r\n9999999999999999999\r\nab", "x", "ab", false),
+        ] {
+            let wanted = Seen {
+                command: Some(command.as_bytes().to_vec()),
+                stdin: stdin.as_bytes().to_vec(),
+                ended,
+            };
+            in_every_split(input, ended, |seen| assert_eq!(seen.as_ref(), Ok(&wanted)));
+        }
+    }
+
+    #[test]
+    fn errors_in_every_split() {
+        let nul = WireError::Nul { argument: 2 };
+        let too_long = WireError::CountTooLong { limit: 19 };
+        let cut = |missing| WireError::StdinTruncated { missing };
+        for (input, finish, error) in [
+            (&b"a\0b"[..], false, nul),
+            (b"\0", false, nul),
+            (b"a\r\0", false, nul),
+            (b"a\r\n\r\n", false, WireError::CountNotANumber),
+            (b"a\r\n-1\r\n", false, WireError::CountNotANumber),
+            (b"a\r\n+1\r\n", false, WireError::CountNotANumber),
+            (b"a\r\n 1\r\n", false, WireError::CountNotANumber),
+            (b"a\r\n1 \r\n", false, WireError::CountNotANumber),
+            (b"a\r\n1\n", false, WireError::CountNotANumber),
+            (b"a\r\n1\r2\r\n", false, WireError::CountNotANumber),
+            (b"a\r\n1\r\r\n", false, WireError::CountNotANumber),
+            (b"a\r\nx", false, WireError::CountNotANumber),
+            (b"a\r\n00000000000000000000\r\n", false, too_long),
+            (b"a\r\n18446744073709551616\r\n", false, too_long),
+            (b"", true, WireError::EndBeforeRequest),
+            (b"uname\n0\n", true, WireError::EndBeforeRequest),
+            (b"uname\r", true, WireError::EndBeforeRequest),
+            (b"uname\r\n", true, WireError::EndBeforeRequest),
+            (b"uname\r\n0", true, WireError::EndBeforeRequest),
+            (b"uname\r\n0\r", true, WireError::EndBeforeRequest),
+            (b"cat\r\n5\r\n", true, cut(5)),
+            (b"cat\r\n5\r\nhell", true, cut(1)),
+        ] {
+            in_every_split(input, finish, |seen| {
+                assert_eq!(seen, Err(error), "{}", input.escape_ascii());
+            });
+        }
+    }
+
+    #[test]
+    fn both_lines_may_be_exactly_as_large_as_the_limit() {
+        let lines = |command: usize, count: &str| {
+            [&vec![b'x'; command][..], b"\r\n", count.as_bytes(), b"\r\n"].concat()
+        };
+        let too_large = Err(WireError::TooLarge { limit: LIMIT });
+        // A command, two bytes, a digit, two bytes: 100. What follows does not count.
+        let mut input = lines(LIMIT - 5, "3");
+        assert_eq!(input.len(), LIMIT);
+        input.extend_from_slice(b"abc");
+        in_every_split(&input, true, |seen| {
+            assert_eq!(seen.unwrap().command.unwrap().len(), LIMIT - 5);
+        });
+        for input in [
+            lines(LIMIT - 5, "10"),
+            lines(LIMIT - 2, "0"),
+            lines(LIMIT, "0"),
+        ] {
+            in_every_split(&input, true, |seen| assert_eq!(seen, too_large));
+        }
+        // What is wrong within the limit comes first, what is wrong after it does not count.
+        let mut input = vec![b'x'; LIMIT + 1];
+        input[LIMIT] = 0;
+        in_every_split(&input, false, |seen| assert_eq!(seen, too_large));
+        (input[LIMIT - 1], input[LIMIT]) = (0, b'x');
+        in_every_split(&input, false, |seen| {
+            assert_eq!(seen, Err(WireError::Nul { argument: 2 }));
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "6 bytes taken")]
+    fn no_more_can_be_taken_than_was_announced() {
+        let mut decoder = Decoder::new(LIMIT);
+        assert!(matches!(
+            decoder.poll(b"cat\r\n5\r\n"),
+            Ok((8, Decoded::Request(_)))
+        ));
+        decoder.advance(6);
+    }
+
+    #[test]
+    fn replies() {
+        for (exit, line) in [
+            (Exit::Code(0), "status:0\r\n"),
+            (Exit::Code(3), "status:768\r\n"),
+            (Exit::Code(127), "status:32512\r\n"),
+            (Exit::Code(255), "status:65280\r\n"),
+        ] {
+            assert_eq!(status_line(wait_status(exit)), line.as_bytes());
+        }
+        for (number, dumped, status) in [(15, false, 15), (11, true, 139), (40, false, 40)] {
+            assert_eq!(wait_status(Exit::Signal { number, dumped }), status);
+        }
+        assert_eq!(size_line(0), b"0\r\n");
+        assert_eq!(size_line(1 << 40), b"1099511627776\r\n");
+    }
+}
