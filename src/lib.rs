@@ -14,9 +14,12 @@
 //! | [`mod@log`] | where log lines go |
 //! | [`os`] | what the server asks of the system: sockets, programs, signals, the poller |
 //! | [`program`] | plain values about a program: arguments, outputs, how it ended |
-//! | [`wire`] | what goes over the socket: buffers, netstrings, the exec protocol |
+//! | [`wire`] | what goes over the sockets: buffers, framing, one file for each protocol |
 //! | [`session`] | what one connection does next: the state machine, its timers and limits |
+//! | [`control`] | the messages of the control socket, and their client |
+//! | [`rules`] | who may run what |
 //! | [`connection`] | the descriptors of one client and its program: moves bytes |
+//! | [`statistics`] | counts, and how long jobs took lately |
 //! | [`server`] | the loop: wait, dispatch, expire, admit, remove |
 //! | [`client`] | the other side, for Rust programs |
 //!
@@ -26,9 +29,12 @@
 pub mod client;
 pub mod config;
 pub mod connection;
+pub mod control;
 pub mod log;
 pub mod os;
 pub mod program;
+pub mod rules;
 pub mod server;
 pub mod session;
+pub mod statistics;
 pub mod wire;

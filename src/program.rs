@@ -19,6 +19,15 @@ impl Stream {
     pub const BOTH: [Self; 2] = [Self::Stdout, Self::Stderr];
 }
 
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        })
+    }
+}
+
 /// A program's arguments, `argv[0]` first: each ends with a NUL, as execve(2) wants them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
@@ -117,6 +126,26 @@ pub enum SpawnError {
     Start(Errno),
     /// The request had to wait for its turn until it was too late or not wanted any more.
     Cancelled,
+    /// The server's rules do not allow it.
+    Refused(Refusal),
+}
+
+/// Why the rules do not allow a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No rule allows this user to run it.
+    NoRule,
+    /// Its name has a `..` in it, so that nobody can say which program it is.
+    Unclear,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRule => "no rule of the server allows it to this user",
+            Self::Unclear => "the server has rules, and the name has a \"..\" in it",
+        })
+    }
 }
 
 impl SpawnError {
@@ -129,8 +158,38 @@ impl SpawnError {
             )
             | Self::Start(_)
             | Self::Cancelled => 111,
-            Self::Exec(_) | Self::Interpreter(_) => 126,
+            Self::Exec(_) | Self::Interpreter(_) | Self::Refused(_) => 126,
         }
+    }
+
+    /// A name to count it by: that of the system's error, where there is one.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exec(errno) | Self::Interpreter(errno) | Self::Start(errno) => errno_name(errno),
+            Self::Cancelled => "not-in-time",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
+fn errno_name(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ENOENT => "ENOENT",
+        Errno::EACCES => "EACCES",
+        Errno::EPERM => "EPERM",
+        Errno::ENOEXEC => "ENOEXEC",
+        Errno::ENOTDIR => "ENOTDIR",
+        Errno::EISDIR => "EISDIR",
+        Errno::ELOOP => "ELOOP",
+        Errno::ENAMETOOLONG => "ENAMETOOLONG",
+        Errno::E2BIG => "E2BIG",
+        Errno::ETXTBSY => "ETXTBSY",
+        Errno::EIO => "EIO",
+        Errno::EAGAIN => "EAGAIN",
+        Errno::ENOMEM => "ENOMEM",
+        Errno::EMFILE => "EMFILE",
+        Errno::ENFILE => "ENFILE",
+        _ => "other",
     }
 }
 
@@ -141,6 +200,7 @@ impl fmt::Display for SpawnError {
             Self::Interpreter(errno) => write!(f, "bad interpreter: {}", reason(*errno)),
             Self::Start(errno) => write!(f, "cannot start a process: {}", reason(*errno)),
             Self::Cancelled => f.write_str("not started in time"),
+            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::program::Exit;
@@ -41,18 +40,18 @@ impl Process {
         self.pid
     }
 
-    /// Sends `signal` to the process group.
+    /// Sends the signal of this number to the process group.
     ///
     /// # Errors
     ///
     /// EPERM where none of its processes may be signalled; ESRCH when it has been reaped.
-    pub fn signal_group(&self, signal: Signal) -> Result<(), Errno> {
+    pub fn signal_group(&self, signal: i32) -> Result<(), Errno> {
         if self.reaped {
             return Err(Errno::ESRCH);
         }
-        match killpg(self.pid, signal) {
+        match send(-self.pid.as_raw(), signal) {
             // The child has not yet come to make the group: it is alone.
-            Err(Errno::ESRCH) => kill(self.pid, signal),
+            Err(Errno::ESRCH) => send(self.pid.as_raw(), signal),
             result => result,
         }
     }
@@ -80,6 +79,12 @@ impl Process {
             Ok(Some(_)) | Err(_) => Ok(()),
         }
     }
+}
+
+/// nix knows no real-time signals, so this is the plain call.
+fn send(to: i32, signal: i32) -> Result<(), Errno> {
+    // SAFETY: kill(2) touches no memory of ours.
+    Errno::result(unsafe { libc::kill(to, signal) }).map(drop)
 }
 
 fn wait(pid: Pid, flags: libc::c_int) -> io::Result<Option<Exit>> {

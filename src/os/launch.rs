@@ -112,6 +112,11 @@ impl<T: Copy> Launcher<T> {
         })
     }
 
+    /// Where programs are looked for.
+    pub fn path(&self) -> &[u8] {
+        self.environment.path()
+    }
+
     /// `/dev/null`, for whoever needs it.
     pub fn null(&self) -> &OwnedFd {
         &self.null
@@ -127,7 +132,8 @@ impl<T: Copy> Launcher<T> {
         self.free_places.len() < PLACES
     }
 
-    /// Makes the process that will run the program. Whether it comes to run it is told by
+    /// Makes the process that will run the program: `file`, if its path is known, else
+    /// what the first argument means. Whether it comes to run it is told by
     /// a later [`Launcher::sweep`], under `tag`.
     ///
     /// # Errors
@@ -137,12 +143,18 @@ impl<T: Copy> Launcher<T> {
     /// # Panics
     ///
     /// When the launcher is not ready.
-    pub fn launch(&mut self, tag: T, arguments: Arguments, peer: &Peer) -> Result<Job, Errno> {
+    pub fn launch(
+        &mut self,
+        tag: T,
+        file: Option<&[u8]>,
+        arguments: Arguments,
+        peer: &Peer,
+    ) -> Result<Job, Errno> {
         let mut nest = match self.nests.pop() {
             Some(nest) => nest,
             None => Box::new(Nest::new()?),
         };
-        nest.furnish(arguments, peer, &self.environment);
+        nest.furnish(file, arguments, peer, &self.environment);
         let place = self.free_places.pop().expect("asked only when ready");
         let job = self.start(place, &mut nest);
         if job.is_ok() {
@@ -267,10 +279,17 @@ impl Nest {
     }
 
     /// Lays out the program's files, arguments and environment.
-    fn furnish(&mut self, arguments: Arguments, peer: &Peer, environment: &Environment) {
+    fn furnish(
+        &mut self,
+        file: Option<&[u8]>,
+        arguments: Arguments,
+        peer: &Peer,
+        environment: &Environment,
+    ) {
         self.arguments = arguments;
         self.strings.clear();
-        let files = environment.candidates(self.arguments.program(), &mut self.strings);
+        let program = file.unwrap_or(self.arguments.program());
+        let files = environment.candidates(program, &mut self.strings);
         let variables = peer.variables();
         for variable in &variables {
             self.strings.extend_from_slice(variable.as_bytes());

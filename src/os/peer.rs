@@ -42,6 +42,14 @@ impl Peer {
         }
     }
 
+    /// Its effective user, where the kernel tells.
+    pub fn uid(&self) -> Option<u32> {
+        match self {
+            Self::Local { uid, .. } => Some(*uid),
+            Self::Tcp(_) | Self::Unknown => None,
+        }
+    }
+
     fn of_inet(socket: &impl AsRawFd) -> Result<Self, Errno> {
         let address = getpeername::<SockaddrStorage>(socket.as_raw_fd())?;
         Ok(inet(&address).map_or(Self::Unknown, Self::Tcp))

@@ -23,6 +23,19 @@ impl ConnectionId {
         Self(Self::FIRST)
     }
 
+    /// Counts from 1, for people.
+    pub const fn number(self) -> u64 {
+        self.0 - Self::FIRST + 1
+    }
+
+    /// The one that people call so.
+    pub const fn numbered(number: u64) -> Option<Self> {
+        match number.checked_add(Self::FIRST - 1) {
+            Some(id) if number > 0 => Some(Self(id)),
+            _ => None,
+        }
+    }
+
     /// The one after this.
     #[must_use]
     pub const fn next(self) -> Self {
@@ -31,9 +44,8 @@ impl ConnectionId {
 }
 
 impl std::fmt::Display for ConnectionId {
-    /// Counts from 1, for people.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0 - Self::FIRST + 1)
+        write!(f, "{}", self.number())
     }
 }
 

@@ -1,14 +1,26 @@
 //! The one place where connections come in, and where those that linger give way.
+//!
+//! A connection has one of these standings:
+//!
+//! | standing | means | counted in |
+//! |---|---|---|
+//! | `Active` | has one of the slots of the connection limit | `active`, and by user |
+//! | `Parked` | its user has its share of the slots; waits for one of them | `parked` |
+//! | `Control` | speaks to the server itself, and takes no slot | `control` |
+//! | `Over` | has its reply and lingers | `lingering` |
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use super::{Entry, Phase, Server};
+use super::{Entry, Origin, Phase, Server};
 use crate::connection::Connection;
 use crate::os::listen::{self, AcceptError};
 use crate::os::peer::Peer;
+use crate::os::poller::ConnectionId;
 use crate::session::Input;
+use crate::session::policy::CONTROL_MAX;
+use crate::wire::Protocol;
 
 /// How long no connection is accepted after the system was short of something.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -16,33 +28,61 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// Connections accepted in one turn at most, so that the others have theirs.
 const ACCEPT_MAX: usize = 64;
 
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Active,
+    Parked,
+    Control,
+    Over,
+}
+
 impl Server {
     /// Connections are looked for only while there is room for one.
     pub(super) fn arm_listeners(&mut self) -> io::Result<()> {
-        let open = self.phase == Phase::Serving
-            && self.active < self.settings.budget.connections_max
-            && self.accept_again.is_none();
-        if open {
-            for (listener, _) in &mut self.listeners {
-                listener.arm(&self.poller, true, false)?;
+        if self.accept_again.is_some() {
+            return Ok(());
+        }
+        let (programs, control) = (self.has_room(Protocol::Exec), self.has_room(Protocol::Control));
+        for listener in self.listeners.values_mut() {
+            if match listener.protocol {
+                Protocol::Control => control,
+                Protocol::Exec | Protocol::Sockproc => programs,
+            } {
+                listener.socket.arm(&self.poller, true, false)?;
             }
         }
         Ok(())
     }
 
+    fn has_room(&self, protocol: Protocol) -> bool {
+        match (protocol, self.phase) {
+            (_, Phase::Draining { .. } | Phase::Ended) => false,
+            (Protocol::Control, _) => self.control < CONTROL_MAX,
+            (_, Phase::Finishing { .. }) => false,
+            (_, Phase::Serving) => {
+                self.active < self.settings.budget.connections_max
+                    && (self.parked.is_empty() || self.parked.len() < self.settings.budget.parked_max)
+            }
+        }
+    }
+
     pub(super) fn accept_from(&mut self, index: usize) -> io::Result<()> {
-        let Some((listener, _)) = self.listeners.get_mut(index) else {
+        let Some(listener) = self.listeners.get_mut(&index) else {
             return Ok(());
         };
-        listener.fired();
+        listener.socket.fired();
+        let protocol = listener.protocol;
         for _ in 0..ACCEPT_MAX {
-            let full = self.active >= self.settings.budget.connections_max;
-            let Some((listener, _)) = self.listeners.get(index).filter(|_| !full) else {
+            let Some(listener) = self.listeners.get(&index) else {
                 return Ok(());
             };
-            match listen::accept(listener.as_fd()) {
+            if !self.has_room(protocol) {
+                return Ok(());
+            }
+            match listen::accept(listener.socket.as_fd()) {
                 Ok(client) => match Peer::of(&client) {
-                    Ok(peer) => self.admit(client, peer),
+                    Ok(peer) => self.admit(client, peer, protocol),
                     Err(errno) => log::warn!("a client that the kernel does not know: {errno}"),
                 },
                 Err(AcceptError::Lost) => {}
@@ -59,27 +99,27 @@ impl Server {
     }
 
     /// The one place where connections come in.
-    pub(super) fn admit(&mut self, client: OwnedFd, peer: Peer) {
+    pub(super) fn admit(&mut self, client: OwnedFd, peer: Peer, protocol: Protocol) {
         if matches!(peer, Peer::Tcp(_)) {
             listen::set_nodelay(&client);
         }
         let id = self.next_id;
         self.next_id = id.next();
-        self.totals.accepted += 1;
-        self.active += 1;
         self.idle_since = None;
-        log::debug!("connection {id}: accepted, {peer}");
+        log::debug!("connection {id}: accepted, {}, {peer}", protocol.name());
+        let standing = self.place(id, &peer, protocol);
         let limits = self.settings.limits.clone();
-        let connection = Connection::new(id, client, peer, limits, self.now);
+        let connection = Connection::new(id, client, peer, protocol, limits, self.now);
         let entry = Entry {
             connection,
             timer: None,
-            active: true,
+            standing,
             program: false,
             queued: false,
+            permit: None,
         };
         self.connections.insert(id, Box::new(entry));
-        let serving = self.phase == Phase::Serving;
+        let serving = self.phase == Phase::Serving || standing == Standing::Control;
         self.with(id, |connection, context| {
             if serving {
                 connection.pump(context);
@@ -90,11 +130,85 @@ impl Server {
         self.limit_lingering();
     }
 
+    /// Gives a new connection its place.
+    fn place(&mut self, id: ConnectionId, peer: &Peer, protocol: Protocol) -> Standing {
+        if protocol == Protocol::Control {
+            self.control += 1;
+            return Standing::Control;
+        }
+        self.statistics.accepted += 1;
+        if self.may_be_active(peer) {
+            self.take_slot(peer);
+            Standing::Active
+        } else {
+            self.parked.insert(id);
+            Standing::Parked
+        }
+    }
+
+    /// Whether there is a slot for this client: one is free, and its user has not had its
+    /// share. Who is nobody in particular, on TCP, is one user.
+    fn may_be_active(&self, peer: &Peer) -> bool {
+        let used = self.users.get(&peer.uid()).copied().unwrap_or_default();
+        let all = self.phase != Phase::Serving;
+        all || (self.active < self.settings.budget.connections_max && used < self.share())
+    }
+
+    /// How many slots one user may have.
+    fn share(&self) -> usize {
+        let all = self.settings.budget.connections_max;
+        (all * usize::from(self.settings.user_share))
+            .div_ceil(100)
+            .max(1)
+    }
+
+    fn take_slot(&mut self, peer: &Peer) {
+        self.active += 1;
+        *self.users.entry(peer.uid()).or_default() += 1;
+    }
+
+    /// A connection does not need its slot any more.
+    pub(super) fn free_slot(&mut self, peer: &Peer) {
+        self.active -= 1;
+        if let Some(used) = self.users.get_mut(&peer.uid()) {
+            *used -= 1;
+            if *used == 0 {
+                self.users.remove(&peer.uid());
+            }
+        }
+    }
+
+    /// Gives slots that are free to those who have waited longest, if they may have one.
+    pub(super) fn unpark(&mut self) {
+        let waiting: Vec<ConnectionId> = match self.parked.is_empty() {
+            true => return,
+            false => self.parked.iter().copied().collect(),
+        };
+        for id in waiting {
+            let peer = match self.connections.get(&id) {
+                Some(entry) => *entry.connection.peer(),
+                None => continue,
+            };
+            if !self.may_be_active(&peer) {
+                continue;
+            }
+            self.parked.remove(&id);
+            self.take_slot(&peer);
+            if let Some(entry) = self.connections.get_mut(&id) {
+                entry.standing = Standing::Active;
+            }
+            self.with(id, |_, _| {});
+        }
+    }
+
     /// Who lingers longest gives way, when too many do.
     pub(super) fn limit_lingering(&mut self) {
         while self.lingering.len() > self.settings.budget.lingering_max {
             if let Some(id) = self.lingering.pop_front()
-                && self.connections.get(&id).is_some_and(|entry| !entry.active)
+                && self
+                    .connections
+                    .get(&id)
+                    .is_some_and(|entry| entry.standing == Standing::Over)
             {
                 self.with(id, |connection, context| {
                     connection.inform(Input::ClientGone, context);
@@ -103,19 +217,28 @@ impl Server {
         }
     }
 
-    /// Closes the listening sockets. Who waits in the queue of one that was handed over is
-    /// left to the next server; who waits in one of ours hears that there will be none.
-    pub(super) fn close_listeners(&mut self) {
-        for (listener, bound) in std::mem::take(&mut self.listeners) {
-            if let Some(bound) = bound {
+    /// Closes the listening sockets for programs. Who waits in the queue of one that was
+    /// handed over is left to the next server; who waits in one of ours hears that there
+    /// will be none. With `all` those of control connections too.
+    pub(super) fn close_listeners(&mut self, all: bool) {
+        for (index, listener) in std::mem::take(&mut self.listeners) {
+            if listener.protocol == Protocol::Control && !all {
+                self.listeners.insert(index, listener);
+                continue;
+            }
+            if let Origin::Bound(bound) = &listener.origin {
                 bound.remove();
-                while let Ok(client) = listen::accept(listener.as_fd()) {
-                    if let Ok(peer) = Peer::of(&client) {
-                        self.admit(client, peer);
-                    }
+            }
+            let ours = !matches!(listener.origin, Origin::HandedOver);
+            while ours
+                && listener.protocol != Protocol::Control
+                && let Ok(client) = listen::accept(listener.socket.as_fd())
+            {
+                if let Ok(peer) = Peer::of(&client) {
+                    self.admit(client, peer, listener.protocol);
                 }
             }
-            listener.close(&self.poller);
+            listener.socket.close(&self.poller);
         }
     }
 }

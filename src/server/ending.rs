@@ -21,10 +21,20 @@ impl Server {
             log::debug!("{signal} came");
             match signal {
                 Signal::SIGUSR1 => self.log_state(),
-                Signal::SIGHUP => log::info!("there is no configuration to read again"),
+                Signal::SIGHUP => {
+                    // Whether it went well is in the log.
+                    let _ = self.reload();
+                }
                 _ if self.phase == Phase::Serving => {
                     log::info!("{signal}: stopping, {} connections active", self.active);
-                    self.drain();
+                    self.drain(Some(self.settings.stop_grace));
+                }
+                // A drain was asked for: now what runs gets the time that it has at a stop.
+                _ if matches!(self.phase, Phase::Finishing { until: None }) => {
+                    log::info!("{signal}: stopping, {} connections active", self.active);
+                    self.phase = Phase::Finishing {
+                        until: Some(self.now + self.settings.stop_grace),
+                    };
                 }
                 _ => {
                     log::info!("{signal} again: not waiting any longer");
@@ -36,16 +46,17 @@ impl Server {
         }
     }
 
-    /// Accepts nobody any more, and lets what runs go on for the time of grace.
-    pub(super) fn drain(&mut self) {
+    /// Accepts nobody any more, and lets what runs go on for the time of grace, or as long
+    /// as its own limits let it.
+    pub(super) fn drain(&mut self, grace: Option<Duration>) {
         if self.phase != Phase::Serving {
             return;
         }
         self.notifier.notify(&[NotifyState::Stopping]);
-        let until = self.now + self.settings.stop_grace;
+        let until = grace.map(|grace| self.now + grace);
         self.phase = Phase::Finishing { until };
-        self.close_listeners();
-        if self.settings.stop_grace.is_zero() {
+        self.close_listeners(false);
+        if grace.is_some_and(|grace| grace.is_zero()) {
             self.end_programs();
         }
     }
@@ -55,6 +66,7 @@ impl Server {
         let limits = &self.settings.limits;
         let until = self.now + limits.kill_timeout + limits.linger + 2 * GIVE_UP;
         self.phase = Phase::Draining { until };
+        self.close_listeners(true);
         self.tell_all(|| Input::Stop);
     }
 
@@ -69,14 +81,14 @@ impl Server {
 
     /// Leaves nothing behind but what cannot be ended.
     pub(super) fn end(mut self) {
-        self.close_listeners();
+        self.close_listeners(true);
         for (_, mut entry) in std::mem::take(&mut self.connections) {
             self.work(&mut entry, |connection, context| {
                 connection.inform(Input::StopNow, context);
             });
             entry.connection.close();
         }
-        log::info!("ended: {}", self.totals);
+        log::info!("ended: {}", self.statistics);
         crate::log::flush();
     }
 }

@@ -8,13 +8,22 @@
 //! |---|---|
 //! | `mod` | the turn, timers, and the lists that say of each connection where it stands |
 //! | `admission` | who comes in, and when; who lingers too long |
+//! | `guard` | who may run what |
 //! | `programs` | whose program starts next, which ones have started, strays |
 //! | `ending` | signals, and how all this comes to an end |
-//! | `telling` | log lines, status, totals |
+//! | `telling` | log lines, the service manager's status |
+//! | `commands` | what control connections ask for |
+//! | `answers`, `metrics` | the state of all, for those who ask |
+//! | `settings` | limits in effect, and how they change while the server runs |
 
 mod admission;
+mod answers;
+mod commands;
 mod ending;
+mod guard;
+mod metrics;
 mod programs;
+mod settings;
 mod telling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,15 +34,22 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
+use self::admission::Standing;
+use self::guard::{Guard, Permit};
+pub use self::settings::Frame;
+use self::settings::Settings;
+use crate::config::{Config, Source};
 use crate::connection::{Connection, Context, Stray};
 use crate::os::launch::Launcher;
 use crate::os::listen::Bound;
+use crate::os::lookup::Lookup;
 use crate::os::notify::Notifier;
 use crate::os::peer::Peer;
 use crate::os::poller::{ConnectionId, Part, Poller, Ready, Token, Watched};
 use crate::os::signals::Signals;
 use crate::session::Input;
-use crate::session::policy::{Budget, Limits, Totals};
+use crate::statistics::Statistics;
+use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
 
 /// When to look again whether a program that is being started has taken its descriptors,
@@ -46,17 +62,15 @@ const SELDOM: Duration = Duration::from_secs(1);
 /// When to try again to write log lines that nobody took.
 const LOG_AGAIN: Duration = Duration::from_millis(50);
 
-/// How a server is to behave.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// What each connection may use.
-    pub limits: Limits,
-    /// What all may use.
-    pub budget: Budget,
-    /// How long those who are connected may go on after the server was told to stop.
-    pub stop_grace: Duration,
-    /// After how long without any connection the server ends.
-    pub idle_exit: Option<Duration>,
+/// Where a listening socket comes from, which says what becomes of it.
+#[derive(Debug)]
+pub enum Origin {
+    /// It was handed over, and is somebody else's too.
+    HandedOver,
+    /// This process has bound it in the file system.
+    Bound(Bound),
+    /// This process has bound it to an address.
+    Address,
 }
 
 /// A socket on which clients come.
@@ -64,17 +78,26 @@ pub struct Settings {
 pub struct Listener {
     /// The socket.
     pub socket: OwnedFd,
-    /// What is to be removed at the end, where this process has bound it.
-    pub bound: Option<Bound>,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+#[derive(Debug)]
+struct Listening {
+    socket: Watched,
+    protocol: Protocol,
+    origin: Origin,
 }
 
 /// How the server's life goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
-    /// Nobody is accepted any more; what runs may go on until then.
+    /// Nobody is accepted any more; what runs may go on until then, if there is an end.
     Finishing {
-        until: Instant,
+        until: Option<Instant>,
     },
     /// What runs must end; after this moment nobody waits any longer.
     Draining {
@@ -86,14 +109,22 @@ enum Phase {
 /// The server.
 #[derive(Debug)]
 pub struct Server {
+    config: Config,
+    source: Source,
+    frame: Frame,
     settings: Settings,
+    own_uid: u32,
+    started: Instant,
     phase: Phase,
     poller: Poller,
     launcher: Launcher<ConnectionId>,
     signals: Signals,
     signals_watched: Watched,
     notifier: Notifier,
-    listeners: Vec<(Watched, Option<Bound>)>,
+    /// By the number in their tokens.
+    listeners: BTreeMap<usize, Listening>,
+    guard: Guard,
+    lookup: Lookup,
     /// Boxed, because an entry is taken out while its connection works.
     connections: BTreeMap<ConnectionId, Box<Entry>>,
     next_id: ConnectionId,
@@ -102,12 +133,19 @@ pub struct Server {
     waiting: VecDeque<ConnectionId>,
     /// Connections that linger, in their order, and some that do not any more.
     lingering: VecDeque<ConnectionId>,
+    /// Connections that wait for a slot because their user has its share.
+    parked: BTreeSet<ConnectionId>,
+    /// Control connections whose message is to be carried out.
+    commands: VecDeque<ConnectionId>,
     strays: BTreeMap<ConnectionId, Stray>,
     pool: Pool,
     large_pipes: Rc<()>,
     active: usize,
+    /// Slots in use, by user.
+    users: BTreeMap<Option<u32>, usize>,
+    control: usize,
     programs: usize,
-    totals: Totals,
+    statistics: Statistics,
     accept_again: Option<Instant>,
     shortage_told: Option<Instant>,
     status_told: Option<(Instant, usize, u64)>,
@@ -121,9 +159,10 @@ pub struct Server {
 struct Entry {
     connection: Connection,
     timer: Option<Instant>,
-    active: bool,
+    standing: Standing,
     program: bool,
     queued: bool,
+    permit: Option<Permit>,
 }
 
 impl Server {
@@ -133,16 +172,26 @@ impl Server {
     ///
     /// When the system gives no poller.
     pub fn new(
-        settings: Settings,
+        (config, source): (Config, Source),
+        frame: Frame,
         launcher: Launcher<ConnectionId>,
         signals: (Signals, OwnedFd),
         notifier: Notifier,
     ) -> io::Result<Self> {
         let poller = Poller::new()?;
+        let settings = Settings::new(&config, &frame);
+        let lookup = Lookup::new(launcher.path(), &std::env::current_dir()?);
         let (signals, watched) = signals;
         let now = Instant::now();
         Ok(Self {
+            guard: Guard::new(config.rules.clone()),
+            lookup,
+            config,
+            source,
+            frame,
             settings,
+            own_uid: nix::unistd::geteuid().as_raw(),
+            started: now,
             phase: Phase::Serving,
             poller,
             launcher,
@@ -150,18 +199,22 @@ impl Server {
             signals_watched: Watched::new(watched, Token::Signals),
             watchdog_at: notifier.watchdog().map(|within| now + within / 2),
             notifier,
-            listeners: Vec::new(),
+            listeners: BTreeMap::new(),
             connections: BTreeMap::new(),
             next_id: ConnectionId::first(),
             timers: BTreeSet::new(),
             waiting: VecDeque::new(),
             lingering: VecDeque::new(),
+            parked: BTreeSet::new(),
+            commands: VecDeque::new(),
             strays: BTreeMap::new(),
             pool: Pool::default(),
             large_pipes: Rc::new(()),
             active: 0,
+            users: BTreeMap::new(),
+            control: 0,
             programs: 0,
-            totals: Totals::default(),
+            statistics: Statistics::new(now),
             accept_again: None,
             shortage_told: None,
             status_told: None,
@@ -172,9 +225,13 @@ impl Server {
 
     /// Serves those who come on `listener`.
     pub fn listen(&mut self, listener: Listener) {
-        let token = Token::Listener(self.listeners.len());
-        self.listeners
-            .push((Watched::new(listener.socket, token), listener.bound));
+        let index = self.listeners.len();
+        let listening = Listening {
+            socket: Watched::new(listener.socket, Token::Listener(index)),
+            protocol: listener.protocol,
+            origin: listener.origin,
+        };
+        self.listeners.insert(index, listening);
     }
 
     /// Serves one client that came with the process.
@@ -182,9 +239,9 @@ impl Server {
     /// # Errors
     ///
     /// When the kernel does not know who it is.
-    pub fn serve(&mut self, client: OwnedFd) -> io::Result<()> {
+    pub fn serve(&mut self, client: OwnedFd, protocol: Protocol) -> io::Result<()> {
         let peer = Peer::of(&client)?;
-        self.admit(client, peer);
+        self.admit(client, peer, protocol);
         Ok(())
     }
 
@@ -225,7 +282,10 @@ impl Server {
             }
         }
         self.expire();
+        self.carry_out();
+        self.release_held();
         self.launch_waiting();
+        self.unpark();
         for index in listeners {
             self.accept_from(index)?;
         }
@@ -246,12 +306,14 @@ impl Server {
             .zip(self.settings.idle_exit)
             .map(|(since, exit)| since + exit);
         let drain_at = match self.phase {
-            Phase::Finishing { until } | Phase::Draining { until } => Some(until),
+            Phase::Draining { until } => Some(until),
+            Phase::Finishing { until } => until,
             Phase::Serving | Phase::Ended => None,
         };
         let moments = [
             self.timers.first().map(|&(at, _)| at),
             self.launcher.is_settling().then(|| now + SETTLE),
+            (!self.commands.is_empty()).then_some(now),
             log_waits.then(|| now + LOG_AGAIN),
             self.accept_again,
             self.watchdog_at,
@@ -308,17 +370,20 @@ impl Server {
             entry.program = false;
             self.programs -= 1;
         }
-        let session = entry.connection.session();
-        if entry.active && !session.is_active() {
-            entry.active = false;
-            self.active -= 1;
-            telling::report(id, &entry.connection, self.now, &mut self.totals);
-            if !session.is_done() {
-                self.lingering.push_back(id);
-            }
+        if !entry.program && !entry.connection.wants_program() {
+            self.count_off(id, &mut entry);
         }
-        let timer = session.poll_timeout();
+        if entry.connection.has_command() && !entry.queued {
+            entry.queued = true;
+            self.commands.push_back(id);
+        }
+        let session = entry.connection.session();
         let done = session.is_done();
+        if !session.is_active() && entry.standing != Standing::Over {
+            self.conclude(id, &mut entry, done);
+        }
+        let session = entry.connection.session();
+        let timer = session.poll_timeout();
         if entry.timer != timer || done {
             if let Some(at) = entry.timer.take() {
                 self.timers.remove(&(at, id));
@@ -334,6 +399,25 @@ impl Server {
             self.accept_again = None;
         } else {
             self.connections.insert(id, entry);
+        }
+    }
+
+    /// A connection has its reply, or needs none any more.
+    fn conclude(&mut self, id: ConnectionId, entry: &mut Entry, done: bool) {
+        match std::mem::replace(&mut entry.standing, Standing::Over) {
+            Standing::Active => self.free_slot(entry.connection.peer()),
+            Standing::Parked => {
+                self.parked.remove(&id);
+            }
+            Standing::Control => {
+                self.control -= 1;
+                return;
+            }
+            Standing::Over => return,
+        }
+        telling::report(id, &entry.connection, self.now, &mut self.statistics);
+        if !done {
+            self.lingering.push_back(id);
         }
     }
 
@@ -368,9 +452,10 @@ impl Server {
         }
         self.tell_status();
         let empty = self.connections.is_empty();
+        let served = self.active == 0 && self.parked.is_empty() && self.lingering.is_empty();
         match self.phase {
-            Phase::Finishing { .. } if empty => self.phase = Phase::Ended,
-            Phase::Finishing { until } if until <= self.now => {
+            Phase::Finishing { .. } if served => self.phase = Phase::Ended,
+            Phase::Finishing { until } if until.is_some_and(|until| until <= self.now) => {
                 log::info!("{} connections are still active: ending them", self.active);
                 self.end_programs();
             }
@@ -381,7 +466,7 @@ impl Server {
                 let exit = self.settings.idle_exit;
                 if exit.is_some_and(|exit| since + exit <= self.now) {
                     log::info!("idle, so leaving");
-                    self.drain();
+                    self.drain(Some(Duration::ZERO));
                 }
             }
             _ => {}

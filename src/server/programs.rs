@@ -1,5 +1,7 @@
 //! Programs of the server: whose turn it is, which have come to run, and strays.
 
+use super::admission::Standing;
+use super::guard::prefixed;
 use super::{Entry, Server};
 use crate::connection::Stray;
 use crate::os::poller::ConnectionId;
@@ -32,7 +34,10 @@ impl Server {
 
     /// Starts the program that a connection asks for, or puts it in the queue.
     pub(super) fn try_launch(&mut self, id: ConnectionId, entry: &mut Entry) {
-        if !entry.connection.wants_program() {
+        if !entry.connection.wants_program()
+            || entry.standing == Standing::Parked
+            || !self.is_permitted(id, entry)
+        {
             return;
         }
         let turn = self.waiting.front().is_none_or(|&first| first == id);
@@ -51,7 +56,13 @@ impl Server {
         let Some(arguments) = entry.connection.take_request() else {
             return;
         };
-        let job = self.launcher.launch(id, arguments, entry.connection.peer());
+        let (file, arguments) = match &entry.permit {
+            Some(permit) => prefixed(permit, arguments),
+            None => (None, arguments),
+        };
+        let job = self
+            .launcher
+            .launch(id, file, arguments, entry.connection.peer());
         match &job {
             Ok(_) => {
                 entry.program = true;

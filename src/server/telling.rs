@@ -8,12 +8,11 @@ use sd_notify::NotifyState;
 use super::{SELDOM, Server};
 use crate::connection::Connection;
 use crate::os::poller::ConnectionId;
-use crate::session::policy::Totals;
-use crate::session::verdict::Fault;
+use crate::statistics::Statistics;
 
 impl Server {
     pub(super) fn status(&self) -> (usize, u64) {
-        (self.active, self.totals.accepted)
+        (self.active, self.statistics.accepted)
     }
 
     pub(super) fn tell_status(&mut self) {
@@ -50,7 +49,7 @@ impl Server {
             let summary = connection.session().summary(self.now);
             log::info!(
                 "connection {id}: {} {} program={} age={:.3} out={} err={} in={} argv={}",
-                connection.session().state(),
+                entry.state(),
                 connection.peer(),
                 connection.pid().unwrap_or(0),
                 summary.duration.as_secs_f64(),
@@ -67,27 +66,17 @@ impl Server {
             self.programs,
             self.settings.budget.programs_max,
             self.waiting.len(),
-            self.totals,
+            self.statistics,
             crate::log::dropped()
         );
     }
 }
 
 /// One line about what a connection was for, and the totals.
-pub(super) fn report(id: ConnectionId, connection: &Connection, now: Instant, totals: &mut Totals) {
+pub(super) fn report(id: ConnectionId, connection: &Connection, now: Instant, statistics: &mut Statistics) {
     let session = connection.session();
     let summary = session.summary(now);
-    totals.bytes_out += summary.bytes_out.iter().sum::<u64>();
-    totals.bytes_in += summary.bytes_in;
-    totals.ended += u64::from(summary.exit.is_some());
-    totals.disconnected += u64::from(summary.disconnected);
-    totals.late += u64::from(summary.late);
-    match summary.fault {
-        _ if summary.silent => {}
-        Some(Fault::Wire(_) | Fault::RequestLate(_)) => totals.malformed += 1,
-        Some(Fault::Spawn(_)) => totals.not_started += 1,
-        _ => {}
-    }
+    statistics.count(&summary, now);
     let peer = connection.peer();
     if summary.title.is_empty() {
         match summary.fault {

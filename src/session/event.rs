@@ -1,5 +1,9 @@
 //! What goes into a session and what comes out of it.
 
+use std::time::Duration;
+
+use nix::errno::Errno;
+
 #[cfg(doc)]
 use super::Session;
 use crate::program::{Arguments, Exit, SpawnError, Stream};
@@ -31,6 +35,20 @@ pub enum Input {
     StdinClosed,
     /// So many bytes of [`Session::reply`] were sent.
     ReplySent(usize),
+    /// What [`Session::unspooled`] had is in the temporary file now.
+    Spooled(Stream),
+    /// It could not be put there.
+    SpoolFailed(Errno),
+    /// A command was carried out, and this is to be sent, if anything is.
+    Answered {
+        /// The answer in its framing.
+        answer: Option<Vec<u8>>,
+        /// Whether it was the last.
+        close: bool,
+    },
+    /// From now on the connection may last so long since its acceptance; `None`: as long
+    /// as it likes.
+    Timeout(Option<Duration>),
     /// Time has passed.
     Time,
     /// The server stops: whatever runs must end.
@@ -53,6 +71,10 @@ pub enum ProcessLeft {
 pub enum Action {
     /// Start the program.
     Spawn(Arguments),
+    /// Carry out what this message asks for, and answer with [`Input::Answered`].
+    Command(Vec<u8>),
+    /// Put [`Session::unspooled`] into the temporary file of this output.
+    Spool(Stream),
     /// Close the program's standard input.
     CloseStdin,
     /// Send SIGTERM to the program's process group. Where no process has been made yet,

@@ -1,7 +1,8 @@
 //! How bytes pass through a session: what may move now, where from and where to.
 
-use super::{Client, Session};
+use super::{Client, Piece, Session};
 use crate::program::Stream;
+use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
 use crate::wire::exec::{HEADER_MAX, PAIR_MAX, output_header};
 
@@ -30,7 +31,7 @@ impl Session {
         let room = self.discards() || self.room() > 0;
         Interest {
             client_read: self.client == Client::Open && self.inbox.is_empty(),
-            client_write: self.client != Client::Gone && !self.reply.is_empty(),
+            client_write: self.client != Client::Gone && !self.is_sent(),
             stdin_write: self.stdin_open && self.stdin_ready > 0,
             output_read: self
                 .outputs
@@ -46,6 +47,11 @@ impl Session {
             // What is held plus this pair, header and all, still leaves in one send.
             room => room - HEADER_MAX - 1,
         }
+    }
+
+    /// Whether nothing is left to be sent at the moment.
+    pub(super) fn is_sent(&self) -> bool {
+        self.reply.is_empty() && self.tail.is_empty()
     }
 
     /// Whether the program's standard input is still to be had.
@@ -74,9 +80,20 @@ impl Session {
         &self.inbox.bytes()[..self.stdin_ready]
     }
 
-    /// The bytes that the client gets next: whole pairs, unless a send was cut short.
-    pub fn reply(&self) -> &[u8] {
-        self.reply.bytes()
+    /// What the client gets next.
+    pub fn reply(&self) -> Piece<'_> {
+        match self.tail.front() {
+            Some(piece) if self.reply.is_empty() => piece,
+            _ => Piece::Bytes(self.reply.bytes()),
+        }
+    }
+
+    pub(super) fn consume_reply(&mut self, n: usize) {
+        if self.reply.is_empty() {
+            self.tail.consume(n);
+        } else {
+            self.reply.consume(n);
+        }
     }
 
     /// Gives the buffers storage for what is about to come.
@@ -91,13 +108,17 @@ impl Session {
         pool.take_back(&mut self.reply);
     }
 
-    /// Puts the header before `n` bytes of output that were read into the outbox.
-    pub(super) fn frame(&mut self, stream: Stream, n: usize) {
+    /// Takes `n` bytes of output that were read into the outbox: puts the header before
+    /// them, or keeps them.
+    pub(super) fn take_output(&mut self, stream: Stream, n: usize) {
         let output = &mut self.outputs[stream as usize];
         output.bytes += n as u64;
         output.dry = false;
         if self.discards() {
             return;
+        }
+        if self.protocol == Protocol::Sockproc {
+            return self.keep(stream, HEADER_MAX, n);
         }
         let (header, length) = output_header(stream, n);
         self.reply
@@ -105,7 +126,7 @@ impl Session {
     }
 
     pub(super) fn take_stdin(&mut self, n: usize) {
-        self.decoder.advance(n);
+        self.codec.advance(n);
         self.inbox.consume(n);
         self.stdin_ready -= n;
     }

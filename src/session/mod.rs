@@ -26,14 +26,20 @@
 //!
 //! | reply | means | leaves by |
 //! |---|---|---|
-//! | `Streaming` | output goes to the client as it comes | the verdict |
-//! | `Ended` | the last pair is in the buffer | all of it sent |
+//! | `Streaming` | output goes to the client, or is kept, as it comes; commands are answered | the verdict |
+//! | `Ended` | all that is to be sent is there | all of it sent |
 //! | `Shut` | our writing side is shut down, the client may still send | its end, or the linger timer |
+//!
+//! The protocols differ in what a request is, which [`Codec`] tells, and in what the reply
+//! is: exec streams output, sockproc keeps it until the end (`collect`), and a control
+//! connection has no program at all and may ask again (`command`).
 //!
 //! A program that must end (`stopping`) gets SIGTERM for its group, and SIGKILL after the
 //! kill timeout. Its leader is reaped last: before that, whatever is left of the group
 //! gets SIGKILL, so that a number is never signalled after it may belong to a stranger.
 
+mod collect;
+mod command;
 mod event;
 mod flow;
 pub mod policy;
@@ -43,8 +49,10 @@ pub mod timers;
 pub mod verdict;
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+pub use self::collect::Piece;
+use self::collect::{Complete, Kept};
 pub use self::event::{Action, Input, ProcessLeft};
 pub use self::flow::Interest;
 use self::flow::REPLY_MAX;
@@ -54,7 +62,8 @@ use self::timers::{Timer, Timers};
 use self::verdict::Fault;
 use crate::program::Exit;
 use crate::wire::buffer::{Buffer, CAPACITY};
-use crate::wire::exec::{Decoder, HEADER_MAX};
+use crate::wire::exec::{self, HEADER_MAX};
+use crate::wire::{Codec, Protocol, control, sockproc};
 
 /// How much of a program's name goes into an error message.
 const NAME_MAX: usize = 1024;
@@ -100,13 +109,14 @@ struct Output {
 /// One client and its program.
 #[derive(Debug)]
 pub struct Session {
+    protocol: Protocol,
     limits: Limits,
     accepted: Instant,
     client: Client,
     program: Program,
     reply_state: Reply,
     stopping: Stopping,
-    decoder: Decoder,
+    codec: Codec,
     /// What the client sent and nobody has taken yet: the rest of a request, or standard
     /// input in its framing.
     inbox: Buffer,
@@ -118,7 +128,13 @@ pub struct Session {
     stdin_open: bool,
     stdin_bytes: u64,
     reply: Buffer,
+    /// What goes out after that, where a reply is made as a whole.
+    tail: Complete,
     outputs: [Output; 2],
+    kept: [Kept; 2],
+    /// A command is being carried out.
+    commanded: bool,
+    first_output: Option<Instant>,
     /// Nobody waits for the end of the outputs any more: what can be read now is all.
     released: bool,
     late: bool,
@@ -135,13 +151,28 @@ pub struct Session {
 
 impl Session {
     /// A session for a connection that was accepted at `now`.
-    pub fn new(limits: Limits, now: Instant) -> Self {
+    pub fn new(protocol: Protocol, limits: Limits, now: Instant) -> Self {
         let mut timers = Timers::default();
-        if let Some(timeout) = limits.timeout {
-            timers.set(Timer::Deadline, now + timeout);
+        let (codec, deadline) = match protocol {
+            Protocol::Exec => (
+                Codec::Exec(exec::Decoder::new(limits.request_max)),
+                limits.timeout,
+            ),
+            Protocol::Sockproc => (
+                Codec::Sockproc(sockproc::Decoder::new(limits.request_max)),
+                limits.timeout,
+            ),
+            Protocol::Control => (
+                Codec::Control(control::Decoder::new(limits.control_message_max)),
+                Some(limits.control_idle),
+            ),
+        };
+        if let Some(deadline) = deadline {
+            timers.set(Timer::Deadline, now + deadline);
         }
         Self {
-            decoder: Decoder::new(limits.request_max),
+            protocol,
+            codec,
             limits,
             accepted: now,
             client: Client::Open,
@@ -154,7 +185,11 @@ impl Session {
             stdin_open: false,
             stdin_bytes: 0,
             reply: Buffer::new(),
+            tail: Complete::default(),
             outputs: [Output::default(); 2],
+            kept: Default::default(),
+            commanded: false,
+            first_output: None,
             released: false,
             late: false,
             fault: None,
@@ -217,7 +252,10 @@ impl Session {
                     self.exit = Some(exit);
                 }
             }
-            Input::Output(stream, n) => self.frame(stream, n),
+            Input::Output(stream, n) => {
+                self.first_output.get_or_insert(now);
+                self.take_output(stream, n);
+            }
             Input::OutputDry(stream) => self.outputs[stream as usize].dry = true,
             Input::OutputEnded(stream) => self.outputs[stream as usize].ended = true,
             Input::StdinTaken(n) => {
@@ -225,12 +263,19 @@ impl Session {
                 self.stdin_bytes += n as u64;
             }
             Input::StdinClosed => self.close_stdin(),
-            Input::ReplySent(n) => self.reply.consume(n),
+            Input::ReplySent(n) => self.consume_reply(n),
+            Input::Spooled(stream) => self.spooled(stream),
+            Input::SpoolFailed(errno) => {
+                self.fault.get_or_insert(Fault::Spool(errno));
+            }
+            Input::Answered { answer, close } => self.answered(answer, close, now),
+            Input::Timeout(timeout) => self.limit_time(timeout),
             Input::Time => {
                 while let Some(timer) = self.timers.take_due(now) {
                     self.expire(timer, now);
                 }
             }
+            Input::Stop | Input::StopNow if self.protocol == Protocol::Control => self.dismiss(),
             Input::Stop => {
                 self.stop(now);
                 self.timers.set(Timer::Kill, now + self.limits.kill_timeout);
@@ -248,6 +293,7 @@ impl Session {
     fn expire(&mut self, timer: Timer, now: Instant) {
         self.timers.stop(timer);
         match timer {
+            Timer::Deadline if self.protocol == Protocol::Control => self.silent_too_long(),
             Timer::Deadline => {
                 self.late = true;
                 match self.program {
@@ -335,6 +381,8 @@ impl Session {
             self.client = Client::Gone;
             self.disconnected = self.reply_state != Reply::Shut;
             self.reply.clear();
+            self.tail.clear();
+            self.drop_kept();
             self.timers.stop(Timer::Linger);
             self.actions.push_back(Action::CloseClient);
         }
@@ -343,6 +391,17 @@ impl Session {
     /// Output is read only to be thrown away.
     fn discards(&self) -> bool {
         self.client == Client::Gone || self.reply_state != Reply::Streaming
+    }
+
+    /// The connection may last so long.
+    fn limit_time(&mut self, timeout: Option<Duration>) {
+        self.limits.timeout = timeout;
+        if self.stopping == Stopping::No && self.is_active() {
+            match timeout {
+                Some(timeout) => self.timers.set(Timer::Deadline, self.accepted + timeout),
+                None => self.timers.stop(Timer::Deadline),
+            }
+        }
     }
 
     /// The next thing to do.
@@ -361,7 +420,9 @@ impl Session {
         assert!(self.reply.len() <= REPLY_MAX + HEADER_MAX + 1 + NAME_MAX + 512);
         assert!(self.actions.len() <= 8, "{:?}", self.actions);
         assert!(self.exit.is_none() || matches!(self.program, Program::Exited | Program::Gone));
-        assert!(self.client != Client::Gone || self.reply.is_empty());
+        assert!(self.client != Client::Gone || (self.reply.is_empty() && self.tail.is_empty()));
+        assert!(self.protocol == Protocol::Sockproc || self.kept.iter().all(Kept::is_empty));
+        assert!(self.protocol != Protocol::Control || self.program == Program::None);
         assert!(self.stopping == Stopping::No || self.program != Program::None);
         if self.is_active() && self.stopping > Stopping::No && self.lives() {
             assert!(self.timers.next().is_some(), "every wait is bounded");

@@ -2,7 +2,6 @@
 //!
 //! Owns numbers only; makes no system call and reads no clock.
 
-use std::fmt;
 use std::time::Duration;
 
 /// How long the server waits for a program after SIGKILL before it stops waiting. Only a
@@ -23,6 +22,16 @@ pub struct Limits {
     pub request_max: usize,
     /// How a termination by a signal is told.
     pub termsig: Termsig,
+    /// How many bytes of an output that is kept until the end are kept in memory; more
+    /// goes to a temporary file.
+    pub output_memory: usize,
+    /// How many bytes of an output are kept until the end at most; with more the program
+    /// is ended.
+    pub output_max: u64,
+    /// How long a control connection may be silent.
+    pub control_idle: Duration,
+    /// The size of a message on a control connection, in bytes of JSON.
+    pub control_message_max: usize,
 }
 
 impl Default for Limits {
@@ -33,6 +42,10 @@ impl Default for Limits {
             linger: Duration::from_secs(1),
             request_max: 2 * 1024 * 1024,
             termsig: Termsig::Number,
+            output_memory: 1024 * 1024,
+            output_max: 1024 * 1024 * 1024,
+            control_idle: Duration::from_secs(5),
+            control_message_max: 1024 * 1024,
         }
     }
 }
@@ -48,11 +61,43 @@ pub enum Termsig {
 }
 
 /// Descriptors that the server itself needs at most: standard streams, poller, timer,
-/// signals, log, listeners, the places of programs being started, and some in hand.
-pub const DESCRIPTORS_OWN: usize = 56;
+/// signals, log, listeners, control connections, the places of programs being started, and
+/// some in hand.
+pub const DESCRIPTORS_OWN: usize = 56 + CONTROL_MAX;
+
+/// Control connections at once; they take no slots from others.
+pub const CONTROL_MAX: usize = 16;
 
 /// What a running program takes besides its client's socket: three pipes and its pidfd.
 pub const DESCRIPTORS_PROGRAM: usize = 4;
+
+/// What a program takes whose output is kept until its end: a temporary file for each.
+pub const DESCRIPTORS_SPOOL: usize = 2;
+
+/// What the server is asked to carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Connections at once, each with a program.
+    pub connections: usize,
+    /// Some may have to wait although there is room, because their user has its share.
+    pub parks: bool,
+    /// Output may be kept until the end.
+    pub spools: bool,
+}
+
+impl Demand {
+    /// How many descriptors that needs.
+    pub fn descriptors(&self) -> usize {
+        let lingering = self.connections.min(256);
+        let parked = if self.parks { lingering } else { 0 };
+        DESCRIPTORS_OWN + lingering + parked + self.connections * (1 + self.each())
+    }
+
+    /// How many each program needs.
+    fn each(&self) -> usize {
+        DESCRIPTORS_PROGRAM + if self.spools { DESCRIPTORS_SPOOL } else { 0 }
+    }
+}
 
 /// How the descriptors are shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,72 +108,33 @@ pub struct Budget {
     pub programs_max: usize,
     /// Connections that may linger after their reply.
     pub lingering_max: usize,
+    /// Connections that may wait for a slot because their user has its share.
+    pub parked_max: usize,
 }
 
 impl Budget {
-    /// Shares `descriptors` out for `wanted` connections. Where they do not carry all,
-    /// connections come first, since they may be idle, but some programs always fit.
-    pub fn new(wanted: usize, descriptors: usize) -> Self {
+    /// Shares `descriptors` out. Where they do not carry all, connections come first, since
+    /// they may be idle, but some programs always fit.
+    pub fn new(demand: Demand, descriptors: usize) -> Self {
+        let wanted = demand.connections;
         let lingering_max = wanted
             .min(256)
             .min(descriptors.saturating_sub(DESCRIPTORS_OWN) / 8)
             .max(1);
-        let free = descriptors.saturating_sub(DESCRIPTORS_OWN + lingering_max);
+        let parked_max = if demand.parks { lingering_max } else { 0 };
+        let free = descriptors.saturating_sub(DESCRIPTORS_OWN + lingering_max + parked_max);
         let programs_kept = wanted.min(64).min(free / 8).max(1);
         let connections_max = wanted
-            .min(free.saturating_sub(programs_kept * DESCRIPTORS_PROGRAM))
+            .min(free.saturating_sub(programs_kept * demand.each()))
             .max(1);
         let programs_max =
-            (free.saturating_sub(connections_max) / DESCRIPTORS_PROGRAM).clamp(1, connections_max);
+            (free.saturating_sub(connections_max) / demand.each()).clamp(1, connections_max);
         Self {
             connections_max,
             programs_max,
             lingering_max,
+            parked_max,
         }
-    }
-
-    /// How many descriptors `wanted` connections need, each with a program.
-    pub fn needed(wanted: usize) -> usize {
-        DESCRIPTORS_OWN + wanted.min(256) + wanted * (1 + DESCRIPTORS_PROGRAM)
-    }
-}
-
-/// What the server has done since it started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Connections accepted.
-    pub accepted: u64,
-    /// Programs that were started and have ended.
-    pub ended: u64,
-    /// Requests that were refused as malformed, oversized or late.
-    pub malformed: u64,
-    /// Programs that could not be started.
-    pub not_started: u64,
-    /// Clients that went away before their reply was complete.
-    pub disconnected: u64,
-    /// Programs that met their deadline.
-    pub late: u64,
-    /// Bytes of output that were sent to clients.
-    pub bytes_out: u64,
-    /// Bytes of standard input that programs have taken.
-    pub bytes_in: u64,
-}
-
-impl fmt::Display for Totals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "accepted={} ended={} malformed={} not_started={} disconnected={} late={} \
-             bytes_out={} bytes_in={}",
-            self.accepted,
-            self.ended,
-            self.malformed,
-            self.not_started,
-            self.disconnected,
-            self.late,
-            self.bytes_out,
-            self.bytes_in
-        )
     }
 }
 
@@ -138,22 +144,38 @@ mod tests {
 
     #[test]
     fn a_budget_never_exceeds_the_descriptors() {
-        for descriptors in [0, 64, 128, 256, 1024, 20_000, 1 << 20] {
-            for wanted in [1, 2, 100, 1000, 10_000, 100_000] {
-                let b = Budget::new(wanted, descriptors);
-                assert!(b.connections_max <= wanted && b.programs_max <= b.connections_max);
-                let used = DESCRIPTORS_OWN
-                    + b.lingering_max
-                    + b.connections_max
-                    + b.programs_max * DESCRIPTORS_PROGRAM;
-                assert!(
-                    used <= descriptors.max(DESCRIPTORS_OWN + 6),
-                    "{wanted} {descriptors} {b:?}"
-                );
-                if descriptors >= Budget::needed(wanted) {
-                    assert_eq!((b.connections_max, b.programs_max), (wanted, wanted));
-                }
+        for (descriptors, wanted, parks, spools) in cases() {
+            let demand = Demand {
+                connections: wanted,
+                parks,
+                spools,
+            };
+            let b = Budget::new(demand, descriptors);
+            assert!(b.connections_max <= wanted && b.programs_max <= b.connections_max);
+            let used = DESCRIPTORS_OWN
+                + b.lingering_max
+                + b.parked_max
+                + b.connections_max
+                + b.programs_max * demand.each();
+            assert!(
+                used <= descriptors.max(DESCRIPTORS_OWN + 9),
+                "{demand:?} {descriptors} {b:?}"
+            );
+            if descriptors >= demand.descriptors() {
+                assert_eq!((b.connections_max, b.programs_max), (wanted, wanted));
             }
         }
+    }
+
+    fn cases() -> impl Iterator<Item = (usize, usize, bool, bool)> {
+        let descriptors = [0, 64, 128, 256, 1024, 20_000, 1 << 20];
+        let wanted = [1, 2, 100, 1000, 10_000, 100_000];
+        descriptors.into_iter().flat_map(move |d| {
+            wanted.into_iter().flat_map(move |w| {
+                [false, true]
+                    .into_iter()
+                    .flat_map(move |p| [false, true].into_iter().map(move |s| (d, w, p, s)))
+            })
+        })
     }
 }

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use super::summary::title;
 use super::timers::Timer;
-use super::verdict::{Fault, exit_pair};
+use super::verdict::{Fault, KILLED, exit_pair};
 use super::{Action, Client, NAME_MAX, Program, Reply, Session, Stopping};
 use crate::program::{Arguments, Exit};
-use crate::wire::exec::{Decoded, pair};
+use crate::wire::exec::pair;
+use crate::wire::{Decoded, Protocol};
 
 impl Session {
     pub(super) fn settle(&mut self, now: Instant) {
@@ -41,13 +42,13 @@ impl Session {
 
     /// Takes what can be taken from the inbox.
     pub(super) fn decode(&mut self) {
-        while self.listens() && self.stdin_ready == 0 && !self.inbox.is_empty() {
-            match self.decoder.poll(self.inbox.bytes()) {
+        while self.listens() && self.stdin_ready == 0 && !self.is_busy() {
+            match self.codec.poll(self.inbox.bytes()) {
                 Err(error) => self.fault = Some(Fault::Wire(error)),
                 Ok((used, found)) => {
                     self.inbox.consume(used);
                     match found {
-                        Decoded::More => {}
+                        Decoded::More => break,
                         Decoded::Request(arguments) => self.begin(arguments),
                         Decoded::Stdin(n) => {
                             self.stdin_ready = n;
@@ -56,6 +57,7 @@ impl Session {
                             }
                         }
                         Decoded::End => self.stdin_complete = true,
+                        Decoded::Message(message) => self.command(message),
                     }
                 }
             }
@@ -78,7 +80,7 @@ impl Session {
     /// The client will send nothing more.
     pub(super) fn finish_input(&mut self) {
         debug_assert!(self.inbox.is_empty(), "read only into an empty inbox");
-        match self.decoder.finish() {
+        match self.codec.finish() {
             Ok(()) => self.stdin_complete = true,
             Err(error) => self.fault = Some(Fault::Wire(error)),
         }
@@ -104,17 +106,29 @@ impl Session {
         if self.client == Client::Gone {
             return;
         }
-        if let Some(fault) = self.fault {
-            let mut reason = b"sockexec: ".to_vec();
-            if self.program != Program::None {
-                reason.extend_from_slice(&self.name);
-                reason.extend_from_slice(b": ");
+        let reason = self.fault.map(|fault| self.reason(fault));
+        match self.protocol {
+            Protocol::Exec => {
+                if let Some(reason) = reason {
+                    self.reply.append(&pair("stderr", &reason));
+                }
+                self.reply.append(&exit_pair(exit, self.limits.termsig));
             }
-            reason.extend_from_slice(format!("{fault}\n").as_bytes());
-            self.reply.append(&pair("stderr", &reason));
+            Protocol::Sockproc => self.complete(exit, &reason.unwrap_or_default()),
+            Protocol::Control => self.refuse(),
         }
-        self.reply.append(&exit_pair(exit, self.limits.termsig));
         self.reply_state = Reply::Ended;
+    }
+
+    /// What stderr says about a fault.
+    fn reason(&self, fault: Fault) -> Vec<u8> {
+        let mut reason = b"sockexec: ".to_vec();
+        if self.program != Program::None {
+            reason.extend_from_slice(&self.name);
+            reason.extend_from_slice(b": ");
+        }
+        reason.extend_from_slice(format!("{fault}\n").as_bytes());
+        reason
     }
 
     /// What the last pair is to say, once that is certain.
@@ -124,10 +138,11 @@ impl Session {
             .iter()
             .all(|output| output.ended || (self.released && output.dry));
         match (self.fault, self.program) {
-            (Some(fault @ Fault::Spawn(_)), _) => Some(fault.exit()),
-            (Some(fault), Program::None) => Some(fault.exit()),
+            (Some(fault @ Fault::Spawn(_)), _) => fault.exit(),
+            (Some(fault), Program::None) => fault.exit(),
             (fault, Program::Exited | Program::Gone) if outputs_done => {
-                fault.map(Fault::exit).or(self.exit)
+                // One without a status of its own leaves the program's.
+                fault.and_then(Fault::exit).or(self.exit).or(Some(KILLED))
             }
             _ => None,
         }
@@ -158,7 +173,8 @@ impl Session {
             self.reply.clear();
             return;
         }
-        if self.reply_state == Reply::Ended && self.reply.is_empty() {
+        self.settle_commands(now);
+        if self.reply_state == Reply::Ended && self.is_sent() {
             self.reply_state = Reply::Shut;
             self.actions.push_back(Action::ShutdownReply);
             self.timers.set(Timer::Linger, now + self.limits.linger);

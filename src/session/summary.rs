@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::{Client, Program, Reply, Session, Stopping};
 use crate::program::{Arguments, Exit};
+use crate::session::timers::Timer;
 use crate::session::verdict::Fault;
+use crate::wire::Protocol;
 
 /// How much of an argument list goes into the log.
 const TITLE_MAX: usize = 256;
@@ -30,9 +32,18 @@ pub struct Summary {
     pub bytes_in: u64,
     /// From acceptance to now.
     pub duration: Duration,
+    /// From acceptance to the first byte of output, if there was one.
+    pub first_byte: Option<Duration>,
+    /// From now to the deadline, if there is one.
+    pub deadline: Option<Duration>,
 }
 
 impl Session {
+    /// What is spoken.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// Whether the session counts against the limit of connections: it has a client that
     /// waits for a reply, or a process.
     pub fn is_active(&self) -> bool {
@@ -74,6 +85,13 @@ impl Session {
             bytes_out: self.outputs.map(|output| output.bytes),
             bytes_in: self.stdin_bytes,
             duration: now.saturating_duration_since(self.accepted),
+            first_byte: self
+                .first_output
+                .map(|at| at.saturating_duration_since(self.accepted)),
+            deadline: self
+                .timers
+                .at(Timer::Deadline)
+                .map(|at| at.saturating_duration_since(now)),
         }
     }
 }

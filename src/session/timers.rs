@@ -37,6 +37,11 @@ impl Timers {
         self.at[timer as usize] = None;
     }
 
+    /// The moment at which `timer` is due, if it runs.
+    pub fn at(&self, timer: Timer) -> Option<Instant> {
+        self.at[timer as usize]
+    }
+
     /// The next moment at which something is due.
     pub fn next(&self) -> Option<Instant> {
         self.at.iter().flatten().min().copied()

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use crate::program::{Exit, SpawnError};
+use crate::program::{Exit, SpawnError, Stream};
 use crate::session::policy::Termsig;
 use crate::wire::{WireError, exec};
 
@@ -39,19 +40,34 @@ pub enum Fault {
     Stopping,
     /// The program has not ended this long after SIGKILL.
     Stuck(Duration),
+    /// An output that is kept until the end has become too large.
+    OutputMax {
+        /// Which one.
+        stream: Stream,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// A message was not complete this long after the last one.
+    MessageLate(Duration),
+    /// Output could not be put into a temporary file.
+    Spool(Errno),
 }
 
+/// The end of a program that nobody has seen end.
+pub(super) const KILLED: Exit = Exit::Signal {
+    number: Signal::SIGKILL as i32,
+    dumped: false,
+};
+
 impl Fault {
-    /// What the last pair says.
-    pub fn exit(self) -> Exit {
+    /// What the reply says; `None`: how the program itself ended.
+    pub fn exit(self) -> Option<Exit> {
         match self {
-            Self::Wire(_) | Self::RequestLate(_) => Exit::Code(100),
-            Self::Spawn(error) => Exit::Code(error.exit_code()),
-            Self::Stopping => Exit::Code(111),
-            Self::Stuck(_) => Exit::Signal {
-                number: Signal::SIGKILL as i32,
-                dumped: false,
-            },
+            Self::Wire(_) | Self::RequestLate(_) | Self::MessageLate(_) => Some(Exit::Code(100)),
+            Self::Spawn(error) => Some(Exit::Code(error.exit_code())),
+            Self::Stopping | Self::Spool(_) => Some(Exit::Code(111)),
+            Self::Stuck(_) => Some(KILLED),
+            Self::OutputMax { .. } => None,
         }
     }
 }
@@ -71,6 +87,20 @@ impl fmt::Display for Fault {
                 f,
                 "the program has not ended {} s after SIGKILL, no longer waiting for it",
                 waited.as_secs_f64()
+            ),
+            Self::OutputMax { stream, limit } => write!(
+                f,
+                "the program was ended: its {stream} is larger than the limit of {limit} bytes"
+            ),
+            Self::MessageLate(limit) => write!(
+                f,
+                "the message was not complete within {} s",
+                limit.as_secs_f64()
+            ),
+            Self::Spool(errno) => write!(
+                f,
+                "the program was ended: its output cannot be kept in a temporary file: {}",
+                errno.desc()
             ),
         }
     }

@@ -13,8 +13,8 @@
 //! Source: sockexec-protocol(7). The decoder holds the arguments of a request until they
 //! are complete, within a limit, and no standard input at all.
 
-use super::WireError;
 use super::netstring::{self, Token};
+use super::{Decoded, WireError};
 use crate::program::{Arguments, Stream};
 
 /// The most bytes of output in one pair.
@@ -22,20 +22,6 @@ pub const PAIR_MAX: usize = 32 * 1024;
 
 /// Room for the longest header of a pair of output: `6:stdout,5:32768:`.
 pub const HEADER_MAX: usize = 15;
-
-/// What a piece of a request is.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Decoded {
-    /// Nothing can be said before more bytes come.
-    More,
-    /// The last argument is complete.
-    Request(Arguments),
-    /// The next so many bytes are standard input. They stay where they are: the caller
-    /// takes as many as it likes and says so with [`Decoder::advance`].
-    Stdin(usize),
-    /// Standard input is at its end. Whatever follows is consumed unseen.
-    End,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {

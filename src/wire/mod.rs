@@ -5,11 +5,123 @@
 
 use std::fmt;
 
+use crate::program::Arguments;
+
 pub mod buffer;
 pub mod control;
 pub mod exec;
 pub mod netstring;
 pub mod sockproc;
+
+/// What is spoken on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Netstrings: an argument list, and output as it comes.
+    Exec,
+    /// One shell command, and its output when it has ended.
+    Sockproc,
+    /// JSON messages to the server itself.
+    Control,
+}
+
+impl Protocol {
+    /// Its name, which a socket that is handed over has too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exec => "exec",
+            Self::Sockproc => "sockproc",
+            Self::Control => "control",
+        }
+    }
+
+    /// What is spoken on a socket of this name: a name that is not known means exec.
+    pub fn of_socket(name: Option<&str>) -> Self {
+        match name {
+            Some("sockproc") => Self::Sockproc,
+            Some("control") => Self::Control,
+            _ => Self::Exec,
+        }
+    }
+}
+
+/// What a piece of what a client sent is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// Nothing can be said before more bytes come.
+    More,
+    /// The request for a program is complete.
+    Request(Arguments),
+    /// The next so many bytes are standard input. They stay where they are: the caller
+    /// takes as many as it likes and says so with [`Codec::advance`].
+    Stdin(usize),
+    /// Standard input is at its end. Whatever follows is consumed unseen.
+    End,
+    /// A message to the server itself is complete.
+    Message(Vec<u8>),
+}
+
+/// Reads what a client sends, whatever it speaks.
+#[derive(Debug)]
+pub enum Codec {
+    /// See [`exec`].
+    Exec(exec::Decoder),
+    /// See [`sockproc`].
+    Sockproc(sockproc::Decoder),
+    /// See [`control`].
+    Control(control::Decoder),
+}
+
+impl Codec {
+    /// Looks at `input`, the bytes not yet consumed. Returns how many were consumed, and
+    /// what was found.
+    ///
+    /// # Errors
+    ///
+    /// When this is not what the protocol asks for, within its limits. The codec is of no
+    /// use afterwards.
+    pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Decoded), WireError> {
+        match self {
+            Self::Exec(decoder) => decoder.poll(input),
+            Self::Sockproc(decoder) => decoder.poll(input),
+            Self::Control(decoder) => {
+                let (used, found) = decoder.poll(input)?;
+                Ok((
+                    used,
+                    match found {
+                        control::Found::More => Decoded::More,
+                        control::Found::Message(message) => Decoded::Message(message),
+                    },
+                ))
+            }
+        }
+    }
+
+    /// Says that `n` bytes of standard input have been taken.
+    ///
+    /// # Panics
+    ///
+    /// When [`Decoded::Stdin`] offered fewer.
+    pub fn advance(&mut self, n: usize) {
+        match self {
+            Self::Exec(decoder) => decoder.advance(n),
+            Self::Sockproc(decoder) => decoder.advance(n),
+            Self::Control(_) => assert_eq!(n, 0, "a message is no standard input"),
+        }
+    }
+
+    /// The client will send no more.
+    ///
+    /// # Errors
+    ///
+    /// When something has begun and is not complete.
+    pub fn finish(&mut self) -> Result<(), WireError> {
+        match self {
+            Self::Exec(decoder) => decoder.finish(),
+            Self::Sockproc(decoder) => decoder.finish(),
+            Self::Control(decoder) => Ok(decoder.finish()?),
+        }
+    }
+}
 
 /// The peer's fault: what it sent is no request. It ends the session with exit code 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +156,14 @@ pub enum WireError {
         /// How many bytes are missing.
         missing: u64,
     },
+    /// The bytes are no message to the server.
+    Message(control::Malformed),
+}
+
+impl From<control::Malformed> for WireError {
+    fn from(malformed: control::Malformed) -> Self {
+        Self::Message(malformed)
+    }
 }
 
 impl From<netstring::Malformed> for WireError {
@@ -78,6 +198,7 @@ impl fmt::Display for WireError {
                 f,
                 "the input ends {missing} bytes before the end of standard input"
             ),
+            Self::Message(malformed) => malformed.fmt(f),
         }
     }
 }

@@ -14,8 +14,7 @@
 //! Source: sockexec-protocol(7). The decoder holds the command until the count is
 //! complete, within a limit, and no standard input at all.
 
-use super::WireError;
-use super::exec::Decoded;
+use super::{Decoded, WireError};
 use crate::program::{Arguments, Exit};
 
 /// What runs a command, which becomes the last argument.

@@ -3,6 +3,13 @@
 //!
 //! A connection owns its descriptors. It decides nothing: what happened goes to the
 //! [`Session`] as an [`Input`], and comes back as an [`Action`] or as bytes to move.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `mod` | the descriptors, and what the session asks to be done with them |
+//! | `pump` | bytes: from where to where, until nothing moves |
+
+mod pump;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -12,20 +19,17 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
-use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
-use nix::unistd::{read, write};
+use nix::sys::socket::{Shutdown, shutdown};
 
 use crate::os::job::{Job, Process};
-use crate::os::peer::Peer;
+use crate::os::peer::{self, Peer};
 use crate::os::poller::{ConnectionId, Part, Poller, Ready, Token, Watched};
+use crate::os::spool::Spool;
 use crate::program::{Arguments, SpawnError, Stream};
 use crate::session::policy::Limits;
 use crate::session::{Action, Input, ProcessLeft, Session};
+use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
-use crate::wire::exec::PAIR_MAX;
-
-/// How many bytes a connection moves before the others have their turn.
-const TURN_MAX: usize = 256 * 1024;
 
 /// The size of a pipe for a program that fills what it has: a quarter more of output passes.
 const LARGE_PIPE: i32 = 256 * 1024;
@@ -101,6 +105,9 @@ pub struct Connection {
     running: Option<Running>,
     stray: Option<Stray>,
     request: Option<Arguments>,
+    command: Option<Vec<u8>>,
+    /// Temporary files of outputs that have become too large for memory.
+    spools: [Option<Spool>; 2],
     maybe: Maybe,
 }
 
@@ -110,17 +117,20 @@ impl Connection {
         id: ConnectionId,
         client: OwnedFd,
         peer: Peer,
+        protocol: Protocol,
         limits: Limits,
         now: Instant,
     ) -> Self {
         Self {
             id,
             peer,
-            session: Session::new(limits, now),
+            session: Session::new(protocol, limits, now),
             client: Some(Watched::new(client, Token::Connection(id, Part::Client))),
             running: None,
             stray: None,
             request: None,
+            command: None,
+            spools: [None, None],
             // Who connects has mostly sent its request already.
             maybe: Maybe {
                 client_read: true,
@@ -146,9 +156,19 @@ impl Connection {
         self.running.as_ref().map(|r| r.process.pid().as_raw())
     }
 
+    /// Whether a message waits to be carried out.
+    pub fn has_command(&self) -> bool {
+        self.command.is_some()
+    }
+
     /// Whether a program waits for its turn to be started.
     pub fn wants_program(&self) -> bool {
         self.request.is_some()
+    }
+
+    /// The request of a program that waits for its turn.
+    pub fn request(&self) -> Option<&Arguments> {
+        self.request.as_ref()
     }
 
     /// Takes the request of a program that waits for its turn.
@@ -156,9 +176,34 @@ impl Connection {
         self.request.take()
     }
 
+    /// Takes a message to the server that is to be carried out.
+    pub fn take_command(&mut self) -> Option<Vec<u8>> {
+        self.command.take()
+    }
+
     /// Takes a process that has been given up.
     pub fn take_stray(&mut self) -> Option<Stray> {
         self.stray.take()
+    }
+
+    /// The program that was asked for is not started.
+    pub fn refuse(&mut self, error: SpawnError, context: &mut Context<'_>) {
+        if self.request.take().is_some() {
+            let failed = Input::SpawnFailed(error, ProcessLeft::No);
+            self.session.handle(failed, context.now);
+        }
+        self.pump(context);
+    }
+
+    /// All groups of the client, as the kernel vouches for them.
+    pub fn peer_groups(&self) -> Vec<u32> {
+        self.client.as_ref().map_or_else(Vec::new, peer::groups)
+    }
+
+    /// Sends a signal to the group of the program. `None`: there is no program.
+    pub fn kill(&self, signal: i32) -> Option<Result<i32, Errno>> {
+        let process = &self.running.as_ref()?.process;
+        Some(process.signal_group(signal).map(|()| process.pid().as_raw()))
     }
 
     /// Takes charge of the program that was asked for, or of the news that there is none.
@@ -168,7 +213,7 @@ impl Connection {
             let mut pidfd = Watched::new(job.pidfd, Token::Connection(id, Part::Process));
             if let Err(error) = pidfd.arm(context.poller, true, false) {
                 // Nobody would hear of its end.
-                let _ = job.process.signal_group(Signal::SIGKILL);
+                let _ = job.process.signal_group(Signal::SIGKILL as i32);
                 self.stray = Some(Stray {
                     process: job.process,
                     pidfd,
@@ -273,148 +318,6 @@ impl Connection {
         }
     }
 
-    /// Moves what can be moved, does what is to be done, and sees to it that the next
-    /// event comes.
-    pub fn pump(&mut self, context: &mut Context<'_>) {
-        self.session.lend(context.pool);
-        let mut moved = 0;
-        loop {
-            let before = moved;
-            for stream in Stream::BOTH {
-                moved += self.read_output(stream, context);
-            }
-            moved += self.send_reply(context.now);
-            moved += self.write_stdin(context.now);
-            moved += self.read_client(context.now);
-            // After the bytes: the client need not wait until its program is reaped.
-            let acted = self.act(context);
-            if (moved == before && !acted) || moved >= TURN_MAX {
-                break;
-            }
-        }
-        self.session.take_back(context.pool);
-        if let Err(error) = self.arm(context.poller) {
-            log::warn!("connection {}: cannot wait for it: {error}", self.id);
-            self.session.handle(Input::StopNow, context.now);
-            self.session.handle(Input::ClientGone, context.now);
-            self.act(context);
-        }
-    }
-
-    fn read_output(&mut self, stream: Stream, context: &Context<'_>) -> usize {
-        let which = stream as usize;
-        if !self.maybe.output_read[which] || !self.session.interest().output_read[which] {
-            return 0;
-        }
-        let Some(running) = &mut self.running else {
-            return 0;
-        };
-        let Some(output) = &mut running.outputs[which] else {
-            return 0;
-        };
-        let room = self.session.outbox();
-        let size = room.len();
-        let (input, moved) = match retry(|| read(output.pipe.as_fd(), room)) {
-            Ok(0) => (Input::OutputEnded(stream), 1),
-            Ok(n) => {
-                // A pipe gives all it has: there is no need to ask it again.
-                self.maybe.output_read[which] = n == size;
-                if n == PAIR_MAX {
-                    output.enlarge(context.large_pipes);
-                }
-                (Input::Output(stream, n), n)
-            }
-            Err(Errno::EAGAIN) => {
-                self.maybe.output_read[which] = false;
-                (Input::OutputDry(stream), 1)
-            }
-            Err(_) => (Input::OutputEnded(stream), 1),
-        };
-        if matches!(input, Input::OutputEnded(_)) {
-            self.maybe.output_read[which] = false;
-            running.outputs[which] = None;
-        }
-        self.session.handle(input, context.now);
-        moved
-    }
-
-    fn send_reply(&mut self, now: Instant) -> usize {
-        if !self.maybe.client_write || !self.session.interest().client_write {
-            return 0;
-        }
-        let Some(client) = &self.client else { return 0 };
-        let reply = self.session.reply();
-        let size = reply.len();
-        let sent = retry(|| send(client.as_raw_fd(), reply, MsgFlags::MSG_NOSIGNAL));
-        match sent {
-            Ok(n) => {
-                self.maybe.client_write = n == size;
-                self.session.handle(Input::ReplySent(n), now);
-                n.max(1)
-            }
-            Err(Errno::EAGAIN) => {
-                self.maybe.client_write = false;
-                0
-            }
-            Err(_) => {
-                self.session.handle(Input::ClientGone, now);
-                1
-            }
-        }
-    }
-
-    fn write_stdin(&mut self, now: Instant) -> usize {
-        if !self.maybe.stdin_write || !self.session.interest().stdin_write {
-            return 0;
-        }
-        let Some(stdin) = self.running.as_ref().and_then(|r| r.stdin.as_ref()) else {
-            return 0;
-        };
-        let bytes = self.session.stdin();
-        let size = bytes.len();
-        match retry(|| write(stdin, bytes)) {
-            Ok(n) => {
-                self.maybe.stdin_write = n == size;
-                self.session.handle(Input::StdinTaken(n), now);
-                n
-            }
-            Err(Errno::EAGAIN) => {
-                self.maybe.stdin_write = false;
-                0
-            }
-            Err(_) => {
-                self.session.handle(Input::StdinClosed, now);
-                1
-            }
-        }
-    }
-
-    fn read_client(&mut self, now: Instant) -> usize {
-        if !self.maybe.client_read || !self.session.interest().client_read {
-            return 0;
-        }
-        let Some(client) = &self.client else { return 0 };
-        let room = self.session.inbox();
-        let size = room.len();
-        let (input, moved) = match retry(|| recv(client.as_raw_fd(), room, MsgFlags::empty())) {
-            Ok(0) => {
-                self.maybe.client_read = false;
-                (Input::ClientEnded, 1)
-            }
-            Ok(n) => {
-                self.maybe.client_read = n == size;
-                (Input::ClientSent(n), n)
-            }
-            Err(Errno::EAGAIN) => {
-                self.maybe.client_read = false;
-                return 0;
-            }
-            Err(_) => (Input::ClientGone, 1),
-        };
-        self.session.handle(input, now);
-        moved
-    }
-
     /// Does what the session asks for. Returns whether there was anything.
     fn act(&mut self, context: &Context<'_>) -> bool {
         let mut acted = false;
@@ -422,6 +325,8 @@ impl Connection {
             acted = true;
             match action {
                 Action::Spawn(arguments) => self.request = Some(arguments),
+                Action::Command(message) => self.command = Some(message),
+                Action::Spool(stream) => self.spool(stream, context.now),
                 Action::CloseStdin => {
                     if let Some(running) = &mut self.running {
                         running.stdin = None;
@@ -436,10 +341,29 @@ impl Connection {
                         let _ = shutdown(client.as_raw_fd(), Shutdown::Write);
                     }
                 }
-                Action::CloseClient => self.client = None,
+                Action::CloseClient => {
+                    self.client = None;
+                    self.spools = [None, None];
+                }
             }
         }
         acted
+    }
+
+    /// Puts what was kept of an output into its temporary file.
+    fn spool(&mut self, stream: Stream, now: Instant) {
+        let spool = &mut self.spools[stream as usize];
+        let result = match spool {
+            Some(spool) => spool.append(self.session.unspooled(stream)),
+            None => Spool::new().and_then(|new| {
+                spool.insert(new).append(self.session.unspooled(stream))
+            }),
+        };
+        let input = match result {
+            Ok(()) => Input::Spooled(stream),
+            Err(error) => Input::SpoolFailed(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
+        };
+        self.session.handle(input, now);
     }
 
     fn signal(&mut self, signal: Signal, now: Instant) {
@@ -452,7 +376,7 @@ impl Connection {
                 self.id,
                 running.process.pid()
             );
-            if let Err(errno) = running.process.signal_group(signal) {
+            if let Err(errno) = running.process.signal_group(signal as i32) {
                 log::warn!(
                     "connection {}: {signal} to group {}: {}",
                     self.id,
@@ -504,15 +428,5 @@ impl Connection {
     pub fn close(mut self) -> Option<Stray> {
         self.reap();
         self.stray
-    }
-}
-
-/// Calls again what a signal has interrupted.
-fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::EINTR) => {}
-            result => return result,
-        }
     }
 }

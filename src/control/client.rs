@@ -1,0 +1,258 @@
+//! Asking a server on its control socket, for tools: connect, send a command, read the answer.
+//!
+//! Owns one connection. Calls block, until an answer or a deadline: a server that is slow, silent
+//! or sends one byte at a time cannot hold a caller longer. Touches no signal handling.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket,
+};
+
+use super::message::{Args, Request, Status};
+use crate::wire::control::{self, Decoder, Found};
+
+/// Where the control socket is, unless told otherwise.
+pub const SOCKET: &str = "/run/sockexec/control.sock";
+
+/// The most bytes of an answer: some 200 000 jobs.
+const ANSWER_MAX: usize = 64 * 1024 * 1024;
+
+/// The most bytes that are read at once.
+const PIECE: usize = 64 * 1024;
+
+/// Why there is no answer, or none that helps.
+#[derive(Debug)]
+pub struct ClientError {
+    path: PathBuf,
+    reason: Reason,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// There is nothing at the path.
+    NoSocket,
+    /// No server listens at the path.
+    Refused,
+    /// This user may not connect to the socket, or not look into its directory.
+    Denied,
+    /// There was no answer in this time.
+    TimedOut(Duration),
+    /// The server has closed the connection and not answered.
+    Closed,
+    /// The system refuses something else.
+    System(io::Error),
+    /// What came is no answer; why not.
+    Malformed(String),
+    /// The server says that it has not done what it was asked, and why.
+    Failure(String),
+}
+
+impl ClientError {
+    /// What went wrong.
+    pub fn reason(&self) -> &Reason {
+        &self.reason
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Reason::Failure(error) = &self.reason {
+            return f.write_str(error);
+        }
+        write!(f, "{}: ", self.path.display())?;
+        match &self.reason {
+            Reason::NoSocket => f.write_str("there is no such socket"),
+            Reason::Refused => f.write_str("no server listens there"),
+            Reason::Denied => f.write_str("no permission to connect to this socket"),
+            Reason::TimedOut(timeout) => {
+                write!(f, "no answer within {} s", timeout.as_secs_f64())
+            }
+            Reason::Closed => f.write_str("the server closed the connection without an answer"),
+            Reason::System(source) => source.fmt(f),
+            Reason::Malformed(why) => write!(f, "the answer cannot be understood: {why}"),
+            Reason::Failure(error) => f.write_str(error),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.reason {
+            Reason::System(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// A connection to a control socket.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    path: PathBuf,
+    timeout: Duration,
+    decoder: Decoder,
+    /// What came behind an answer.
+    unread: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to the server at `path`. Connecting, and each command, may take as long as
+    /// `timeout`, which must not be zero.
+    ///
+    /// # Errors
+    ///
+    /// All [`Reason`]s but those that speak of an answer.
+    pub fn connect(path: impl AsRef<Path>, timeout: Duration) -> Result<Self, ClientError> {
+        let path = path.as_ref().to_path_buf();
+        match open(&path, timeout) {
+            Ok(stream) => Ok(Self {
+                stream,
+                path,
+                timeout,
+                decoder: Decoder::new(ANSWER_MAX),
+                unread: Vec::new(),
+            }),
+            Err(error) => Err(ClientError {
+                path,
+                reason: match error.kind() {
+                    io::ErrorKind::NotFound => Reason::NoSocket,
+                    io::ErrorKind::ConnectionRefused => Reason::Refused,
+                    io::ErrorKind::PermissionDenied => Reason::Denied,
+                    io::ErrorKind::WouldBlock => Reason::TimedOut(timeout),
+                    _ => Reason::System(error),
+                },
+            }),
+        }
+    }
+
+    /// Sends a command and waits for its answer, of which it returns the payload. The connection
+    /// stays for the next command, for as long as the server keeps it.
+    ///
+    /// # Errors
+    ///
+    /// As the [`Reason`] says. After any but [`Reason::Failure`] the connection is of no use.
+    pub fn ask(&mut self, cmd: &str, args: Args) -> Result<String, ClientError> {
+        let request = Request {
+            close: false,
+            ..Request::new(cmd, args)
+        };
+        self.exchange(&request).map_err(|reason| ClientError {
+            path: self.path.clone(),
+            reason,
+        })
+    }
+
+    fn exchange(&mut self, request: &Request) -> Result<String, Reason> {
+        let deadline = Instant::now() + self.timeout;
+        let mut message = Vec::new();
+        control::encode(&mut message, &request.to_json());
+        self.send_all(&message, deadline)?;
+        let answer = self.receive(deadline)?;
+        let answer =
+            Request::read(&answer).map_err(|error| Reason::Malformed(error.to_string()))?;
+        let Some(response) = answer.response else {
+            return Err(Reason::Malformed("it has no response".into()));
+        };
+        match response.status {
+            Status::Success => Ok(response.payload),
+            Status::Failure => Err(Reason::Failure(response.error)),
+        }
+    }
+
+    fn send_all(&self, mut bytes: &[u8], deadline: Instant) -> Result<(), Reason> {
+        while !bytes.is_empty() {
+            self.stream
+                .set_write_timeout(Some(self.left(deadline)?))
+                .map_err(Reason::System)?;
+            // Writing in the ordinary way would raise SIGPIPE in programs that do not ignore it.
+            match send(self.stream.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
+                Ok(sent) => bytes = &bytes[sent..],
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Err(Reason::TimedOut(self.timeout)),
+                // A server that closes may have said why before.
+                Err(Errno::EPIPE | Errno::ECONNRESET) => return Ok(()),
+                Err(errno) => return Err(system(errno)),
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, deadline: Instant) -> Result<Vec<u8>, Reason> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            let (used, found) = self
+                .decoder
+                .poll(&self.unread)
+                .map_err(|malformed| Reason::Malformed(malformed.to_string()))?;
+            self.unread.drain(..used);
+            if let Found::Message(message) = found {
+                return Ok(message);
+            }
+            let left = self.left(deadline)?;
+            self.stream
+                .set_read_timeout(Some(left))
+                .map_err(Reason::System)?;
+            match self.stream.read(&mut piece) {
+                Ok(0) => {
+                    return Err(match self.decoder.finish() {
+                        Ok(()) => Reason::Closed,
+                        Err(malformed) => Reason::Malformed(malformed.to_string()),
+                    });
+                }
+                Ok(length) => self.unread.extend_from_slice(&piece[..length]),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock => return Err(Reason::TimedOut(self.timeout)),
+                    io::ErrorKind::ConnectionReset => return Err(Reason::Closed),
+                    _ => return Err(Reason::System(error)),
+                },
+            }
+        }
+    }
+
+    /// The time until the deadline, which is not zero.
+    fn left(&self, deadline: Instant) -> Result<Duration, Reason> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(Reason::TimedOut(self.timeout)),
+            false => Ok(left),
+        }
+    }
+}
+
+fn system(errno: Errno) -> Reason {
+    Reason::System(errno.into())
+}
+
+/// Connects. Where the server's queue is full that waits, and fails with EAGAIN at the time-out.
+fn open(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
+    let address = UnixAddr::new(path)?;
+    let stream = socket(
+        AddressFamily::Unix,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .map(UnixStream::from)?;
+    let deadline = Instant::now() + timeout;
+    loop {
+        // Zero would mean no time-out.
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_micros(1));
+        stream.set_write_timeout(Some(left))?;
+        match connect(stream.as_raw_fd(), &address) {
+            Err(Errno::EINTR) => {}
+            done => return Ok(done.map(|()| stream)?),
+        }
+    }
+}

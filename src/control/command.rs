@@ -1,0 +1,411 @@
+//! The commands of the control socket: one table, from which `help` is told and by which names,
+//! kinds and ranges are checked.
+//!
+//! Plain values. What a command does, the server knows.
+
+use std::time::Duration;
+
+use log::LevelFilter;
+use nix::libc::SIGTERM;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::form::{self, Form};
+use super::message::{Args, Request};
+
+/// What a server can be asked and told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Whether it is there.
+    Ping,
+    /// Its version.
+    Version,
+    /// The commands: [`help`].
+    Help,
+    /// Its state, limits and totals.
+    Status,
+    /// The jobs that it has.
+    Jobs,
+    /// Send a signal to the process group of a job.
+    Kill {
+        /// The job's number, from 1.
+        id: u64,
+        /// The signal's number, 1 to [`SIGNAL_MAX`](super::signal::SIGNAL_MAX).
+        signal: i32,
+    },
+    /// Change limits, for new jobs.
+    Set(Settings),
+    /// Read the configuration file again.
+    Reload,
+    /// Accept nothing more, finish what runs, then exit.
+    Drain,
+    /// All figures in the text format of Prometheus.
+    Metrics,
+}
+
+/// What `set` changes; `None` is left as it is. At least one is not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Connections served at once, 1 to [`form::CONNECTIONS_MAX`].
+    pub max_connections: Option<u32>,
+    /// How long a connection may last, up to [`form::SECONDS_MAX`]; zero: no deadline.
+    pub timeout: Option<Duration>,
+    /// From SIGTERM to SIGKILL, up to [`form::SECONDS_MAX`].
+    pub kill_timeout: Option<Duration>,
+    /// What is logged: `Error`, `Warn`, `Info` or `Debug`.
+    pub log_level: Option<LevelFilter>,
+}
+
+/// What `help` says of a command.
+#[derive(Debug, Serialize)]
+pub struct Description {
+    /// The name, in lower case.
+    #[serde(rename = "command")]
+    pub name: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// What may, or must, be said with it.
+    pub arguments: &'static [Argument],
+}
+
+/// What `help` says of an argument.
+#[derive(Debug, Serialize)]
+pub struct Argument {
+    /// The key in `args`.
+    pub name: &'static str,
+    /// What it may be.
+    pub form: Form,
+    /// Whether the command needs it.
+    pub required: bool,
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+/// All commands.
+pub static COMMANDS: &[Description] = &[
+    plain("ping", "answers pong"),
+    plain("version", "the server's version"),
+    plain("help", "the commands and their arguments"),
+    plain("status", "state, limits, totals and percentiles"),
+    plain("jobs", "the jobs that there are"),
+    Description {
+        name: "kill",
+        meaning: "sends a signal to the process group of a job",
+        arguments: &[
+            Argument {
+                name: "id",
+                form: Form::Job,
+                required: true,
+                meaning: "the job, as jobs and the log have it",
+            },
+            optional("signal", Form::Signal, "the signal, without it TERM"),
+        ],
+    },
+    Description {
+        name: "set",
+        meaning: "changes limits for new jobs, until the server is started again",
+        arguments: &[
+            optional(
+                "max-connections",
+                Form::Connections,
+                "connections served at once",
+            ),
+            optional(
+                "timeout",
+                Form::Seconds,
+                "how long a connection may last, 0 for no deadline",
+            ),
+            optional(
+                "kill-timeout",
+                Form::Seconds,
+                "from SIGTERM to SIGKILL for a program that must end",
+            ),
+            optional("log-level", Form::Level, "what is logged"),
+        ],
+    },
+    plain("reload", "reads the configuration file again"),
+    plain("drain", "accepts nothing more, finishes what runs, exits"),
+    plain("metrics", "all figures in the text format of Prometheus"),
+];
+
+const fn plain(name: &'static str, meaning: &'static str) -> Description {
+    Description {
+        name,
+        meaning,
+        arguments: &[],
+    }
+}
+
+const fn optional(name: &'static str, form: Form, meaning: &'static str) -> Argument {
+    Argument {
+        name,
+        form,
+        required: false,
+        meaning,
+    }
+}
+
+/// The payload of `help`.
+pub fn help() -> String {
+    serde_json::to_string(COMMANDS).expect("the table is made of strings")
+}
+
+impl Command {
+    /// What a request asks for.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such command or argument, or an argument is missing, of a wrong kind or
+    /// out of its range. The text names it, and what is accepted.
+    pub fn read(request: &Request) -> Result<Self, String> {
+        let name = request.cmd.to_ascii_lowercase();
+        let Some(described) = COMMANDS.iter().find(|known| known.name == name) else {
+            let known: Vec<_> = COMMANDS.iter().map(|known| known.name).collect();
+            return Err(format!(
+                "unknown command {}, the commands are {}",
+                form::quote(&request.cmd),
+                known.join(", ")
+            ));
+        };
+        let given = Given {
+            described,
+            args: &request.args,
+        };
+        given.check_names()?;
+        Ok(match described.name {
+            "ping" => Self::Ping,
+            "version" => Self::Version,
+            "help" => Self::Help,
+            "status" => Self::Status,
+            "jobs" => Self::Jobs,
+            "kill" => Self::Kill {
+                id: given.take("id", form::job)?.expect("it is required"),
+                signal: given.take("signal", form::signal)?.unwrap_or(SIGTERM),
+            },
+            "set" => Self::Set(Settings {
+                max_connections: given.take("max-connections", form::connections)?,
+                timeout: given.take("timeout", form::seconds)?,
+                kill_timeout: given.take("kill-timeout", form::seconds)?,
+                log_level: given.take("log-level", form::level)?,
+            }),
+            "reload" => Self::Reload,
+            "drain" => Self::Drain,
+            "metrics" => Self::Metrics,
+            other => unreachable!("{other} is in the table and not here"),
+        })
+    }
+}
+
+/// What came with a command, beside what the table says of it.
+struct Given<'a> {
+    described: &'static Description,
+    args: &'a Args,
+}
+
+impl Given<'_> {
+    /// Refuses what nobody knows, and a command without what it needs.
+    fn check_names(&self) -> Result<(), String> {
+        let (command, known) = (self.described.name, self.described.arguments);
+        let list = || {
+            let names: Vec<_> = known.iter().map(|argument| argument.name).collect();
+            match names.is_empty() {
+                true => format!("{command} takes none"),
+                false => format!("{command} takes {}", names.join(", ")),
+            }
+        };
+        let unknown = |name: &&String| !known.iter().any(|argument| argument.name == *name);
+        if let Some(name) = self.args.keys().find(unknown) {
+            let name = form::quote(name);
+            return Err(format!("unknown argument {name}, {}", list()));
+        }
+        let missing = |argument: &&Argument| argument.required && self.value(argument).is_none();
+        if let Some(argument) = known.iter().find(missing) {
+            let (name, form) = (argument.name, argument.form);
+            return Err(format!("{command} needs the argument {name}, a {form}"));
+        }
+        if command == "set" && known.iter().all(|argument| self.value(argument).is_none()) {
+            return Err(format!("set needs at least one argument, {}", list()));
+        }
+        Ok(())
+    }
+
+    /// What was said of an argument. Null says nothing.
+    fn value(&self, argument: &Argument) -> Option<&Value> {
+        self.args
+            .get(argument.name)
+            .filter(|value| !value.is_null())
+    }
+
+    fn take<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<Option<T>, String> {
+        let argument = self.described.arguments.iter().find(|a| a.name == name);
+        let argument = argument.expect("the table has what is taken");
+        let Some(value) = self.value(argument) else {
+            return Ok(None);
+        };
+        match read(value) {
+            Some(taken) => Ok(Some(taken)),
+            None => {
+                let (value, form) = (form::quote_value(value), argument.form);
+                Err(format!("{name}: {value} is not a {form}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(cmd: &str, args: Value) -> Result<Command, String> {
+        let Value::Object(args) = args else {
+            panic!("{args} are no arguments")
+        };
+        Command::read(&Request::new(cmd, args))
+    }
+
+    #[test]
+    fn every_command_of_the_table_is_read_in_any_case() {
+        for (name, args, command) in [
+            ("Ping", json!({}), Command::Ping),
+            ("version", json!({}), Command::Version),
+            ("HELP", json!({}), Command::Help),
+            ("status", json!({}), Command::Status),
+            ("jobs", json!({}), Command::Jobs),
+            (
+                "kill",
+                json!({"id": 12}),
+                Command::Kill { id: 12, signal: 15 },
+            ),
+            ("set", json!({"timeout": 0}), {
+                let timeout = Some(Duration::ZERO);
+                Command::Set(Settings {
+                    timeout,
+                    ..Settings::default()
+                })
+            }),
+            ("reload", json!({}), Command::Reload),
+            ("drain", json!({}), Command::Drain),
+            ("metrics", json!({}), Command::Metrics),
+        ] {
+            assert_eq!(read(name, args), Ok(command));
+            assert!(COMMANDS.iter().any(|c| c.name == name.to_ascii_lowercase()));
+        }
+        assert_eq!(COMMANDS.len(), 10);
+    }
+
+    #[test]
+    fn arguments_to_the_ends_of_their_ranges() {
+        for signal in [json!("KILL"), json!("sigkill"), json!(9), json!("9")] {
+            let command = Command::Kill {
+                id: u64::MAX,
+                signal: 9,
+            };
+            assert_eq!(
+                read("kill", json!({"id": u64::MAX, "signal": signal})),
+                Ok(command)
+            );
+        }
+        let settings = Settings {
+            max_connections: Some(1_000_000),
+            timeout: Some(Duration::from_secs(315_360_000)),
+            kill_timeout: Some(Duration::from_millis(500)),
+            log_level: Some(LevelFilter::Debug),
+        };
+        let args = json!({"max-connections": 1_000_000, "timeout": 315_360_000,
+            "kill-timeout": 0.5, "log-level": "DEBUG"});
+        assert_eq!(read("set", args), Ok(Command::Set(settings)));
+        let one = Settings {
+            max_connections: Some(1),
+            ..Settings::default()
+        };
+        let args = json!({"max-connections": 1, "timeout": null});
+        assert_eq!(read("set", args), Ok(Command::Set(one)));
+    }
+
+    #[test]
+    fn refusals_name_the_thing_and_the_range() {
+        let connections = "is not a number from 1 to 1000000";
+        let seconds = "is not a number of seconds from 0 to 315360000";
+        let signal = "is not a signal (a name such as TERM, or a number from 1 to 64)";
+        let level = "is not a level (error, warn, info or debug)";
+        for (cmd, args, text) in [
+            (
+                "stop",
+                json!({}),
+                "unknown command \"stop\", the commands are ping, version, ",
+            ),
+            ("a\u{1b}[2J", json!({}), "unknown command \"a\\u{1b}[2J\""),
+            ("", json!({}), "unknown command \"\""),
+            (
+                "ping",
+                json!({"x": 1}),
+                "unknown argument \"x\", ping takes none",
+            ),
+            (
+                "kill",
+                json!({"pid": 1}),
+                "unknown argument \"pid\", kill takes id, signal",
+            ),
+            (
+                "kill",
+                json!({}),
+                "kill needs the argument id, a number from 1",
+            ),
+            ("kill", json!({"id": 0}), "id: 0 is not a number from 1"),
+            (
+                "kill",
+                json!({"id": "7"}),
+                "id: \"7\" is not a number from 1",
+            ),
+            ("kill", json!({"id": 1, "signal": "HUPP"}), signal),
+            ("kill", json!({"id": 1, "signal": 65}), signal),
+            ("kill", json!({"id": 1, "signal": 0}), signal),
+            ("kill", json!({"id": 1, "signal": [15]}), signal),
+            (
+                "set",
+                json!({}),
+                "set needs at least one argument, set takes max-connections, ",
+            ),
+            (
+                "set",
+                json!({"timeout": null}),
+                "set needs at least one argument",
+            ),
+            ("set", json!({"max-connections": 0}), connections),
+            ("set", json!({"max-connections": 1_000_001}), connections),
+            ("set", json!({"max-connections": -1}), connections),
+            ("set", json!({"max-connections": 1.5}), connections),
+            ("set", json!({"timeout": -0.1}), seconds),
+            ("set", json!({"kill-timeout": 315_360_000.5}), seconds),
+            ("set", json!({"timeout": "60"}), seconds),
+            ("set", json!({"log-level": "trace"}), level),
+            ("set", json!({"log-level": 3}), level),
+        ] {
+            let error = read(cmd, args.clone()).expect_err(cmd);
+            assert!(error.contains(text), "{cmd} {args}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_repeats_little() {
+        let error = read(&"x".repeat(100_000), json!({})).unwrap_err();
+        assert!(error.len() < 300, "{error}");
+        let error = read("set", json!({"log-level": "\u{7}".repeat(100_000)})).unwrap_err();
+        assert!(error.len() < 600, "{error}");
+    }
+
+    #[test]
+    fn help_tells_of_every_argument() {
+        let help: Value = serde_json::from_str(&help()).unwrap();
+        assert_eq!(help[5]["command"], "kill");
+        let id = json!({"name": "id", "form": "number from 1", "required": true,
+            "meaning": "the job, as jobs and the log have it"});
+        assert_eq!(help[5]["arguments"][0], id);
+        assert_eq!(help[0]["arguments"], json!([]));
+    }
+}

@@ -1,0 +1,218 @@
+//! The one object that goes each way on the control socket.
+//!
+//! Reading is generous, because any JSON library may have written it: `args` and `response` may
+//! be absent or null, `respond` and `close` are then true, and keys that nobody knows are ignored.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+/// The arguments of a command, by name.
+pub type Args = Map<String, Value>;
+
+/// A command; with `response` filled in, its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The name of the command, in any case.
+    pub cmd: String,
+    /// Its arguments.
+    #[serde(default, deserialize_with = "or_default")]
+    pub args: Args,
+    /// The answer. What a client sends here is of no meaning.
+    #[serde(default)]
+    pub response: Option<Response>,
+    /// Whether the client wants an answer.
+    #[serde(default = "yes", deserialize_with = "or_yes")]
+    pub respond: bool,
+    /// Whether this is the last command on this connection.
+    #[serde(default = "yes", deserialize_with = "or_yes")]
+    pub close: bool,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Response {
+    /// Whether the command was done.
+    #[serde(deserialize_with = "or_default")]
+    pub status: Status,
+    /// Why not; empty on success.
+    #[serde(deserialize_with = "or_default")]
+    pub error: String,
+    /// What was asked for, JSON where it is structured; empty on failure.
+    #[serde(deserialize_with = "or_default")]
+    pub payload: String,
+}
+
+/// Whether a command was done. Any other word than `success` reads as failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It was done.
+    Success,
+    /// It was not, and nothing has changed.
+    #[default]
+    Failure,
+}
+
+/// Why bytes are no [`Request`], in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoRequest(String);
+
+impl fmt::Display for NoRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NoRequest {}
+
+/// No command at all: what the answer to something malformed is made from.
+impl Default for Request {
+    fn default() -> Self {
+        Self::new("", Args::new())
+    }
+}
+
+impl Request {
+    /// A command that wants an answer and is the last on its connection.
+    pub fn new(cmd: &str, args: Args) -> Self {
+        Self {
+            cmd: cmd.to_owned(),
+            args,
+            response: None,
+            respond: true,
+            close: true,
+        }
+    }
+
+    /// Reads the JSON of a message.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON, or not of this form; the text says what and where.
+    pub fn read(json: &[u8]) -> Result<Self, NoRequest> {
+        serde_json::from_slice(json)
+            .map_err(|error| NoRequest(format!("the message is no command in JSON: {error}")))
+    }
+
+    /// The JSON of a message.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("all keys are strings")
+    }
+
+    /// The same with the answer filled in.
+    pub fn answered(self, response: Response) -> Self {
+        Self {
+            response: Some(response),
+            ..self
+        }
+    }
+}
+
+impl Response {
+    /// What was asked for.
+    pub fn success(payload: impl Into<String>) -> Self {
+        Self {
+            status: Status::Success,
+            error: String::new(),
+            payload: payload.into(),
+        }
+    }
+
+    /// Why the command was not done.
+    pub fn failure(error: impl Into<String>) -> Self {
+        Self {
+            status: Status::Failure,
+            error: error.into(),
+            payload: String::new(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match String::deserialize(deserializer)?.as_str() {
+            "success" => Self::Success,
+            _ => Self::Failure,
+        })
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn or_yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(true))
+}
+
+/// Takes null for what a value is when it is absent.
+fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_absent_null_or_unknown() {
+        for json in [
+            r#"{"cmd":"ping"}"#,
+            r#"{"cmd":"ping","args":null,"response":null,"respond":null,"close":null}"#,
+            r#" {"close":true,"args":{},"new":[1,{"x":2}],"cmd":"ping","respond":true} "#,
+        ] {
+            let request = Request::read(json.as_bytes()).unwrap();
+            assert_eq!(request, Request::new("ping", Args::new()), "{json}");
+        }
+        let json = r#"{"cmd":"Ping","respond":false,"close":false,
+            "response":{"status":"","error":null,"payload":null}}"#;
+        let request = Request::read(json.as_bytes()).unwrap();
+        assert!(!request.respond && !request.close);
+        assert_eq!(request.response, Some(Response::default()));
+    }
+
+    #[test]
+    fn the_answer_is_the_request_with_the_response_filled_in() {
+        let request = Request::read(br#"{"cmd":"kill","args":{"id":12},"close":false}"#).unwrap();
+        let done = request.clone().answered(Response::success("{\"pid\":1}"));
+        assert_eq!(
+            String::from_utf8(done.to_json()).unwrap(),
+            r#"{"cmd":"kill","args":{"id":12},"response":{"status":"success","error":"","#
+                .to_owned()
+                + r#""payload":"{\"pid\":1}"},"respond":true,"close":false}"#
+        );
+        assert_eq!(Request::read(&done.to_json()), Ok(done));
+        let failed = request.answered(Response::failure("no job 12"));
+        assert!(
+            String::from_utf8(failed.to_json())
+                .unwrap()
+                .contains(r#""response":{"status":"failure","error":"no job 12","payload":""}"#)
+        );
+    }
+
+    #[test]
+    fn what_is_no_command_is_refused_with_the_place() {
+        for (json, part) in [
+            (&b""[..], "EOF"),
+            (b"{}", "missing field `cmd`"),
+            (b"[]", "line 1"),
+            (b"{\"cmd\":1}", "expected a string"),
+            (b"{\"cmd\":\"a\",\"args\":[1]}", "expected a map"),
+            (b"{\"cmd\":\"a\"} x", "trailing characters"),
+            (b"{\"cmd\":\"a\",\"cmd\":\"b\"}", "duplicate field"),
+            (b"{\"cmd\":\"\xff\"}", "unicode"),
+            (&[b'['; 100_000], "line 1"),
+        ] {
+            let error = Request::read(json).unwrap_err().to_string();
+            assert!(error.starts_with("the message is no command in JSON: "));
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What the structured answers say: written by the server, read by tools.
+//!
+//! Times are seconds with a fraction, sizes are bytes, `None` is what is not known. Reading
+//! ignores keys that it does not know and takes zero or nothing for those that are absent, so that
+//! tool and server of different versions go together.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to `status`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Status {
+    /// The server's version.
+    pub version: String,
+    /// The server's process.
+    pub pid: u32,
+    /// Since the server's start.
+    pub uptime: f64,
+    /// `serving`; `draining` after that command; `finishing` when told to end.
+    pub state: String,
+    /// The limits in effect.
+    pub limits: Limits,
+    /// Connections that count against `max-connections`.
+    pub active: u64,
+    /// Requests that wait because their user has its share.
+    pub parked: u64,
+    /// Requests that wait for a program's place.
+    pub waiting: u64,
+    /// Programs that run.
+    pub programs: u64,
+    /// Connections whose reply is complete and whose client has not closed yet.
+    pub lingering: u64,
+    /// Connections of the control socket.
+    pub control: u64,
+    /// Connections that the kernel has and the server has not accepted, of all listeners.
+    pub queued: Option<u64>,
+    /// The listening sockets.
+    pub listeners: Vec<Listener>,
+    /// Since the server's start.
+    pub totals: Totals,
+    /// Jobs since the server's start, by how they ended.
+    pub outcomes: Outcomes,
+    /// Programs that could not be started, by the name of the reason, such as `ENOENT`.
+    pub spawn_failures: BTreeMap<String, u64>,
+    /// The server's resident memory.
+    pub memory: Option<u64>,
+    /// The server's descriptors.
+    pub descriptors: Descriptors,
+    /// Of jobs, from acceptance to their end.
+    pub duration: Percentiles,
+    /// Of jobs, from acceptance to the first byte of output.
+    pub first_byte: Percentiles,
+}
+
+/// The limits in effect; the answer to `set`, too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Limits {
+    /// Connections served at once.
+    pub max_connections: u64,
+    /// Programs that run at once.
+    pub programs: u64,
+    /// How long a connection may last; 0: no deadline.
+    pub timeout: f64,
+    /// From SIGTERM to SIGKILL.
+    pub kill_timeout: f64,
+    /// What programs get to end by themselves when the server is told to end.
+    pub stop_grace: f64,
+    /// Connections of one user at once while another waits.
+    pub user_share: u64,
+    /// `error`, `warn`, `info` or `debug`.
+    pub log_level: String,
+}
+
+/// A listening socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Listener {
+    /// `exec`, `sockproc` or `control`.
+    pub protocol: String,
+    /// A path, or an address and a port.
+    pub address: String,
+    /// Connections that the kernel has and the server has not accepted.
+    pub queued: Option<u64>,
+}
+
+/// Sums since the server's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Totals {
+    /// Connections accepted, without those of the control socket.
+    pub accepted: u64,
+    /// Bytes of standard input that programs have taken.
+    pub bytes_in: u64,
+    /// Bytes of output.
+    pub bytes_out: u64,
+    /// Commands on the control socket.
+    pub commands: u64,
+    /// Lines that the log did not take in time.
+    pub log_lines_lost: u64,
+}
+
+/// Jobs by how they ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Outcomes {
+    /// The program exited with 0.
+    pub exit_zero: u64,
+    /// The program exited with another code.
+    pub exit_nonzero: u64,
+    /// A signal ended the program.
+    pub signal: u64,
+    /// The deadline came.
+    pub timeout: u64,
+    /// The client went away.
+    pub disconnected: u64,
+    /// The request was none.
+    pub malformed: u64,
+    /// The policy does not allow the request.
+    pub refused: u64,
+    /// The program could not be started.
+    pub not_started: u64,
+}
+
+impl Outcomes {
+    /// Each outcome by its name.
+    pub fn each(&self) -> [(&'static str, u64); 8] {
+        [
+            ("exit-zero", self.exit_zero),
+            ("exit-nonzero", self.exit_nonzero),
+            ("signal", self.signal),
+            ("timeout", self.timeout),
+            ("disconnected", self.disconnected),
+            ("malformed", self.malformed),
+            ("refused", self.refused),
+            ("not-started", self.not_started),
+        ]
+    }
+
+    /// All jobs that have ended.
+    pub fn total(&self) -> u64 {
+        let each = self.each().map(|(_, count)| count);
+        each.into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+/// Descriptors of a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Descriptors {
+    /// How many are open.
+    pub open: Option<u64>,
+    /// How many may be open.
+    pub limit: u64,
+}
+
+/// How long something has taken in the last minutes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Percentiles {
+    /// How far back it looks.
+    pub window: f64,
+    /// How many there were.
+    pub count: u64,
+    /// So much or less for 50 of 100.
+    pub p50: Option<f64>,
+    /// So much or less for 90 of 100.
+    pub p90: Option<f64>,
+    /// So much or less for 99 of 100.
+    pub p99: Option<f64>,
+    /// The longest.
+    pub max: Option<f64>,
+}
+
+/// One of the answer to `jobs`, which is a list of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Job {
+    /// The job's number, as `kill` and the log have it.
+    pub id: u64,
+    /// `exec` or `sockproc`.
+    pub protocol: String,
+    /// Who asked for it.
+    pub peer: Peer,
+    /// The program's process, once it runs.
+    pub pid: Option<u32>,
+    /// The arguments as one line, escaped and cut.
+    pub argv: String,
+    /// Since the connection was accepted.
+    pub age: f64,
+    /// What is left until the deadline.
+    pub deadline: Option<f64>,
+    /// Bytes of standard input that the program has taken.
+    #[serde(rename = "in")]
+    pub input: u64,
+    /// Bytes of standard output.
+    pub out: u64,
+    /// Bytes of standard error.
+    pub err: u64,
+    /// `request`, `parked`, `waiting`, `starting`, `running`, `draining`, `stopping` or
+    /// `replying`.
+    pub state: String,
+}
+
+/// Who is at the other end of a connection: credentials on a UNIX socket, an address on TCP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Peer {
+    /// The user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// The user's group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    /// The process that connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Address and port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// The answer to `kill`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Killed {
+    /// The program's process, whose group got the signal.
+    pub pid: u32,
+    /// The signal's name.
+    pub signal: String,
+}
+
+/// The answer to `reload`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Reloaded {
+    /// The configuration file; none where the server has none.
+    pub file: Option<String>,
+    /// The keys that have another value now.
+    pub changed: Vec<String>,
+    /// The keys whose other value takes effect when the server starts again.
+    pub at_next_start: Vec<String>,
+}
+
+/// The answer to `drain`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Draining {
+    /// Connections that are left to finish.
+    pub active: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Reads what is written, and writes what was read.
+    fn agree<T>(value: Value)
+    where
+        T: Serialize + for<'de> Deserialize<'de>,
+    {
+        let read: T = serde_json::from_value(value.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), value);
+    }
+
+    #[test]
+    fn the_keys_are_those_of_the_protocol() {
+        let percentiles = json!({"window": 300.0, "count": 2, "p50": 0.001, "p90": 0.002,
+            "p99": null, "max": null});
+        let limits = json!({"max-connections": 100, "programs": 100, "timeout": 60.0,
+            "kill-timeout": 10.0, "stop-grace": 0.0, "user-share": 100, "log-level": "info"});
+        agree::<Limits>(limits.clone());
+        agree::<Status>(json!({"version": "4.0.0", "pid": 123, "uptime": 12.345,
+            "state": "serving", "limits": limits,
+            "active": 3, "parked": 0, "waiting": 1, "programs": 3, "lingering": 1, "control": 1,
+            "queued": null,
+            "listeners": [{"protocol": "exec", "address": "/run/sockexec/exec.sock", "queued": 0}],
+            "totals": {"accepted": 9, "bytes-in": 8, "bytes-out": 7, "commands": 6,
+                "log-lines-lost": 5},
+            "outcomes": {"exit-zero": 1, "exit-nonzero": 2, "signal": 3, "timeout": 4,
+                "disconnected": 5, "malformed": 6, "refused": 7, "not-started": 8},
+            "spawn-failures": {"ENOENT": 3}, "memory": 4096,
+            "descriptors": {"open": null, "limit": 1024},
+            "duration": percentiles, "first-byte": percentiles}));
+        agree::<Vec<Job>>(json!([
+            {"id": 12, "protocol": "exec", "peer": {"uid": 33, "gid": 33, "pid": 123},
+                "pid": 4567, "argv": "sleep 1", "age": 1.25, "deadline": 58.75, "in": 1, "out": 2,
+                "err": 3, "state": "running"},
+            {"id": 13, "protocol": "sockproc", "peer": {"address": "127.0.0.1:40000"},
+                "pid": null, "argv": "", "age": 0.5, "deadline": null, "in": 0, "out": 0,
+                "err": 0, "state": "request"},
+        ]));
+        agree::<Killed>(json!({"pid": 4567, "signal": "SIGTERM"}));
+        agree::<Reloaded>(json!({"file": null, "changed": ["timeout"],
+            "at-next-start": ["queue"]}));
+        agree::<Draining>(json!({"active": 3}));
+    }
+
+    #[test]
+    fn other_versions_are_understood() {
+        let status: Status =
+            serde_json::from_str(r#"{"pid": 1, "new": [{}], "totals": {}}"#).unwrap();
+        assert_eq!((status.pid, status.queued), (1, None));
+        let jobs: Vec<Job> = serde_json::from_str(r#"[{"id": 1, "peer": {}, "new": 1}]"#).unwrap();
+        assert_eq!((jobs[0].id, jobs[0].peer.clone()), (1, Peer::default()));
+    }
+
+    #[test]
+    fn outcomes_have_the_names_of_their_keys() {
+        let outcomes = Outcomes {
+            timeout: 4,
+            signal: u64::MAX,
+            ..Outcomes::default()
+        };
+        let written = serde_json::to_value(&outcomes).unwrap();
+        assert_eq!(written.as_object().unwrap().len(), outcomes.each().len());
+        for (name, count) in outcomes.each() {
+            assert_eq!(written[name], json!(count));
+        }
+        assert_eq!(outcomes.total(), u64::MAX);
+    }
+}

@@ -1,0 +1,154 @@
+//! The state of all, for control connections that ask for it.
+
+use std::time::Duration;
+
+use super::{Entry, Phase, Server};
+use crate::control::payload::{
+    Descriptors, Job, Limits, Listener, Peer as PeerAnswer, Percentiles, Status, Totals,
+};
+use crate::os::listen;
+use crate::os::peer::Peer;
+use crate::os::queued::queued;
+use crate::os::usage;
+use crate::statistics::Lately;
+use crate::wire::Protocol;
+
+impl Server {
+    pub(super) fn status_answer(&mut self) -> Status {
+        let lately = |lately: Lately| {
+            let at = |index: usize| lately.percentiles.map(|p| p[index].as_secs_f64());
+            Percentiles {
+                window: lately.window.as_secs_f64(),
+                count: lately.count,
+                p50: at(0),
+                p90: at(1),
+                p99: at(2),
+                max: at(3),
+            }
+        };
+        let listeners = self.listeners_answer();
+        let queued: Option<Vec<u64>> = listeners.iter().map(|l| l.queued).collect();
+        Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            uptime: self.now.duration_since(self.started).as_secs_f64(),
+            state: self.state().into(),
+            limits: self.limits_answer(),
+            active: self.active as u64,
+            parked: self.parked.len() as u64,
+            waiting: self.waiting.len() as u64,
+            programs: self.programs as u64,
+            lingering: self.lingering.len() as u64,
+            control: self.control as u64,
+            queued: queued.map(|queued| queued.iter().sum()),
+            listeners,
+            totals: Totals {
+                accepted: self.statistics.accepted,
+                bytes_in: self.statistics.bytes_in,
+                bytes_out: self.statistics.bytes_out,
+                commands: self.statistics.commands,
+                log_lines_lost: crate::log::dropped(),
+            },
+            outcomes: self.statistics.outcomes.clone(),
+            spawn_failures: self
+                .statistics
+                .spawn_failures
+                .iter()
+                .map(|(name, count)| ((*name).to_owned(), *count))
+                .collect(),
+            memory: usage::memory(),
+            descriptors: Descriptors {
+                open: usage::descriptors(),
+                limit: self.frame.descriptors as u64,
+            },
+            duration: lately(self.statistics.duration.lately(self.now)),
+            first_byte: lately(self.statistics.first_byte.lately(self.now)),
+        }
+    }
+
+    fn state(&self) -> &'static str {
+        match self.phase {
+            Phase::Serving => "serving",
+            Phase::Finishing { until: None } => "draining",
+            Phase::Finishing { .. } | Phase::Draining { .. } | Phase::Ended => "finishing",
+        }
+    }
+
+    fn listeners_answer(&self) -> Vec<Listener> {
+        self.listeners
+            .values()
+            .map(|listening| Listener {
+                protocol: listening.protocol.name().into(),
+                address: listen::describe(&listening.socket),
+                queued: queued(&listening.socket).map(u64::from),
+            })
+            .collect()
+    }
+
+    pub(super) fn limits_answer(&self) -> Limits {
+        let settings = &self.settings;
+        Limits {
+            max_connections: settings.budget.connections_max as u64,
+            programs: settings.budget.programs_max as u64,
+            timeout: settings.limits.timeout.unwrap_or_default().as_secs_f64(),
+            kill_timeout: settings.limits.kill_timeout.as_secs_f64(),
+            stop_grace: settings.stop_grace.as_secs_f64(),
+            user_share: u64::from(settings.user_share),
+            log_level: log::max_level().as_str().to_lowercase(),
+        }
+    }
+
+    /// Every connection that has, or may get, a program.
+    pub(super) fn jobs_answer(&self) -> Vec<Job> {
+        self.connections
+            .iter()
+            .filter(|(_, entry)| {
+                let session = entry.connection.session();
+                session.protocol() != Protocol::Control && session.is_active()
+            })
+            .map(|(id, entry)| {
+                let summary = entry.connection.session().summary(self.now);
+                Job {
+                    id: id.number(),
+                    protocol: entry.connection.session().protocol().name().into(),
+                    peer: peer(entry.connection.peer()),
+                    pid: entry.connection.pid().map(i32::unsigned_abs),
+                    argv: summary.title,
+                    age: summary.duration.as_secs_f64(),
+                    deadline: summary.deadline.as_ref().map(Duration::as_secs_f64),
+                    input: summary.bytes_in,
+                    out: summary.bytes_out[0],
+                    err: summary.bytes_out[1],
+                    state: entry.state().into(),
+                }
+            })
+            .collect()
+    }
+}
+
+impl Entry {
+    /// A word for the state, for those who look on.
+    pub(super) fn state(&self) -> &'static str {
+        match self.connection.session().state() {
+            "request" | "starting" if self.standing == super::Standing::Parked => "parked",
+            "starting" if self.connection.wants_program() => "waiting",
+            state => state,
+        }
+    }
+}
+
+fn peer(peer: &Peer) -> PeerAnswer {
+    match peer {
+        Peer::Local { uid, gid, pid } => PeerAnswer {
+            uid: Some(*uid),
+            gid: Some(*gid),
+            pid: Some(pid.unsigned_abs()),
+            address: None,
+        },
+        Peer::Tcp(address) => PeerAnswer {
+            address: Some(address.to_string()),
+            ..PeerAnswer::default()
+        },
+        Peer::Unknown => PeerAnswer::default(),
+    }
+}

@@ -1,0 +1,110 @@
+//! What control connections ask for: who may, and what is done then.
+//!
+//! Commands wait in a queue and are carried out at the end of a turn, one of each
+//! connection, so that nobody who asks much keeps others from their bytes.
+
+use super::Server;
+use crate::control::command::{self, Command};
+use crate::control::message::{Request, Response};
+use crate::control::payload::{Draining, Killed};
+use crate::control::signal;
+use crate::os::poller::ConnectionId;
+use crate::session::Input;
+use crate::wire::control;
+
+impl Server {
+    /// Carries out what waits.
+    pub(super) fn carry_out(&mut self) {
+        for id in std::mem::take(&mut self.commands) {
+            let Some(entry) = self.connections.get_mut(&id) else {
+                continue;
+            };
+            entry.queued = false;
+            let uid = entry.connection.peer().uid();
+            let peer = *entry.connection.peer();
+            let Some(message) = entry.connection.take_command() else {
+                continue;
+            };
+            let allowed = uid.is_some_and(|uid| uid == 0 || uid == self.own_uid);
+            let (request, response) = if allowed {
+                self.statistics.commands += 1;
+                self.answer(id, &message)
+            } else {
+                log::warn!("connection {id}: {peer}: control is for root and the server's user");
+                let refusal = "only root and the server's own user may control it";
+                (Request::default(), Response::failure(refusal))
+            };
+            let close = request.close || !allowed;
+            let answer = (request.respond || !allowed)
+                .then(|| control::encode(&request.answered(response).to_json()));
+            self.with(id, |connection, context| {
+                connection.inform(Input::Answered { answer, close }, context);
+            });
+        }
+    }
+
+    /// Carries out one message.
+    fn answer(&mut self, id: ConnectionId, message: &[u8]) -> (Request, Response) {
+        let request = match Request::read(message) {
+            Ok(request) => request,
+            Err(error) => return (Request::default(), Response::failure(error.to_string())),
+        };
+        let result = Command::read(&request).and_then(|command| {
+            log::debug!("connection {id}: {command:?}");
+            self.execute(command)
+        });
+        let response = match result {
+            Ok(payload) => Response::success(payload),
+            Err(error) => Response::failure(error),
+        };
+        (request, response)
+    }
+
+    /// Returns the payload of the answer.
+    fn execute(&mut self, command: Command) -> Result<String, String> {
+        Ok(match command {
+            Command::Ping => "pong".into(),
+            Command::Version => env!("CARGO_PKG_VERSION").into(),
+            Command::Help => command::help(),
+            Command::Status => json(&self.status_answer()),
+            Command::Jobs => json(&self.jobs_answer()),
+            Command::Metrics => self.metrics(),
+            Command::Kill { id, signal } => json(&self.kill(id, signal)?),
+            Command::Set(settings) => {
+                self.set(&settings);
+                json(&self.limits_answer())
+            }
+            Command::Reload => json(&self.reload()?),
+            Command::Drain => {
+                log::info!("drain: {} connections active", self.active);
+                self.drain(None);
+                json(&Draining {
+                    active: (self.active + self.parked.len()) as u64,
+                })
+            }
+        })
+    }
+
+    fn kill(&self, id: u64, number: i32) -> Result<Killed, String> {
+        let job = ConnectionId::numbered(id).and_then(|id| self.connections.get(&id));
+        let Some(entry) = job.filter(|entry| entry.connection.session().is_active()) else {
+            return Err(format!("there is no job {id}"));
+        };
+        let name = signal::name(number);
+        match entry.connection.kill(number) {
+            None => Err(format!("job {id} has no program that runs")),
+            Some(Err(errno)) => Err(format!("job {id}: {name}: {}", errno.desc())),
+            Some(Ok(pid)) => {
+                log::info!("job {id}: {name} to group {pid}, by command");
+                Ok(Killed {
+                    pid: pid.unsigned_abs(),
+                    signal: name,
+                })
+            }
+        }
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("all keys are strings")
+}

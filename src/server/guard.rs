@@ -1,0 +1,238 @@
+//! Who may run what: asks the rules about a request, once, and keeps their counts.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::{Entry, Server};
+use crate::os::lookup::LookupError;
+use crate::os::poller::ConnectionId;
+use crate::program::{Arguments, Refusal, SpawnError};
+use crate::rules::{Rule, Rules};
+use crate::session::Input;
+
+/// A rule, and what runs by it.
+#[derive(Debug)]
+pub(super) struct Tally {
+    rule: Rule,
+    jobs: Cell<usize>,
+    /// Requests that wait until fewer run.
+    held: RefCell<VecDeque<ConnectionId>>,
+}
+
+impl Tally {
+    fn has_room(&self) -> bool {
+        self.rule
+            .max_jobs
+            .is_none_or(|most| self.jobs.get() < most as usize)
+    }
+
+    /// One more runs by the rule.
+    fn enter(&self) {
+        self.jobs.set(self.jobs.get() + 1);
+    }
+}
+
+/// What the rules have said of a request.
+#[derive(Debug)]
+pub(super) struct Permit {
+    /// The program's path, where it had to be found out.
+    file: Option<Vec<u8>>,
+    /// The rule that allows it, if there are rules.
+    tally: Option<Rc<Tally>>,
+    standing: Standing,
+}
+
+/// Whether a request counts for its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has not been counted, or is not any more.
+    Out,
+    /// It waits until fewer run.
+    Held,
+    /// It counts.
+    In,
+}
+
+/// The rules, and their counts.
+#[derive(Debug, Default)]
+pub(super) struct Guard {
+    rules: Rules,
+    tallies: Vec<Rc<Tally>>,
+    /// Rules by which one more may run now.
+    freed: Vec<Rc<Tally>>,
+}
+
+impl Guard {
+    pub(super) fn new(rules: Rules) -> Self {
+        let mut guard = Self::default();
+        guard.replace(rules);
+        guard
+    }
+
+    /// Takes other rules. What runs by a rule that stays the same but for its limits still
+    /// counts; whoever was held back is asked about anew.
+    pub(super) fn replace(&mut self, rules: Rules) {
+        let before = std::mem::take(&mut self.tallies);
+        for rule in (0..rules.len()).filter_map(|index| rules.get(index)) {
+            let same = before.iter().find(|t| t.rule.is_about_the_same(rule));
+            self.tallies.push(Rc::new(Tally {
+                rule: rule.clone(),
+                jobs: Cell::new(same.map_or(0, |t| t.jobs.get())),
+                held: RefCell::default(),
+            }));
+        }
+        self.freed.extend(before);
+        self.rules = rules;
+    }
+
+    /// The tally that counts for a rule now: another one, if the rules were replaced.
+    fn current(&self, tally: &Rc<Tally>) -> Option<&Rc<Tally>> {
+        self.tallies
+            .iter()
+            .find(|t| t.rule.is_about_the_same(&tally.rule))
+    }
+
+    /// One less runs by the rule.
+    pub(super) fn leave(&mut self, tally: &Rc<Tally>) {
+        if let Some(tally) = self.current(tally).map(Rc::clone) {
+            tally.jobs.set(tally.jobs.get().saturating_sub(1));
+            self.freed.push(tally);
+        }
+    }
+}
+
+impl Server {
+    /// Asks the rules about the request of a connection, if they have not been asked.
+    /// False: it is refused, or has to wait for others that run by the same rule.
+    pub(super) fn is_permitted(&mut self, id: ConnectionId, entry: &mut Entry) -> bool {
+        if entry.permit.is_none() {
+            match self.permit(entry) {
+                Ok(permit) => {
+                    let rule = permit.tally.as_ref().map(|tally| &tally.rule);
+                    if let Some(timeout) = rule.and_then(|rule| rule.timeout) {
+                        self.work(entry, |connection, context| {
+                            connection.inform(Input::Timeout(timeout), context);
+                        });
+                    }
+                    entry.permit = Some(permit);
+                }
+                Err(error) => {
+                    self.work(entry, |connection, context| connection.refuse(error, context));
+                    return false;
+                }
+            }
+        }
+        let Some(permit) = &mut entry.permit else {
+            return false;
+        };
+        let Some(tally) = &permit.tally else {
+            return true;
+        };
+        if permit.standing == Standing::Out {
+            if tally.has_room() {
+                tally.enter();
+                permit.standing = Standing::In;
+            } else {
+                tally.held.borrow_mut().push_back(id);
+                permit.standing = Standing::Held;
+            }
+        }
+        permit.standing == Standing::In
+    }
+
+    /// Counts off a request that has no program any more, and will have none.
+    pub(super) fn count_off(&mut self, id: ConnectionId, entry: &mut Entry) {
+        let Some(permit) = &mut entry.permit else {
+            return;
+        };
+        if let Some(tally) = &permit.tally {
+            match permit.standing {
+                Standing::In => self.guard.leave(tally),
+                Standing::Held => tally.held.borrow_mut().retain(|&held| held != id),
+                Standing::Out => {}
+            }
+        }
+        permit.standing = Standing::Out;
+    }
+
+    fn permit(&self, entry: &Entry) -> Result<Permit, SpawnError> {
+        let connection = &entry.connection;
+        let (Some(request), false) = (connection.request(), self.guard.rules.is_empty()) else {
+            return Ok(Permit {
+                file: None,
+                tally: None,
+                standing: Standing::Out,
+            });
+        };
+        let file = self
+            .lookup
+            .resolve(request.program())
+            .map_err(|error| match error {
+                LookupError::NotFound(errno) => SpawnError::Exec(errno),
+                LookupError::Unclear => SpawnError::Refused(Refusal::Unclear),
+            })?;
+        let groups = match self.guard.rules.needs_groups() {
+            true => connection.peer_groups(),
+            false => Vec::new(),
+        };
+        let who = connection.peer().uid().map(|uid| (uid, &groups[..]));
+        let index = self
+            .guard
+            .rules
+            .decide(who, &file)
+            .map_err(|_| SpawnError::Refused(Refusal::NoRule))?;
+        Ok(Permit {
+            file: Some(file),
+            tally: index.and_then(|index| self.guard.tallies.get(index).map(Rc::clone)),
+            standing: Standing::Out,
+        })
+    }
+
+    /// Requests that waited for others that ran by the same rule.
+    pub(super) fn release_held(&mut self) {
+        for tally in std::mem::take(&mut self.guard.freed) {
+            let is_current = self
+                .guard
+                .current(&tally)
+                .is_some_and(|t| Rc::ptr_eq(t, &tally));
+            let mut held = std::mem::take(&mut *tally.held.borrow_mut());
+            while let Some(id) = held.pop_front() {
+                let waits = self.connections.get_mut(&id);
+                let Some(entry) = waits.filter(|e| e.connection.request().is_some()) else {
+                    continue;
+                };
+                match &mut entry.permit {
+                    Some(permit) if is_current && tally.has_room() => {
+                        permit.standing = Standing::Out;
+                    }
+                    Some(_) if is_current => {
+                        held.push_front(id);
+                        break;
+                    }
+                    permit => *permit = None,
+                }
+                self.with(id, |_, _| {});
+            }
+            tally.held.replace(held);
+        }
+    }
+}
+
+/// What is run instead of a program that a rule allows, if the rule says so.
+pub(super) fn prefixed(permit: &Permit, arguments: Arguments) -> (Option<&[u8]>, Arguments) {
+    let rule = permit.tally.as_ref().map(|tally| &tally.rule);
+    let (Some(file), Some(rule)) = (&permit.file, rule) else {
+        return (None, arguments);
+    };
+    if rule.run_prefix.is_empty() {
+        return (Some(file), arguments);
+    }
+    let all = rule
+        .run_prefix
+        .iter()
+        .map(Vec::as_slice)
+        .chain([&file[..]])
+        .chain(arguments.iter().skip(1));
+    (None, all.collect())
+}

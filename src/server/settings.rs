@@ -1,0 +1,165 @@
+//! The limits in effect, and how they change while the server runs: by the configuration
+//! file, read again, and by the command `set`.
+
+use std::time::Duration;
+
+use log::LevelFilter;
+use sd_notify::NotifyState;
+
+use super::Server;
+use crate::config::Config;
+use crate::control::command;
+use crate::control::payload::Reloaded;
+use crate::session::policy::{Budget, Demand, Limits};
+
+/// What stays as it is while the server runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// How many descriptors there may be.
+    pub descriptors: usize,
+    /// Whether output may be kept until the end, which takes more of them.
+    pub spools: bool,
+    /// After how long without any connection the server ends, where nobody says it.
+    pub idle_exit: Option<Duration>,
+}
+
+/// How the server behaves now.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// What each connection may use.
+    pub(super) limits: Limits,
+    /// How many connections are wanted at once.
+    pub(super) connections: usize,
+    /// What all may use.
+    pub(super) budget: Budget,
+    /// How many of a hundred connections may be one user's.
+    pub(super) user_share: u8,
+    /// How long those who are connected may go on after the server was told to stop.
+    pub(super) stop_grace: Duration,
+    /// After how long without any connection the server ends.
+    pub(super) idle_exit: Option<Duration>,
+}
+
+impl Settings {
+    pub(super) fn new(config: &Config, frame: &Frame) -> Self {
+        let idle_exit = match config.idle_exit {
+            Some(idle) => Some(idle).filter(|idle| !idle.is_zero()),
+            None => frame.idle_exit,
+        };
+        let mut settings = Self {
+            limits: config.limits.clone(),
+            connections: config.max_connections as usize,
+            budget: Budget::new(
+                Demand {
+                    connections: 1,
+                    parks: false,
+                    spools: false,
+                },
+                frame.descriptors,
+            ),
+            user_share: config.user_share,
+            stop_grace: config.stop_grace,
+            idle_exit,
+        };
+        settings.share_out(frame);
+        settings
+    }
+
+    /// Shares the descriptors out for as many connections as are wanted, and says so where
+    /// they do not carry that many.
+    fn share_out(&mut self, frame: &Frame) {
+        let demand = Demand {
+            connections: self.connections,
+            parks: self.user_share < 100,
+            spools: frame.spools,
+        };
+        self.budget = Budget::new(demand, frame.descriptors);
+        if frame.descriptors < demand.descriptors() {
+            log::warn!(
+                "{} connections need {} descriptors and the hard limit is {}: serving {} \
+                 connections with {} programs at once",
+                self.connections,
+                demand.descriptors(),
+                frame.descriptors,
+                self.budget.connections_max,
+                self.budget.programs_max
+            );
+        }
+    }
+}
+
+impl Server {
+    /// Reads the configuration again: all of it is taken, or nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// When it is not valid. The text, which is in the log as well, names file and line.
+    pub(super) fn reload(&mut self) -> Result<Reloaded, String> {
+        let mut states = vec![NotifyState::Reloading];
+        states.extend(NotifyState::monotonic_usec_now().ok());
+        self.notifier.notify(&states);
+        let result = self.take_config();
+        match &result {
+            Ok(reloaded) => log::info!(
+                "configuration read again, changed: {}; at the next start: {}",
+                list(&reloaded.changed),
+                list(&reloaded.at_next_start)
+            ),
+            Err(error) => log::error!("configuration not changed: {error}"),
+        }
+        self.notifier.notify(&[NotifyState::Ready]);
+        result
+    }
+
+    fn take_config(&mut self) -> Result<Reloaded, String> {
+        let config = self.source.load()?;
+        let (later, now): (Vec<&str>, Vec<&str>) = config
+            .changed_since(&self.config)
+            .into_iter()
+            .partition(|key| Config::at_next_start(key));
+        self.settings = Settings::new(&config, &self.frame);
+        self.guard.replace(config.rules.clone());
+        log::set_max_level(config.level);
+        let owned = |keys: Vec<&str>| keys.into_iter().map(str::to_owned).collect();
+        let reloaded = Reloaded {
+            file: config.file.as_ref().map(|f| f.display().to_string()),
+            changed: owned(now),
+            at_next_start: owned(later),
+        };
+        self.config = config;
+        Ok(reloaded)
+    }
+
+    /// Takes what the command `set` says.
+    pub(super) fn set(&mut self, new: &command::Settings) {
+        let limits = &mut self.settings.limits;
+        if let Some(timeout) = new.timeout {
+            limits.timeout = Some(timeout).filter(|t| !t.is_zero());
+            log::info!("timeout is {} s now", timeout.as_secs_f64());
+        }
+        if let Some(kill_timeout) = new.kill_timeout {
+            limits.kill_timeout = kill_timeout;
+            log::info!("kill-timeout is {} s now", kill_timeout.as_secs_f64());
+        }
+        if let Some(connections) = new.max_connections {
+            self.settings.connections = connections as usize;
+            log::info!("max-connections is {connections} now");
+            self.settings.share_out(&self.frame);
+        }
+        if let Some(level) = new.log_level {
+            // Told at the lower of the two levels, or nobody would see it.
+            let before = log::max_level();
+            log::set_max_level(before.max(LevelFilter::Info));
+            log::info!("log-level is {} now", level.as_str().to_lowercase());
+            log::set_max_level(level);
+        }
+    }
+}
+
+fn list(keys: &[String]) -> String {
+    if keys.is_empty() {
+        "nothing".into()
+    } else {
+        keys.join(", ")
+    }
+}
