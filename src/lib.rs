@@ -10,7 +10,8 @@
 //!
 //! | module | what it knows |
 //! |---|---|
-//! | [`config`] | the command line |
+//! | [`config`] | the command line and the configuration file |
+//! | [`rules`] | who may run which program |
 //! | [`mod@log`] | where log lines go |
 //! | [`os`] | what the server asks of the system: sockets, programs, signals, the poller |
 //! | [`program`] | plain values about a program: arguments, outputs, how it ended |
@@ -23,7 +24,7 @@
 //! | [`server`] | the loop: wait, dispatch, expire, admit, remove |
 //! | [`client`] | the other side, for Rust programs |
 //!
-//! [`wire`] and [`session`] make no system call, read no clock and never log; [`os`] knows
+//! [`rules`], [`wire`] and [`session`] make no system call, read no clock and never log; [`os`] knows
 //! no protocol. `tests/tidy.rs` sees to that.
 
 pub mod client;

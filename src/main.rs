@@ -5,10 +5,9 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
 use clap::error::ErrorKind;
 use log::LevelFilter;
-use sockexec::config::{Config, LogTo};
+use sockexec::config::{Config, LogTo, Source};
 use sockexec::log::Target;
 use sockexec::os::descriptors;
 use sockexec::os::environment::Environment;
@@ -47,8 +46,8 @@ impl Fatal {
 }
 
 fn main() -> ExitCode {
-    let config = match Config::try_parse() {
-        Ok(config) => config,
+    let mut source = match Source::from_command_line() {
+        Ok(source) => source,
         Err(error) => {
             // Help and version come this way too, and are no errors.
             let _ = error.print();
@@ -58,7 +57,11 @@ fn main() -> ExitCode {
             };
         }
     };
-    let (code, message) = match run(&config) {
+    let result = source
+        .load()
+        .map_err(Fatal::Usage)
+        .and_then(|config| run(&config));
+    let (code, message) = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Fatal::Usage(message)) => (USAGE, message),
         Err(Fatal::System(message)) => (SYSTEM, message),
@@ -111,7 +114,7 @@ fn run(config: &Config) -> Result<(), Fatal> {
     }
     let listens = path.is_some() || inherited.iter().any(|i| i.listens);
     let settings = Settings {
-        limits: config.limits(),
+        limits: config.limits.clone(),
         budget,
         stop_grace: config.stop_grace,
         idle_exit: match config.idle_exit {
@@ -194,10 +197,5 @@ fn start_log(config: &Config, inherited: &[Inherited]) {
         LogTo::Auto if service && sockexec::log::has_syslog() => Target::Syslog,
         LogTo::Auto => Target::Stderr,
     };
-    let level = if config.debug {
-        LevelFilter::Debug
-    } else {
-        LevelFilter::Info
-    };
-    sockexec::log::start(target, level);
+    sockexec::log::start(target, config.level);
 }

@@ -46,7 +46,7 @@ fn forbid(directory: &str, words: &[&str]) {
 }
 
 #[test]
-fn wire_and_session_make_no_system_call_read_no_clock_and_never_log() {
+fn rules_wire_and_session_make_no_system_call_read_no_clock_and_never_log() {
     let words = [
         "std::fs",
         "std::io",
@@ -72,8 +72,10 @@ fn wire_and_session_make_no_system_call_read_no_clock_and_never_log() {
         "crate::server",
         "unsafe",
     ];
+    forbid("src/rules", &words);
     forbid("src/wire", &words);
     forbid("src/session", &words);
+    forbid("src/rules", &["crate::", "nix::"]);
     forbid("src/wire", &["crate::session"]);
 }
 
@@ -105,6 +107,7 @@ fn unsafe_stands_only_where_it_must_and_is_argued() {
         "launch.rs",
         "memory.rs",
         "listen.rs",
+        "peer.rs",
         "poller.rs",
         "signals.rs",
     ];

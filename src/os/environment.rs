@@ -62,6 +62,11 @@ impl Environment {
             .map(|&start| self.variables[start..].as_ptr().cast())
     }
 
+    /// The directories in which programs are looked for, with colons between.
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+
     /// Puts every file that `program` may mean into `out`, with a NUL behind each, and
     /// returns how many. A name with a slash is itself; any other is looked for in PATH,
     /// where an empty part is the working directory. An empty name is no file.

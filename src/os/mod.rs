@@ -1,11 +1,13 @@
 //! What the server asks of the system. Knows no protocol and no session.
 
+pub mod accounts;
 pub mod child;
 pub mod descriptors;
 pub mod environment;
 pub mod job;
 pub mod launch;
 pub mod listen;
+pub mod lookup;
 pub mod memory;
 pub mod notify;
 pub mod peer;

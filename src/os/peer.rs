@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{SockaddrLike, SockaddrStorage, getpeername, getsockopt, sockopt};
@@ -75,6 +75,47 @@ impl Peer {
     }
 }
 
+/// The groups of the peer of a UNIX socket as they were when it connected: the effective
+/// one and the supplementary ones. None where the kernel knows none.
+pub fn groups(socket: &(impl AsFd + AsRawFd)) -> Vec<u32> {
+    let Ok(Peer::Local { gid, .. }) = Peer::of(socket) else {
+        return Vec::new();
+    };
+    let mut groups = supplementary(socket.as_raw_fd());
+    if !groups.contains(&gid) {
+        groups.push(gid);
+    }
+    groups
+}
+
+fn supplementary(socket: RawFd) -> Vec<u32> {
+    // Few processes are in more groups; where one is, the kernel tells how many.
+    let mut groups: Vec<u32> = vec![0; 64];
+    loop {
+        let mut size = libc::socklen_t::try_from(size_of_val(&groups[..])).unwrap_or(0);
+        // SAFETY: the kernel writes no more than `size` bytes into the numbers, all of which
+        // are initialized, and stores the size in `size`.
+        let result = Errno::result(unsafe {
+            libc::getsockopt(
+                socket,
+                libc::SOL_SOCKET,
+                libc::SO_PEERGROUPS,
+                groups.as_mut_ptr().cast(),
+                &raw mut size,
+            )
+        });
+        let count = size as usize / size_of::<u32>();
+        match result {
+            Ok(_) => {
+                groups.truncate(count);
+                return groups;
+            }
+            Err(Errno::ERANGE) if count > groups.len() => groups.resize(count, 0),
+            Err(_) => return Vec::new(),
+        }
+    }
+}
+
 /// The names of all variables that [`Peer::variables`] may set.
 pub const VARIABLES: [&str; 6] = [
     "PROTO",
@@ -105,5 +146,36 @@ impl fmt::Display for Peer {
             Self::Tcp(address) => write!(f, "tcp={address}"),
             Self::Unknown => f.write_str("peer=unknown"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixStream;
+
+    use nix::unistd::{getegid, getgroups};
+
+    use super::*;
+
+    #[test]
+    fn groups_are_those_of_the_process_at_the_other_end() {
+        let (one, _other) = UnixStream::pair().unwrap();
+        let mut expected: Vec<u32> = getgroups().unwrap().iter().map(|g| g.as_raw()).collect();
+        expected.push(getegid().as_raw());
+        let mut found = groups(&one);
+        for list in [&mut expected, &mut found] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn tcp_tells_no_groups() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (served, _) = listener.accept().unwrap();
+        assert_eq!(groups(&served), []);
     }
 }

@@ -20,6 +20,16 @@ pub struct Limits {
     pub linger: Duration,
     /// The size of a request up to its last argument, in bytes.
     pub request_max: usize,
+    /// How much of a program's output is kept in memory, in bytes for each of the two
+    /// streams, where a reply can only begin when all output is there; what is more goes
+    /// to a temporary file.
+    pub output_memory: usize,
+    /// How much a program may write to one of its streams there, in bytes.
+    pub output_max: u64,
+    /// How long the control socket waits for the next command.
+    pub control_idle: Duration,
+    /// The size of a message on the control socket, in bytes.
+    pub control_message_max: usize,
     /// How a termination by a signal is told.
     pub termsig: Termsig,
     /// How many bytes of an output that is kept until the end are kept in memory; more
@@ -41,6 +51,10 @@ impl Default for Limits {
             kill_timeout: Duration::from_secs(10),
             linger: Duration::from_secs(1),
             request_max: 2 * 1024 * 1024,
+            output_memory: 1024 * 1024,
+            output_max: 1024 * 1024 * 1024,
+            control_idle: Duration::from_secs(5),
+            control_message_max: 1024 * 1024,
             termsig: Termsig::Number,
             output_memory: 1024 * 1024,
             output_max: 1024 * 1024 * 1024,

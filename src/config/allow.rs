@@ -1,0 +1,231 @@
+//! The rules in the configuration file, `[[allow]]`: from TOML to numbers and paths.
+//!
+//! Names of users and groups are asked for here, once, and so are the real directories of
+//! programs: a decision then needs nothing but a comparison.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::file::{Document, in_order, number, scalar, wanted};
+use super::value::{Kind, SECONDS_MAX, Value};
+use crate::os::{accounts, lookup};
+use crate::rules::{Program, Rule, Rules};
+
+/// The name of the tables.
+pub const NAME: &str = "allow";
+
+const MAX_JOBS: Kind = Kind::Number(1, 1_000_000);
+const TIMEOUT: Kind = Kind::Seconds(0.0, SECONDS_MAX);
+
+/// The keys of a rule and what they accept.
+pub const RULE_KEYS: [(&str, Accepts); 6] = [
+    ("user", Accepts::Accounts),
+    ("group", Accepts::Accounts),
+    ("program", Accepts::Programs),
+    ("max-jobs", Accepts::One(MAX_JOBS)),
+    ("timeout", Accepts::One(TIMEOUT)),
+    ("run-prefix", Accepts::Words),
+];
+
+/// What a key of a rule accepts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Accepts {
+    /// A name or a number, or a list of them.
+    Accounts,
+    /// An absolute path, or a list of them.
+    Programs,
+    /// A value.
+    One(Kind),
+    /// A list of strings.
+    Words,
+}
+
+impl Accepts {
+    /// What is accepted, to go on after "not".
+    pub fn accepted(self) -> String {
+        match self {
+            Self::Accounts => "a name or a number from 0 to 4294967294, or a list of them".into(),
+            Self::Programs => {
+                "an absolute path without \"..\", with a slash at the end for a directory, or a \
+                 list of them"
+                    .into()
+            }
+            Self::One(kind) => wanted(kind),
+            Self::Words => "a list of strings with a program in front".into(),
+        }
+    }
+}
+
+/// A value with its place in the file.
+type Node<'i> = Spanned<DeValue<'i>>;
+
+/// How a name is asked for.
+type Find = fn(&str) -> Result<Option<u32>, Errno>;
+
+/// Reads all rules.
+pub fn rules(document: &Document<'_>, value: &Node<'_>) -> Result<Rules, String> {
+    const WANTED: &str = "a list of tables, each under its own [[allow]]";
+    let refusal = |value: &Node<'_>| document.refusal(&value.span(), NAME, WANTED);
+    let tables = value.get_ref().as_array().ok_or_else(|| refusal(value))?;
+    // An empty list would be no rule, which is the opposite of what it looks like.
+    if tables.is_empty() {
+        return Err(refusal(value));
+    }
+    let rules: Result<_, String> = tables
+        .iter()
+        .map(|table| match table.get_ref() {
+            DeValue::Table(_) => rule(document, table),
+            _ => Err(refusal(table)),
+        })
+        .collect();
+    Ok(Rules::new(rules?))
+}
+
+fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
+    let mut rule = Rule::default();
+    let Some(keys) = table.get_ref().as_table() else {
+        return Ok(rule);
+    };
+    for (name, value) in in_order(keys) {
+        let found = RULE_KEYS.iter().find(|(key, _)| key == name.get_ref());
+        let Some(&(key, accepts)) = found else {
+            let known = RULE_KEYS.map(|(key, _)| key).join(", ");
+            return Err(document.unknown(name, &known));
+        };
+        let place = Place {
+            document,
+            key,
+            accepts,
+        };
+        match key {
+            "user" => rule.users = place.accounts(value, accounts::user)?,
+            "group" => rule.groups = place.accounts(value, accounts::group)?,
+            "program" => rule.programs = place.programs(value)?,
+            "max-jobs" => rule.max_jobs = Some(place.one(value, MAX_JOBS)?.number()),
+            "timeout" => {
+                let time = place.one(value, TIMEOUT)?.time();
+                rule.timeout = Some(Some(time).filter(|time| *time != Duration::ZERO));
+            }
+            _ => rule.run_prefix = place.words(value)?,
+        }
+    }
+    Ok(rule)
+}
+
+/// A key of a rule, for its errors.
+struct Place<'a> {
+    document: &'a Document<'a>,
+    key: &'static str,
+    accepts: Accepts,
+}
+
+impl Place<'_> {
+    fn refusal(&self, value: &Node<'_>) -> String {
+        let accepted = self.accepts.accepted();
+        self.document.refusal(&value.span(), self.key, &accepted)
+    }
+
+    fn one(&self, value: &Node<'_>, kind: Kind) -> Result<Value, String> {
+        scalar(kind, value.get_ref()).ok_or_else(|| self.refusal(value))
+    }
+
+    /// The elements of a list that is not empty.
+    fn list<'v, 'i>(&self, value: &'v Node<'i>) -> Result<&'v [Node<'i>], String> {
+        match value.get_ref() {
+            DeValue::Array(list) if !list.is_empty() => Ok(list),
+            _ => Err(self.refusal(value)),
+        }
+    }
+
+    /// The elements of a list, or the value if it is none.
+    fn one_or_more<'v, 'i>(&self, value: &'v Node<'i>) -> Result<&'v [Node<'i>], String> {
+        match value.get_ref() {
+            DeValue::Array(_) => self.list(value),
+            _ => Ok(std::slice::from_ref(value)),
+        }
+    }
+
+    fn accounts(&self, value: &Node<'_>, find: Find) -> Result<Vec<u32>, String> {
+        let all = self.one_or_more(value)?.iter();
+        all.map(|value| self.account(value, find)).collect()
+    }
+
+    fn account(&self, value: &Node<'_>, find: Find) -> Result<u32, String> {
+        // The last number stands for "none" in system calls.
+        let valid = |n: &u64| *n < u64::from(u32::MAX);
+        let as_number = match value.get_ref() {
+            DeValue::String(name) if !is_number(name) => {
+                let shown = name.escape_debug();
+                let what = match find(name) {
+                    Ok(Some(number)) => return Ok(number),
+                    Ok(None) => format!("there is no {} \"{shown}\"", self.key),
+                    Err(errno) => format!("{} \"{shown}\": {}", self.key, errno.desc()),
+                };
+                let what = format!("{}: {what}", self.key);
+                return Err(self.document.error(&value.span(), &what));
+            }
+            DeValue::String(digits) => digits.parse().ok(),
+            other => number(other),
+        };
+        as_number
+            .filter(valid)
+            .and_then(|n| n.try_into().ok())
+            .ok_or_else(|| self.refusal(value))
+    }
+
+    fn programs(&self, value: &Node<'_>) -> Result<Vec<Program>, String> {
+        let mut programs = Vec::new();
+        for value in self.one_or_more(value)? {
+            let path = value.get_ref().as_str().unwrap_or_default().as_bytes();
+            let written = lookup::clean(path).ok();
+            let Some(written) = written.filter(|_| path.starts_with(b"/") && !path.contains(&0))
+            else {
+                return Err(self.refusal(value));
+            };
+            programs.extend(spellings(written, path.ends_with(b"/")));
+        }
+        Ok(programs)
+    }
+
+    fn words(&self, value: &Node<'_>) -> Result<Vec<Vec<u8>>, String> {
+        let list = self.list(value)?;
+        let words = list.iter().enumerate().map(|(i, value)| {
+            let word = value.get_ref().as_str().filter(|word| !word.contains('\0'));
+            match word {
+                Some(word) if i > 0 || !word.is_empty() => Ok(word.as_bytes().to_vec()),
+                _ => Err(self.refusal(value)),
+            }
+        });
+        words.collect()
+    }
+}
+
+fn is_number(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// The program as it is written and, where that is another one, with its directory as it
+/// really is: names that are found in PATH come that way.
+fn spellings(written: Vec<u8>, directory: bool) -> impl Iterator<Item = Program> {
+    let real = if directory {
+        lookup::real(&written)
+    } else {
+        lookup::real_parent(&written)
+    };
+    let real = real.filter(|real| *real != written);
+    [Some(written), real]
+        .into_iter()
+        .flatten()
+        .map(move |mut path| {
+            if !directory {
+                return Program::File(path);
+            }
+            if path != b"/" {
+                path.push(b'/');
+            }
+            Program::Below(path)
+        })
+}

@@ -1,0 +1,172 @@
+//! The configuration file: from TOML to checked values, and errors with the line.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read as _};
+use std::ops::Range;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::allow;
+use super::keys::{KEYS, Key};
+use super::value::{Kind, Value};
+use crate::rules::Rules;
+
+/// The size of a file in bytes. It is read into memory.
+const SIZE_MAX: u64 = 1024 * 1024;
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub values: Vec<(&'static Key, Value)>,
+    pub rules: Rules,
+}
+
+/// Reads a file. `None` when it is not there and need not be.
+///
+/// # Errors
+///
+/// Names the file, and the line where there is one.
+pub fn read(path: &Path, required: bool) -> Result<Option<Told>, String> {
+    let fail = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    // Not to wait for somebody who writes, if it is a pipe.
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    let file = match opened {
+        Err(error) if error.kind() == ErrorKind::NotFound && !required => return Ok(None),
+        opened => opened.map_err(|error| fail(&error))?,
+    };
+    let kind = file.metadata().map_err(|error| fail(&error))?.file_type();
+    // What is in a pipe is gone after the first time, and with it the rules.
+    if !kind.is_file() && !kind.is_char_device() {
+        return Err(fail(&"not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(SIZE_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| fail(&error))?;
+    if bytes.len() as u64 > SIZE_MAX {
+        return Err(fail(&format_args!("larger than {SIZE_MAX} bytes")));
+    }
+    parse(&path.display().to_string(), &bytes).map(Some)
+}
+
+/// Reads a file's content; `name` is the file's in errors.
+pub fn parse(name: &str, bytes: &[u8]) -> Result<Told, String> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let line = line(bytes, error.valid_up_to());
+            return Err(format!("{name}:{line}: not UTF-8"));
+        }
+    };
+    let document = Document { name, text };
+    let table = DeTable::parse(text).map_err(|error| {
+        let at = error.span().unwrap_or_default();
+        document.error(&at, &error.message().trim_end().replace('\n', ", "))
+    })?;
+    let mut told = Told::default();
+    for (name, value) in in_order(table.get_ref()) {
+        if name.get_ref() == allow::NAME {
+            told.rules = allow::rules(&document, value)?;
+            continue;
+        }
+        let Some(key) = Key::find(name.get_ref()) else {
+            let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+            let known = format!("{} and [[{}]]", known.join(", "), allow::NAME);
+            return Err(document.unknown(name, &known));
+        };
+        match scalar(key.kind, value.get_ref()) {
+            Some(value) => told.values.push((key, value)),
+            None => return Err(document.refusal(&value.span(), key.name, &wanted(key.kind))),
+        }
+    }
+    Ok(told)
+}
+
+/// A value of a setting, if it is accepted.
+pub fn scalar(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
+    match (kind, value) {
+        (Kind::Number(..), DeValue::Integer(_)) => kind.number(number(value)?),
+        (Kind::Seconds(..), DeValue::Integer(_)) => kind.seconds(number(value)? as f64),
+        (Kind::Seconds(..), DeValue::Float(seconds)) => {
+            kind.seconds(seconds.as_str().parse().ok()?)
+        }
+        (Kind::Mode | Kind::Words(_), DeValue::String(text)) => kind.parse(text).ok(),
+        _ => None,
+    }
+}
+
+/// What is accepted in a file.
+pub fn wanted(kind: Kind) -> String {
+    match kind {
+        Kind::Mode => format!("a string with {}, such as \"0660\"", kind.accepted()),
+        Kind::Words(words) => {
+            let quoted: Vec<_> = words
+                .iter()
+                .map(|(word, _)| format!("\"{word}\""))
+                .collect();
+            format!("one of {}", quoted.join(", "))
+        }
+        Kind::Number(..) | Kind::Seconds(..) => kind.accepted(),
+    }
+}
+
+/// A whole number that is not negative.
+pub fn number(value: &DeValue<'_>) -> Option<u64> {
+    let number = value.as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// The keys of a table as they stand in the file, so that the first error is told first.
+pub fn in_order<'t, 'i>(
+    table: &'t DeTable<'i>,
+) -> Vec<(
+    &'t Spanned<toml::de::DeString<'i>>,
+    &'t Spanned<DeValue<'i>>,
+)> {
+    let mut all: Vec<_> = table.iter().collect();
+    all.sort_by_key(|(name, _)| name.span().start);
+    all
+}
+
+/// A file's name and text, for errors.
+pub struct Document<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Document<'_> {
+    /// An error at a place in the text.
+    pub fn error(&self, at: &Range<usize>, what: &str) -> String {
+        let line = line(self.text.as_bytes(), at.start);
+        format!("{}:{line}: {what}", self.name)
+    }
+
+    /// A value is not what is wanted.
+    pub fn refusal(&self, at: &Range<usize>, key: &str, wanted: &str) -> String {
+        self.error(at, &format!("{key}: not {wanted}"))
+    }
+
+    /// There is no such key.
+    pub fn unknown(&self, name: &Spanned<toml::de::DeString<'_>>, known: &str) -> String {
+        let key = name.get_ref().escape_debug();
+        self.error(
+            &name.span(),
+            &format!("{key}: not a key; the keys are {known}"),
+        )
+    }
+}
+
+/// The line of a byte, counted from 1.
+fn line(text: &[u8], at: usize) -> usize {
+    let before = &text[..at.min(text.len())];
+    1 + before.iter().filter(|&&b| b == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! Files as tables: what is accepted, what is refused and in which line.
+
+use std::time::Duration;
+
+use super::*;
+use crate::rules::{Program, Rule};
+
+fn rules(text: &str) -> Result<Rules, String> {
+    Ok(parse("f", text.as_bytes())?.rules)
+}
+
+fn one_rule(text: &str) -> Rule {
+    let rules = rules(&format!("[[allow]]\n{text}")).unwrap();
+    assert_eq!(rules.len(), 1);
+    rules.get(0).unwrap().clone()
+}
+
+#[test]
+fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
+    for (text, error) in [
+        ("queue = 0", "f:1: queue: not a number from 1 to 65535"),
+        (
+            "\n\nqueue = 1.5",
+            "f:3: queue: not a number from 1 to 65535",
+        ),
+        ("queue = \"5\"", "f:1: queue: not a number from 1 to 65535"),
+        ("queue = -5", "f:1: queue: not a number from 1 to 65535"),
+        (
+            "timeout = nan",
+            "f:1: timeout: not a number of seconds from 0 to 315360000",
+        ),
+        (
+            "linger = 60.5",
+            "f:1: linger: not a number of seconds from 0 to 60",
+        ),
+        (
+            "output-max = 9007199254740993",
+            "f:1: output-max: not a number from 0 to 9007199254740992",
+        ),
+        (
+            "mode = 660",
+            "f:1: mode: not a string with an octal mode from 0 to 0777, such as \"0660\"",
+        ),
+        (
+            "log-level = \"loud\"",
+            "f:1: log-level: not one of \"error\", \"warn\", \"info\", \"debug\"",
+        ),
+        (
+            "# x\nspeed = 1",
+            "f:2: speed: not a key; the keys are max-connections, ",
+        ),
+        ("Queue = 5", "f:1: Queue: not a key; "),
+        ("[queue]\nx = 1", "f:1: queue: not a number"),
+        ("queue = 5\nqueue = 6", "f:2: duplicate key"),
+        ("queue = 5\nmode 6", "f:2: "),
+        ("queue = 0\nspeed = 1", "f:1: queue"),
+        ("speed = 1\nqueue = 0", "f:1: speed"),
+        (
+            "allow = 5",
+            "f:1: allow: not a list of tables, each under its own [[allow]]",
+        ),
+        ("allow = []", "f:1: allow: not a list of tables"),
+        ("allow = [5]", "f:1: allow: not a list of tables"),
+        ("[allow]\nuser = 5", "f:1: allow: not a list of tables"),
+        (
+            "[[allow]]\nuser = -1",
+            "f:2: user: not a name or a number from 0 to 4294967294, or a list of them",
+        ),
+        ("[[allow]]\nuser = 4294967295", "f:2: user: not a name or"),
+        (
+            "[[allow]]\nuser = \"4294967295\"",
+            "f:2: user: not a name or",
+        ),
+        ("[[allow]]\nuser = []", "f:2: user: not a name or"),
+        ("[[allow]]\nuser = [0,\n1.5]", "f:3: user: not a name or"),
+        (
+            "[[allow]]\nuser = \"no such user\"",
+            "f:2: user: there is no user \"no such user\"",
+        ),
+        ("[[allow]]\nuser = \"\"", "f:2: user: there is no user \"\""),
+        (
+            "[[allow]]\ngroup = [\"root\", \"no such\"]",
+            "f:2: group: there is no group \"no such\"",
+        ),
+        (
+            "[[allow]]\nprogram = \"id\"",
+            "f:2: program: not an absolute path without \"..\", with a slash at the end for a \
+             directory, or a list of them",
+        ),
+        (
+            "[[allow]]\nprogram = \"\"",
+            "f:2: program: not an absolute path",
+        ),
+        (
+            "[[allow]]\nprogram = 5",
+            "f:2: program: not an absolute path",
+        ),
+        (
+            "[[allow]]\nprogram = []",
+            "f:2: program: not an absolute path",
+        ),
+        (
+            "[[allow]]\nprogram = \"/a/../b\"",
+            "f:2: program: not an absolute path",
+        ),
+        (
+            "[[allow]]\nprogram = \"/a\\u0000\"",
+            "f:2: program: not an absolute path",
+        ),
+        (
+            "[[allow]]\n[[allow]]\nmax-jobs = 0",
+            "f:3: max-jobs: not a number from 1 to 1000000",
+        ),
+        (
+            "[[allow]]\ntimeout = -1",
+            "f:2: timeout: not a number of seconds from 0 to 315360000",
+        ),
+        (
+            "[[allow]]\nrun-prefix = \"nice\"",
+            "f:2: run-prefix: not a list of strings with a program in front",
+        ),
+        ("[[allow]]\nrun-prefix = []", "f:2: run-prefix: not a list"),
+        (
+            "[[allow]]\nrun-prefix = [\"\"]",
+            "f:2: run-prefix: not a list",
+        ),
+        (
+            "[[allow]]\nrun-prefix = [\"nice\", 5]",
+            "f:2: run-prefix: not a list",
+        ),
+        (
+            "[[allow]]\nrun-prefix = [\"a\", \"\\u0000\"]",
+            "f:2: run-prefix: not a list",
+        ),
+        (
+            "[[allow]]\nusers = 5",
+            "f:2: users: not a key; the keys are user, group, program, max-jobs, timeout, run-prefix",
+        ),
+        // After a rule everything belongs to the rule.
+        (
+            "[[allow]]\nuser = 5\nqueue = 6",
+            "f:3: queue: not a key; the keys are user",
+        ),
+    ] {
+        let refusal = parse("f", text.as_bytes()).map(|_| text).unwrap_err();
+        assert!(refusal.starts_with(error), "{text}: {refusal}");
+        assert!(!refusal.contains('\n'), "{refusal}");
+    }
+    let refusal = parse("f", b"queue = 5\n# \xff").unwrap_err();
+    assert_eq!(refusal, "f:2: not UTF-8");
+}
+
+#[test]
+fn rules_are_read() {
+    assert_eq!(one_rule(""), Rule::default());
+    let rule = one_rule(
+        "user = [\"root\", 33, \"44\"]\ngroup = \"root\"\nprogram = [\"/no/x\", \"/no//dir/\"]\n\
+         max-jobs = 3\ntimeout = 0\nrun-prefix = [\"nice\", \"-n\", \"\"]",
+    );
+    assert_eq!(
+        rule,
+        Rule {
+            users: vec![0, 33, 44],
+            groups: vec![0],
+            programs: vec![
+                Program::File(b"/no/x".into()),
+                Program::Below(b"/no/dir/".into())
+            ],
+            max_jobs: Some(3),
+            timeout: Some(None),
+            run_prefix: vec![b"nice".into(), b"-n".into(), b"".into()],
+        }
+    );
+    assert_eq!(
+        one_rule("timeout = 1.5").timeout,
+        Some(Some(Duration::from_millis(1500)))
+    );
+    let programs = one_rule("program = \"/\"").programs;
+    assert_eq!(programs, [Program::Below(b"/".into())]);
+}
+
+#[test]
+fn a_program_counts_under_the_real_name_of_its_directory_too() {
+    // A directory that leads elsewhere everywhere.
+    let real = std::fs::canonicalize("/proc/self/cwd").unwrap();
+    let real = real.as_os_str().as_encoded_bytes();
+    let file = Program::File([real, b"/x"].concat());
+    let below = Program::Below([real, b"/"].concat());
+    let rule = one_rule("program = [\"/proc/self/cwd/x\", \"/proc/self/cwd/\"]");
+    assert_eq!(
+        rule.programs,
+        [
+            Program::File(b"/proc/self/cwd/x".into()),
+            file,
+            Program::Below(b"/proc/self/cwd/".into()),
+            below
+        ]
+    );
+}

@@ -1,0 +1,218 @@
+//! The command line of `sockexec`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser};
+use clap::{ArgAction, Parser};
+
+use super::keys::Key;
+use super::value::{Kind, Value};
+use super::{Address, Given};
+
+const ABOUT: &str = "\
+Runs local programs for the clients of a UNIX socket.
+
+A client connects, sends the arguments of a program, and gets its output and its exit code
+back as they come. The protocol is described in sockexec-protocol(7), the server in
+sockexec(8), its configuration file in sockexec.toml(5); sockexec-client(1) is a client.";
+
+const EXAMPLES: &str = "\
+Examples:
+  sockexec /run/my/exec.sock              serve at a path, in the foreground
+  sockexec -t 0 -m 20 /run/my/exec.sock   no deadline, at most 20 programs at once
+  sockexec-client /run/my/exec.sock uname -a
+
+Without PATH the listening sockets come from systemd, or with --inetd from inetd or s6.
+An option wins over the configuration file.
+Exit codes: 0 ended as told, 100 wrong usage, 111 the system refused something.";
+
+/// What the options say. One that the file may set too has no default here, so that it can
+/// be told whether it was given; its default stands in its help.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sockexec",
+    about = "Runs local programs for the clients of a UNIX socket",
+    long_about = ABOUT,
+    after_help = EXAMPLES,
+    version,
+    disable_version_flag = true,
+    max_term_width = 96
+)]
+struct Flags {
+    /// Connections that may wait to be accepted [default: 100]
+    #[arg(short, long, value_name = "N", value_parser = parser("queue"))]
+    queue: Option<Value>,
+
+    /// Permissions of the socket, octal [default: 0660]
+    #[arg(short = 'M', long, value_name = "MODE", value_parser = parser("mode"))]
+    mode: Option<Value>,
+
+    /// Connections served at once; more wait in the queue [default: 100]
+    #[arg(short, long, value_name = "N", value_parser = parser("max-connections"))]
+    max_connections: Option<Value>,
+
+    /// Seconds that a connection may last, 0 for no deadline [default: 60]
+    #[arg(short, long, value_name = "SECONDS", value_parser = parser("timeout"))]
+    timeout: Option<Value>,
+
+    /// Seconds between SIGTERM and SIGKILL for a program that must end [default: 10]
+    #[arg(short, long, value_name = "SECONDS", value_parser = parser("kill-timeout"))]
+    kill_timeout: Option<Value>,
+
+    /// Seconds that programs get to end by themselves when the server is told to stop [default: 0]
+    #[arg(long, value_name = "SECONDS", value_parser = parser("stop-grace"))]
+    stop_grace: Option<Value>,
+
+    /// Seconds without any connection after which to leave, 0 for never [default: 0, with --inetd 30]
+    #[arg(long, value_name = "SECONDS", value_parser = parser("idle-exit"))]
+    idle_exit: Option<Value>,
+
+    /// Descriptor 0 is the socket, as inetd and s6 pass it
+    #[arg(long)]
+    inetd: bool,
+
+    /// Listen for the sockproc protocol too: a path, or a port of 127.0.0.1
+    #[arg(long, value_name = "PATH|PORT", value_parser = Address::parse)]
+    sockproc: Option<Address>,
+
+    /// Listen for the control protocol too
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+
+    /// The configuration file, which must be there [default: /etc/sockexec/sockexec.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// How to tell a client of a termination by a signal [default: number]
+    #[arg(long, value_name = "FORM", value_parser = parser("termsig"))]
+    termsig: Option<Value>,
+
+    /// Where log lines go [default: auto]
+    #[arg(long, value_name = "TARGET", value_parser = parser("log"))]
+    log: Option<Value>,
+
+    /// Which log lines are written [default: info]
+    #[arg(long, value_name = "LEVEL", value_parser = parser("log-level"))]
+    log_level: Option<Value>,
+
+    /// Log what happens on each connection, as --log-level debug does
+    #[arg(short, long, conflicts_with = "log_level")]
+    debug: bool,
+
+    /// Print the version
+    #[arg(short, long, action = ArgAction::Version)]
+    version: Option<bool>,
+
+    /// Where to listen, where no sockets are handed over
+    path: Option<PathBuf>,
+}
+
+/// Reads a setting of this name; help lists the words that it accepts.
+fn parser(name: &str) -> ValueParser {
+    let kind = Key::find(name).expect("a key").kind;
+    match kind {
+        Kind::Words(words) => {
+            let all = words
+                .iter()
+                .map(|(word, meaning)| PossibleValue::new(word).help(meaning));
+            PossibleValuesParser::new(all)
+                .try_map(move |word| kind.parse(&word))
+                .into()
+        }
+        _ => ValueParser::new(move |text: &str| kind.parse(text)),
+    }
+}
+
+/// Reads the command line.
+pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
+    let flags = Flags::try_parse_from(arguments)?;
+    let level = if flags.debug {
+        Some(Value::Word("debug"))
+    } else {
+        flags.log_level
+    };
+    let values = [
+        ("queue", flags.queue),
+        ("mode", flags.mode),
+        ("max-connections", flags.max_connections),
+        ("timeout", flags.timeout),
+        ("kill-timeout", flags.kill_timeout),
+        ("stop-grace", flags.stop_grace),
+        ("idle-exit", flags.idle_exit),
+        ("termsig", flags.termsig),
+        ("log", flags.log),
+        ("log-level", level),
+    ];
+    Ok(Given {
+        values: values
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect(),
+        file: flags.config,
+        path: flags.path,
+        sockproc: flags.sockproc,
+        control: flags.control,
+        inetd: flags.inetd,
+        ..Given::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::config::keys::KEYS;
+
+    #[test]
+    fn help_tells_the_default_of_each_option_that_has_one() {
+        let command = Flags::command();
+        let help = |name: &str| {
+            let mut options = command.get_arguments();
+            let option = options.find(|option| option.get_long() == Some(name))?;
+            option.get_help().map(ToString::to_string)
+        };
+        let told = |name: &str, default: &str| {
+            let default = format!("[default: {default}");
+            help(name).map(|help| help.contains(&default))
+        };
+        let mut seen = 0;
+        for key in &KEYS {
+            if let Some(told) = told(key.name, key.default) {
+                assert!(told, "{}", key.name);
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 10);
+        assert_eq!(told("config", crate::config::FILE), Some(true));
+    }
+
+    #[test]
+    fn refusals_name_the_option_and_its_range() {
+        for (line, option, range) in [
+            ("sockexec -m 0 x", "--max-connections", "1 to 1000000"),
+            ("sockexec -q -1 x", "-1", ""),
+            ("sockexec -q 70000 x", "--queue", "1 to 65535"),
+            ("sockexec -t minus x", "--timeout", "seconds from 0 to"),
+            ("sockexec -k nan x", "--kill-timeout", "seconds from 0 to"),
+            ("sockexec -M 888 x", "--mode", "0 to 0777"),
+            ("sockexec -M +7 x", "--mode", "0 to 0777"),
+            (
+                "sockexec --log-level x x",
+                "--log-level",
+                "error, warn, info, debug",
+            ),
+            ("sockexec -d --log-level warn x", "--debug", "--log-level"),
+            ("sockexec --sockproc 0.0.0.0:1 x", "--sockproc", "loopback"),
+            ("sockexec --sockproc 70000", "--sockproc", "1 to 65535"),
+        ] {
+            let error = read(line.split(' ').map(Into::into).collect()).unwrap_err();
+            let message = error.to_string();
+            assert!(
+                message.contains(option) && message.contains(range),
+                "{message}"
+            );
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The configuration: what the command line and the configuration file say, put together.
+//!
+//! An option wins, then the file, then the default. Everything is checked before anything
+//! is used, so that reading the file again while the server runs changes all or nothing.
+
+pub mod address;
+mod allow;
+mod file;
+mod flags;
+pub mod keys;
+mod sockproc;
+pub mod value;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use log::LevelFilter;
+
+pub use address::Address;
+pub use allow::RULE_KEYS;
+
+use crate::rules::Rules;
+use crate::session::policy::Limits;
+use keys::{KEYS, Key};
+use value::Value;
+
+/// Where the configuration file is, if no option names it.
+pub const FILE: &str = "/etc/sockexec/sockexec.toml";
+
+/// The daemon's second name, under which it has another command line.
+const SECOND_NAME: &str = "sockproc";
+
+/// Where log lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogTo {
+    /// To syslogd as a service, to standard error in the foreground.
+    Auto,
+    /// To syslogd.
+    Syslog,
+    /// To standard error.
+    Stderr,
+}
+
+/// What is in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What one connection may use.
+    pub limits: Limits,
+    /// Connections served at once.
+    pub max_connections: u32,
+    /// How many percent of them may be one user's, 1 to 100.
+    pub user_share: u8,
+    /// Connections that may wait to be accepted.
+    pub queue: u32,
+    /// Permissions of the sockets that the server makes.
+    pub mode: u32,
+    /// How long programs may go on by themselves when the server is told to stop.
+    pub stop_grace: Duration,
+    /// After how long without a connection to leave: zero for never, `None` where nobody
+    /// has said.
+    pub idle_exit: Option<Duration>,
+    /// Where log lines go.
+    pub log: LogTo,
+    /// Which log lines are written.
+    pub level: LevelFilter,
+    /// Who may run what.
+    pub rules: Rules,
+    /// Where to listen for the exec protocol.
+    pub path: Option<PathBuf>,
+    /// Where to listen for the sockproc protocol.
+    pub sockproc: Option<Address>,
+    /// Where to listen for the control protocol.
+    pub control: Option<PathBuf>,
+    /// Descriptor 0 is the socket.
+    pub inetd: bool,
+    /// To leave the foreground.
+    pub background: bool,
+    /// Where to write the server's number; absolute.
+    pub pidfile: Option<PathBuf>,
+    /// The configuration file, if it was there; absolute.
+    pub file: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            max_connections: 100,
+            user_share: 100,
+            queue: 100,
+            mode: 0o660,
+            stop_grace: Duration::ZERO,
+            idle_exit: None,
+            log: LogTo::Auto,
+            level: LevelFilter::Info,
+            rules: Rules::default(),
+            path: None,
+            sockproc: None,
+            control: None,
+            inetd: false,
+            background: false,
+            pidfile: None,
+            file: None,
+        }
+    }
+}
+
+impl Config {
+    /// The names of the settings that differ, `allow` for the rules. Only what the file may
+    /// set is compared; [`takes_effect_at_start`] tells which of them need a restart.
+    pub fn changed_since(&self, old: &Self) -> Vec<&'static str> {
+        let keys = KEYS.iter().filter(|key| {
+            key.get(self) != key.get(old)
+                // Never, and what is usual for the way it was started.
+                || (key.name == "idle-exit" && self.idle_exit != old.idle_exit)
+        });
+        let mut changed: Vec<_> = keys.map(|key| key.name).collect();
+        if self.rules != old.rules {
+            changed.push(allow::NAME);
+        }
+        changed
+    }
+}
+
+/// Whether a change of the setting of this name takes effect only when the server is started
+/// the next time: the sockets and the log are opened once.
+pub fn takes_effect_at_start(name: &str) -> bool {
+    Key::find(name).is_some_and(|key| key.at_start)
+}
+
+/// What a command line says, whichever it is.
+#[derive(Clone, Debug, Default)]
+struct Given {
+    values: Vec<(&'static str, Value)>,
+    file: Option<PathBuf>,
+    path: Option<PathBuf>,
+    sockproc: Option<Address>,
+    control: Option<PathBuf>,
+    inetd: bool,
+    background: bool,
+    pidfile: Option<PathBuf>,
+}
+
+/// Where the configuration comes from, to be read once and again.
+#[derive(Clone, Debug)]
+pub struct Source {
+    given: Given,
+    file: PathBuf,
+    /// The file must be there: it was named, or it has been there before.
+    required: bool,
+}
+
+impl Source {
+    /// Reads the command line of this process.
+    ///
+    /// # Errors
+    ///
+    /// When it is wrong, or asks for help or the version.
+    pub fn from_command_line() -> Result<Self, clap::Error> {
+        Self::from_arguments(std::env::args_os())
+    }
+
+    /// Reads this command line. By the name in front, `sockproc` or another, is decided
+    /// which options it may have.
+    ///
+    /// # Errors
+    ///
+    /// When it is wrong, or asks for help or the version.
+    pub fn from_arguments(
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Result<Self, clap::Error> {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let name = arguments.first().map(Path::new).and_then(Path::file_name);
+        let given = if name.is_some_and(|name| name == SECOND_NAME) {
+            sockproc::read(arguments)?
+        } else {
+            flags::read(arguments)?
+        };
+        Ok(Self {
+            file: absolute(given.file.as_deref().unwrap_or(Path::new(FILE))),
+            required: given.file.is_some(),
+            given,
+        })
+    }
+
+    /// Reads the file and puts everything together. A file that was there once must be
+    /// there the next time: it may hold the rules, and without them everybody may run
+    /// everything.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not there and must be, cannot be read, or says something that is
+    /// not accepted. The text names the file, and the line where there is one.
+    pub fn load(&mut self) -> Result<Config, String> {
+        let mut config = Config::default();
+        let told = file::read(&self.file, self.required)?;
+        if let Some(told) = told {
+            for (key, value) in told.values {
+                key.set(&mut config, value);
+            }
+            config.rules = told.rules;
+            config.file = Some(self.file.clone());
+            self.required = true;
+        }
+        let given = self.given.clone();
+        for (name, value) in given.values {
+            let key = Key::find(name).expect("an option that the file may set too");
+            key.set(&mut config, value);
+        }
+        config.path = given.path;
+        config.sockproc = given.sockproc;
+        config.control = given.control;
+        config.inetd = given.inetd;
+        config.background = given.background;
+        config.pidfile = given.pidfile;
+        Ok(config)
+    }
+}
+
+/// The same path for a process that has changed its directory. Where the directory is not
+/// known the path stays as it is.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

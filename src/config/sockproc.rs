@@ -1,0 +1,63 @@
+//! The command line of `sockproc`, the daemon's second name: that of the program which it
+//! takes the place of.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser};
+
+use super::{Address, Given, absolute};
+
+const ABOUT: &str = "\
+Runs shell commands for the clients of a UNIX socket, or of a TCP port of this machine.
+
+This is sockexec under its second name, with the command line of sockproc. It goes into the
+background. All else is as sockexec(8) has it; other settings are in the configuration file,
+see sockexec.toml(5).";
+
+/// What the options say.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sockproc",
+    about = "Runs shell commands for the clients of a socket",
+    long_about = ABOUT,
+    version,
+    disable_version_flag = true,
+    max_term_width = 96
+)]
+struct Flags {
+    /// A path, or a port of 127.0.0.1
+    #[arg(value_name = "PATH|PORT", value_parser = Address::parse)]
+    address: Address,
+
+    /// A file for the number of the server's process
+    pidfile: Option<PathBuf>,
+
+    /// Stay in the foreground
+    #[arg(long)]
+    foreground: bool,
+
+    /// The configuration file, which must be there [default: /etc/sockexec/sockexec.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print the version
+    #[arg(short, long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// Reads the command line.
+pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
+    let flags = Flags::try_parse_from(arguments)?;
+    let sockproc = match flags.address {
+        Address::Path(path) => Address::Path(absolute(&path)),
+        tcp @ Address::Tcp(_) => tcp,
+    };
+    Ok(Given {
+        file: flags.config,
+        sockproc: Some(sockproc),
+        background: !flags.foreground,
+        pidfile: flags.pidfile.as_deref().map(absolute),
+        ..Given::default()
+    })
+}

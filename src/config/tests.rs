@@ -1,0 +1,130 @@
+//! Who wins: options, the file, defaults; and what a second reading changes.
+
+use super::*;
+
+/// The configuration of a command line and a file with this text.
+fn config(line: &str, text: &str) -> Config {
+    let file = std::env::temp_dir().join(format!(
+        "sockexec-config-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    std::fs::write(&file, text).unwrap();
+    let named = format!("--config={}", file.display());
+    let words = line.split(' ').chain([&named[..]]);
+    let config = Source::from_arguments(words).unwrap().load();
+    std::fs::remove_file(&file).unwrap();
+    config.unwrap()
+}
+
+#[test]
+fn the_command_line_of_the_original() {
+    let config = config(
+        "sockexec -d -q 5 -m 7 -t 0 -k 3 -M 600 /tmp/exec.sock",
+        "queue = 9",
+    );
+    assert_eq!(
+        (config.queue, config.max_connections, config.mode),
+        (5, 7, 0o600)
+    );
+    assert_eq!(config.limits.timeout, None);
+    assert_eq!(config.limits.kill_timeout, Duration::from_secs(3));
+    assert_eq!(config.level, LevelFilter::Debug);
+    assert_eq!(config.path, Some("/tmp/exec.sock".into()));
+}
+
+#[test]
+fn nothing_said_leaves_the_defaults() {
+    let config = config("sockexec", "# nothing\n");
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.changed_since(&Config::default()), [""; 0]);
+    assert!(config.rules.is_empty() && config.file.is_some());
+}
+
+#[test]
+fn options_win_over_the_file_and_the_file_over_the_default() {
+    let text =
+        "timeout = 5\nkill-timeout = 0.5\nlog-level = \"warn\"\nmode = \"0600\"\nidle-exit = 7";
+    let config = config("sockexec -t 60 --log-level error x", text);
+    assert_eq!(config.limits.timeout, Some(Duration::from_secs(60)));
+    assert_eq!(config.limits.kill_timeout, Duration::from_millis(500));
+    assert_eq!(config.limits.linger, Duration::from_secs(1));
+    assert_eq!(config.level, LevelFilter::Error);
+    assert_eq!(config.mode, 0o600);
+    assert_eq!(config.idle_exit, Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn the_second_name_has_the_command_line_of_sockproc() {
+    let here = std::env::current_dir().unwrap();
+    for (line, address, background, pidfile) in [
+        ("sockproc 13000", None, true, None),
+        ("/usr/sbin/sockproc s p", Some("s"), true, Some("p")),
+        ("sockproc s p --foreground", Some("s"), false, Some("p")),
+        ("./sockproc --foreground 13000 p", None, false, Some("p")),
+    ] {
+        let config = config(line, "");
+        let address = match address {
+            Some(path) => Address::Path(here.join(path)),
+            None => Address::Tcp("127.0.0.1:13000".parse().unwrap()),
+        };
+        assert_eq!(config.sockproc, Some(address), "{line}");
+        assert_eq!(config.background, background, "{line}");
+        assert_eq!(config.pidfile, pidfile.map(|p| here.join(p)), "{line}");
+        assert_eq!((config.path, config.inetd), (None, false));
+    }
+    for line in [
+        "sockproc",
+        "sockproc -q 5 x",
+        "sockproc 0",
+        "sockproc a b c",
+    ] {
+        assert!(Source::from_arguments(line.split(' ')).is_err(), "{line}");
+    }
+    assert!(Source::from_arguments(["mysockproc", "-q", "5"]).is_ok());
+}
+
+#[test]
+fn what_changed_is_told_by_name() {
+    let old = config("sockexec -q 5", "timeout = 5");
+    for (text, changed) in [
+        ("timeout = 5", &[][..]),
+        ("timeout = 5\nqueue = 50", &[]),
+        ("timeout = 5.0\nlog = \"auto\"", &[]),
+        ("", &["timeout"]),
+        ("timeout = 0\nuser-share = 50", &["user-share", "timeout"]),
+        ("timeout = 5\nidle-exit = 0", &["idle-exit"]),
+        (
+            "timeout = 5\nmode = \"0600\"\n[[allow]]",
+            &["mode", "allow"],
+        ),
+    ] {
+        let new = config("sockexec -q 5", text);
+        assert_eq!(new.changed_since(&old), changed, "{text}");
+    }
+    let at_start: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+    let at_start: Vec<_> = at_start
+        .into_iter()
+        .filter(|name| takes_effect_at_start(name))
+        .collect();
+    assert_eq!(at_start, ["queue", "mode", "log"]);
+    assert!(!takes_effect_at_start("allow"));
+}
+
+#[test]
+fn a_file_that_was_there_must_stay_there() {
+    let directory = std::env::temp_dir().join(format!("sockexec-gone-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let mut source = Source::from_arguments(["sockexec"]).unwrap();
+    source.file = directory.join("file");
+    assert_eq!(source.load().unwrap().file, None);
+    std::fs::write(&source.file, "queue = 3").unwrap();
+    let config = source.load().unwrap();
+    assert_eq!(
+        (config.queue, &config.file),
+        (3, &Some(source.file.clone()))
+    );
+    std::fs::remove_dir_all(&directory).unwrap();
+    let error = source.load().unwrap_err();
+    assert!(error.contains("No such file"), "{error}");
+}
