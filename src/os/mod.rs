@@ -13,3 +13,4 @@ pub mod notify;
 pub mod peer;
 pub mod poller;
 pub mod signals;
+pub mod spool;

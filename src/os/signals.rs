@@ -22,13 +22,18 @@ pub const HANDLED: [Signal; 4] = [
     Signal::SIGUSR1,
 ];
 
+/// The signals that the server ignores: to write where nobody reads any more, or more than
+/// a file may hold, is an error of that write and of nothing else.
+const IGNORED: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
+
 /// What a program must not find as the server has it: handled here, or ignored.
-pub const RESET: [Signal; 5] = [
+pub const RESET: [Signal; 6] = [
     Signal::SIGTERM,
     Signal::SIGINT,
     Signal::SIGHUP,
     Signal::SIGUSR1,
     Signal::SIGPIPE,
+    Signal::SIGXFSZ,
 ];
 
 /// Larger than `struct sigaction` of the kernel on any architecture; all zero is the
@@ -52,8 +57,8 @@ pub struct Signals {
 impl Signals {
     /// Starts to catch [`HANDLED`], and returns what to watch for reading.
     ///
-    /// Whatever the server was started with, nothing is blocked afterwards, SIGPIPE is
-    /// ignored and all else has its default disposition: a SIGCHLD that is ignored would
+    /// Whatever the server was started with, nothing is blocked afterwards, SIGPIPE and
+    /// SIGXFSZ are ignored and all else has its default disposition: a SIGCHLD that is ignored would
     /// take the exit statuses away, and programs inherit what is ignored.
     ///
     /// # Errors
@@ -97,8 +102,10 @@ fn normalize() -> io::Result<()> {
         }
     }
     let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: no handler is installed or replaced.
-    unsafe { sigaction(Signal::SIGPIPE, &ignore) }?;
+    for signal in IGNORED {
+        // SAFETY: no handler is installed or replaced.
+        unsafe { sigaction(signal, &ignore) }?;
+    }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     Ok(())
 }
