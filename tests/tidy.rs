@@ -109,6 +109,7 @@ fn unsafe_stands_only_where_it_must_and_is_argued() {
         "listen.rs",
         "peer.rs",
         "poller.rs",
+        "queued.rs",
         "signals.rs",
     ];
     for path in sources("src") {

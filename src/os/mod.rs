@@ -12,5 +12,7 @@ pub mod memory;
 pub mod notify;
 pub mod peer;
 pub mod poller;
+pub mod queued;
 pub mod signals;
 pub mod spool;
+pub mod usage;

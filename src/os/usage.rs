@@ -1,0 +1,80 @@
+//! What this process uses of the system, as /proc tells it.
+
+use std::fs;
+
+/// Resident memory in bytes. `None` where /proc does not tell.
+pub fn resident() -> Option<u64> {
+    resident_of(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn resident_of(status: &str) -> Option<u64> {
+    let field = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = field.trim().strip_suffix(" kB")?.parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// How many descriptors are open. `None` where /proc does not tell.
+pub fn descriptors() -> Option<u64> {
+    // Since Linux 6.2 the directory's size is their number.
+    match fs::metadata("/proc/self/fd").ok()?.len() {
+        0 => counted(),
+        n => Some(n),
+    }
+}
+
+fn counted() -> Option<u64> {
+    let all = fs::read_dir("/proc/self/fd").ok()?.count() as u64;
+    // One of them was the one that is read.
+    all.checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::process::Command;
+
+    #[test]
+    fn memory_grows_with_what_is_used() {
+        let before = resident().unwrap();
+        let piece = vec![1_u8; 64 << 20];
+        let after = resident().unwrap();
+        // Other tests give some back meanwhile.
+        assert!(after > before + (32 << 20), "{before} {after}");
+        drop(piece);
+        assert_eq!(resident_of("VmHWM:\t 9 kB\nVmRSS:\t  12 kB\n"), Some(12288));
+        for odd in ["", "VmRSS:\n", "VmRSS: 12 MB\n", "VmRSS: x kB\n"] {
+            assert_eq!(resident_of(odd), None, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn each_descriptor_counts() {
+        // In a process of its own, where no other test opens any.
+        const ALONE: &str = "SOCKEXEC_TEST_ALONE";
+        if std::env::var_os(ALONE).is_none() {
+            let name = "os::usage::tests::each_descriptor_counts";
+            let output = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", name])
+                .env(ALONE, "1")
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                output.status.success() && text.contains("1 passed"),
+                "{text}"
+            );
+            return;
+        }
+        for count in [descriptors, counted] {
+            let before = count().unwrap();
+            let files: Vec<File> = (0..10).map(|_| File::open("/dev/null").unwrap()).collect();
+            assert_eq!(count(), Some(before + 10));
+            drop(files);
+            assert_eq!(count(), Some(before));
+        }
+        assert_eq!(descriptors(), counted());
+    }
+}
