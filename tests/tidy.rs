@@ -101,6 +101,7 @@ fn program_is_a_leaf() {
 #[test]
 fn unsafe_stands_only_where_it_must_and_is_argued() {
     let with_unsafe = [
+        "background.rs",
         "child.rs",
         "descriptors.rs",
         "job.rs",

@@ -115,7 +115,8 @@ fn inherit(socket: OwnedFd, name: Option<String>) -> io::Result<Inherited> {
     })
 }
 
-/// A socket in the file system that this process has bound.
+/// Something in the file system that this process has put there: a socket, or the file
+/// with its number.
 #[derive(Debug)]
 pub struct Bound {
     path: PathBuf,
@@ -123,12 +124,18 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// What has this path, which is absolute, and this identity.
+    pub(in crate::os) fn new(path: PathBuf, metadata: &fs::Metadata) -> Self {
+        let identity = (metadata.dev(), metadata.ino());
+        Self { path, identity }
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes the socket, unless something else has taken its place.
+    /// Removes it, unless something else has taken its place.
     pub fn remove(&self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|m| (m.dev(), m.ino()) == self.identity) {
             let _ = fs::remove_file(&self.path);
@@ -167,10 +174,7 @@ pub fn listen_at(path: &Path, mode: u32, queue: usize) -> io::Result<(OwnedFd, B
         result => result?,
     }
     let metadata = fs::symlink_metadata(path)?;
-    let bound = Bound {
-        path: std::path::absolute(path)?,
-        identity: (metadata.dev(), metadata.ino()),
-    };
+    let bound = Bound::new(std::path::absolute(path)?, &metadata);
     let backlog = i32::try_from(queue).unwrap_or(i32::MAX);
     listen(&fd, Backlog::new(backlog)?).inspect_err(|_| bound.remove())?;
     Ok((fd, bound))

@@ -1,6 +1,7 @@
 //! What the server asks of the system. Knows no protocol and no session.
 
 pub mod accounts;
+pub mod background;
 pub mod child;
 pub mod descriptors;
 pub mod environment;
@@ -15,4 +16,5 @@ pub mod poller;
 pub mod queued;
 pub mod signals;
 pub mod spool;
+pub mod tcp;
 pub mod usage;
