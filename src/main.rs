@@ -1,7 +1,9 @@
 //! The daemon: from the command line to a server that runs.
 
+mod listening;
+
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use clap::error::ErrorKind;
 use log::LevelFilter;
 use sockexec::config::{Config, LogTo, Source};
 use sockexec::log::Target;
+use sockexec::os::background::{self, Pidfile};
 use sockexec::os::descriptors;
 use sockexec::os::environment::Environment;
 use sockexec::os::launch::{FIRST_FREE, Launcher};
@@ -17,8 +20,9 @@ use sockexec::os::memory;
 use sockexec::os::notify::Notifier;
 use sockexec::os::poller::LISTENERS_MAX;
 use sockexec::os::signals::Signals;
-use sockexec::server::{Listener, Server, Settings};
-use sockexec::session::policy::Budget;
+use sockexec::server::{Frame, Server};
+
+use crate::listening::Plan;
 
 /// The command line is wrong.
 const USAGE: u8 = 100;
@@ -28,9 +32,6 @@ const SYSTEM: u8 = 111;
 
 /// How long a server that inetd started waits for the next client.
 const INETD_IDLE: Duration = Duration::from_secs(30);
-
-/// Names of sockets that are not for the exec protocol. Any other name is.
-const RESERVED: [&str; 2] = ["sockproc", "control"];
 
 /// Why the server does not run.
 enum Fatal {
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
     let result = source
         .load()
         .map_err(Fatal::Usage)
-        .and_then(|config| run(&config));
+        .and_then(|config| run(config, source));
     let (code, message) = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Fatal::Usage(message)) => (USAGE, message),
@@ -75,83 +76,63 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn run(config: &Config) -> Result<(), Fatal> {
+fn run(config: Config, source: Source) -> Result<(), Fatal> {
     memory::give_back_large_pieces();
-    let inherited = inherit(config)?;
-    if config.path.is_none() && inherited.is_empty() {
-        return Err(Fatal::Usage(
-            "no PATH to listen at, and no socket was handed over (see --help)".into(),
-        ));
-    }
+    let inherited = inherit(&config)?;
+    let plan = Plan::new(&config, &inherited)?;
+    let starter = match config.background {
+        true => Some(background::daemonize().map_err(Fatal::system("the background"))?),
+        false => None,
+    };
     // Before anything else is opened: these numbers are taken from whoever has them.
     let limit = descriptors::raise_limit().map_err(Fatal::system("the limit of descriptors"))?;
     let launcher = Launcher::new(Environment::inherited(), limit)
         .map_err(Fatal::system("starting programs"))?;
-    let wanted = config.max_connections as usize;
-    let available = usize::try_from(limit.raised).unwrap_or(usize::MAX);
+    let frame = Frame {
+        descriptors: usize::try_from(limit.raised).unwrap_or(usize::MAX),
+        spools: plan.spools,
+        control: plan.control_served,
+        idle_exit: (config.inetd && plan.listens).then_some(INETD_IDLE),
+    };
+    let demand = frame.demand(config.max_connections as usize, config.user_share);
     descriptors::reserve(
         launcher.null().as_fd(),
-        limit.raised.min(Budget::needed(wanted) as u64),
+        limit.raised.min(demand.descriptors() as u64),
     );
-    start_log(config, &inherited);
+    start_log(&config, &inherited);
     let signals = Signals::new().map_err(Fatal::system("signals"))?;
-    let budget = Budget::new(wanted, available);
-    if available < Budget::needed(wanted) {
-        log::warn!(
-            "-m {wanted} needs {} descriptors and the hard limit is {available}: serving {} \
-             connections with {} programs at once",
-            Budget::needed(wanted),
-            budget.connections_max,
-            budget.programs_max
-        );
-    }
-    let path = config.path.as_ref().filter(|_| inherited.is_empty());
-    if let Some(unused) = config.path.as_ref().filter(|_| path.is_none()) {
-        log::warn!(
-            "{} is not used: sockets were handed over, which come first",
-            unused.display()
-        );
-    }
-    let listens = path.is_some() || inherited.iter().any(|i| i.listens);
-    let settings = Settings {
-        limits: config.limits.clone(),
-        budget,
-        stop_grace: config.stop_grace,
-        idle_exit: match config.idle_exit {
-            Some(idle) => Some(idle).filter(|idle| !idle.is_zero()),
-            None => (config.inetd && listens).then_some(INETD_IDLE),
-        },
-    };
     let notifier = if config.inetd {
         Notifier::none()
     } else {
         Notifier::from_env()
     };
-    let mut server = Server::new(settings, launcher, signals, notifier)
-        .map_err(Fatal::system("waiting for events"))?;
-    for given in inherited {
-        if given.listens {
-            log::info!("serving {}, handed over", listen::describe(&given.socket));
-            server.listen(Listener {
-                socket: given.socket,
-                bound: None,
-            });
-        } else {
-            server
-                .serve(given.socket)
-                .map_err(Fatal::system("the client handed over"))?;
+    plan.warn();
+    let (listeners, clients) = plan.open(&config, inherited)?;
+    let pidfile = match &config.pidfile {
+        Some(path) => {
+            let written = Pidfile::write(path);
+            Some(written.map_err(Fatal::system(&path.display().to_string()))?)
         }
+        None => None,
+    };
+    let mut server = Server::new((config, source), frame, launcher, signals, notifier)
+        .map_err(Fatal::system("waiting for events"))?;
+    for listener in listeners {
+        server.listen(listener);
     }
-    if let Some(path) = path {
-        let (socket, bound) = listen::listen_at(path, config.mode, config.queue as usize)
-            .map_err(Fatal::system(&path.display().to_string()))?;
-        log::info!("serving {}", bound.path().display());
-        server.listen(Listener {
-            socket,
-            bound: Some(bound),
-        });
+    for (client, protocol) in clients {
+        server
+            .serve(client, protocol)
+            .map_err(Fatal::system("the client handed over"))?;
     }
-    server.run().map_err(Fatal::system("waiting for events"))
+    if let Some(starter) = starter {
+        starter.let_go().map_err(Fatal::system("the background"))?;
+    }
+    let result = server.run().map_err(Fatal::system("waiting for events"));
+    if let Some(pidfile) = pidfile {
+        pidfile.remove();
+    }
+    result
 }
 
 /// The sockets that came with the process.
@@ -169,14 +150,6 @@ fn inherit(config: &Config) -> Result<Vec<Inherited>, Fatal> {
 }
 
 fn check(inherited: Vec<Inherited>) -> Result<Vec<Inherited>, Fatal> {
-    for name in inherited.iter().filter_map(|i| i.name.as_deref()) {
-        // Whoever may connect to one of these must not get a server that runs programs.
-        if RESERVED.contains(&name) {
-            return Err(Fatal::Usage(format!(
-                "a socket named {name} was handed over, and this version does not speak that protocol"
-            )));
-        }
-    }
     if inherited.len() > LISTENERS_MAX {
         return Err(Fatal::Usage(format!(
             "{} sockets handed over, at most {LISTENERS_MAX} can be served",
@@ -187,8 +160,10 @@ fn check(inherited: Vec<Inherited>) -> Result<Vec<Inherited>, Fatal> {
 }
 
 fn start_log(config: &Config, inherited: &[Inherited]) {
-    let service =
-        config.inetd || !inherited.is_empty() || std::env::var_os("NOTIFY_SOCKET").is_some();
+    let service = config.inetd
+        || config.background
+        || !inherited.is_empty()
+        || std::env::var_os("NOTIFY_SOCKET").is_some();
     let target = match config.log {
         LogTo::Syslog => Target::Syslog,
         LogTo::Stderr => Target::Stderr,

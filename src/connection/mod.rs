@@ -203,7 +203,11 @@ impl Connection {
     /// Sends a signal to the group of the program. `None`: there is no program.
     pub fn kill(&self, signal: i32) -> Option<Result<i32, Errno>> {
         let process = &self.running.as_ref()?.process;
-        Some(process.signal_group(signal).map(|()| process.pid().as_raw()))
+        Some(
+            process
+                .signal_group(signal)
+                .map(|()| process.pid().as_raw()),
+        )
     }
 
     /// Takes charge of the program that was asked for, or of the news that there is none.
@@ -355,9 +359,8 @@ impl Connection {
         let spool = &mut self.spools[stream as usize];
         let result = match spool {
             Some(spool) => spool.append(self.session.unspooled(stream)),
-            None => Spool::new().and_then(|new| {
-                spool.insert(new).append(self.session.unspooled(stream))
-            }),
+            None => Spool::new()
+                .and_then(|new| spool.insert(new).append(self.session.unspooled(stream))),
         };
         let input = match result {
             Ok(()) => Input::Spooled(stream),

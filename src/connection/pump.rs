@@ -45,7 +45,7 @@ impl Connection {
         }
     }
 
-    fn read_output(&mut self, stream: Stream, context: &Context<'_>) -> usize {
+    pub(super) fn read_output(&mut self, stream: Stream, context: &Context<'_>) -> usize {
         let which = stream as usize;
         if !self.maybe.output_read[which] || !self.session.interest().output_read[which] {
             return 0;
@@ -103,7 +103,10 @@ impl Connection {
                 let size = usize::try_from(length).unwrap_or(TURN_MAX).min(TURN_MAX);
                 let sent = retry(|| spool.send_to(client.as_fd(), offset, size));
                 // A file that has become shorter is not ours any more.
-                (sent.and_then(|n| if n == 0 { Err(Errno::EIO) } else { Ok(n) }), size)
+                (
+                    sent.and_then(|n| if n == 0 { Err(Errno::EIO) } else { Ok(n) }),
+                    size,
+                )
             }
         };
         match sent {

@@ -279,7 +279,7 @@ pub fn set_nodelay(socket: &OwnedFd) {
 }
 
 /// A readable name for a listening socket.
-pub fn describe(socket: &OwnedFd) -> String {
+pub fn describe(socket: BorrowedFd<'_>) -> String {
     match getsockname::<SockaddrStorage>(socket.as_raw_fd()) {
         Ok(address) => address.as_unix_addr().and_then(UnixAddr::path).map_or_else(
             || address.to_string(),

@@ -59,6 +59,11 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// Whether it matches the same requests as `other`, whatever it then allows.
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        self.users == other.users && self.groups == other.groups && self.programs == other.programs
+    }
+
     fn is_for(&self, who: Who<'_>) -> bool {
         if self.users.is_empty() && self.groups.is_empty() {
             return true;

@@ -43,7 +43,10 @@ impl Server {
         if self.accept_again.is_some() {
             return Ok(());
         }
-        let (programs, control) = (self.has_room(Protocol::Exec), self.has_room(Protocol::Control));
+        let (programs, control) = (
+            self.has_room(Protocol::Exec),
+            self.has_room(Protocol::Control),
+        );
         for listener in self.listeners.values_mut() {
             if match listener.protocol {
                 Protocol::Control => control,
@@ -62,7 +65,8 @@ impl Server {
             (_, Phase::Finishing { .. }) => false,
             (_, Phase::Serving) => {
                 self.active < self.settings.budget.connections_max
-                    && (self.parked.is_empty() || self.parked.len() < self.settings.budget.parked_max)
+                    && (self.parked.is_empty()
+                        || self.parked.len() < self.settings.budget.parked_max)
             }
         }
     }

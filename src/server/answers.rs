@@ -1,5 +1,6 @@
 //! The state of all, for control connections that ask for it.
 
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use super::{Entry, Phase, Server};
@@ -56,7 +57,7 @@ impl Server {
                 .iter()
                 .map(|(name, count)| ((*name).to_owned(), *count))
                 .collect(),
-            memory: usage::memory(),
+            memory: usage::resident(),
             descriptors: Descriptors {
                 open: usage::descriptors(),
                 limit: self.frame.descriptors as u64,
@@ -79,8 +80,8 @@ impl Server {
             .values()
             .map(|listening| Listener {
                 protocol: listening.protocol.name().into(),
-                address: listen::describe(&listening.socket),
-                queued: queued(&listening.socket).map(u64::from),
+                address: listen::describe(listening.socket.as_fd()),
+                queued: queued(listening.socket.as_fd()).map(u64::from),
             })
             .collect()
     }

@@ -35,8 +35,11 @@ impl Server {
                 (Request::default(), Response::failure(refusal))
             };
             let close = request.close || !allowed;
-            let answer = (request.respond || !allowed)
-                .then(|| control::encode(&request.answered(response).to_json()));
+            let answer = (request.respond || !allowed).then(|| {
+                let mut answer = Vec::new();
+                control::encode(&mut answer, &request.answered(response).to_json());
+                answer
+            });
             self.with(id, |connection, context| {
                 connection.inform(Input::Answered { answer, close }, context);
             });

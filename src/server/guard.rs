@@ -118,7 +118,9 @@ impl Server {
                     entry.permit = Some(permit);
                 }
                 Err(error) => {
-                    self.work(entry, |connection, context| connection.refuse(error, context));
+                    self.work(entry, |connection, context| {
+                        connection.refuse(error, context)
+                    });
                     return false;
                 }
             }
@@ -169,8 +171,8 @@ impl Server {
             .lookup
             .resolve(request.program())
             .map_err(|error| match error {
-                LookupError::NotFound(errno) => SpawnError::Exec(errno),
-                LookupError::Unclear => SpawnError::Refused(Refusal::Unclear),
+                LookupError::System(errno) => SpawnError::Exec(errno),
+                LookupError::Upwards => SpawnError::Refused(Refusal::Unclear),
             })?;
         let groups = match self.guard.rules.needs_groups() {
             true => connection.peer_groups(),

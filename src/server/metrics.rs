@@ -48,51 +48,143 @@ impl Server {
     pub(super) fn metrics(&mut self) -> String {
         let status = self.status_answer();
         let mut text = Text::default();
-        text.head("build_info", "gauge", "The version of the server, always 1.");
+        text.head(
+            "build_info",
+            "gauge",
+            "The version of the server, always 1.",
+        );
         let version = format!("{{version=\"{}\"}}", status.version);
         text.value("build_info", &version, 1.0);
-        text.gauge("uptime_seconds", "Time since the server started.", status.uptime);
+        text.gauge(
+            "uptime_seconds",
+            "Time since the server started.",
+            status.uptime,
+        );
         for (name, help, value) in [
-            ("connections_active", "Connections that have a slot.", status.active),
-            ("connections_max", "Slots that there are.", status.limits.max_connections),
-            ("connections_parked", "Connections whose user has its share of the slots.", status.parked),
-            ("connections_lingering", "Connections that have their reply and have not closed.", status.lingering),
-            ("connections_control", "Control connections.", status.control),
-            ("requests_waiting", "Requests that wait for their program's turn.", status.waiting),
+            (
+                "connections_active",
+                "Connections that have a slot.",
+                status.active,
+            ),
+            (
+                "connections_max",
+                "Slots that there are.",
+                status.limits.max_connections,
+            ),
+            (
+                "connections_parked",
+                "Connections whose user has its share of the slots.",
+                status.parked,
+            ),
+            (
+                "connections_lingering",
+                "Connections that have their reply and have not closed.",
+                status.lingering,
+            ),
+            (
+                "connections_control",
+                "Control connections.",
+                status.control,
+            ),
+            (
+                "requests_waiting",
+                "Requests that wait for their program's turn.",
+                status.waiting,
+            ),
             ("programs_running", "Programs that run.", status.programs),
-            ("programs_max", "Programs that may run at once.", status.limits.programs),
+            (
+                "programs_max",
+                "Programs that may run at once.",
+                status.limits.programs,
+            ),
         ] {
             text.gauge(name, help, value as f64);
         }
         for (name, help, value) in [
-            ("connections_queued", "Connections in the listen queues.", status.queued),
-            ("memory_bytes", "Resident memory of the server.", status.memory),
-            ("descriptors_open", "Descriptors of the server.", status.descriptors.open),
+            (
+                "connections_queued",
+                "Connections in the listen queues.",
+                status.queued,
+            ),
+            (
+                "memory_bytes",
+                "Resident memory of the server.",
+                status.memory,
+            ),
+            (
+                "descriptors_open",
+                "Descriptors of the server.",
+                status.descriptors.open,
+            ),
         ] {
             if let Some(value) = value {
                 text.gauge(name, help, value as f64);
             }
         }
-        text.gauge("descriptors_max", "Descriptors that the server may have.", status.descriptors.limit as f64);
+        text.gauge(
+            "descriptors_max",
+            "Descriptors that the server may have.",
+            status.descriptors.limit as f64,
+        );
         for (name, help, value) in [
-            ("connections_accepted_total", "Connections accepted.", status.totals.accepted),
-            ("input_bytes_total", "Standard input that programs have taken.", status.totals.bytes_in),
-            ("output_bytes_total", "Output that programs have written.", status.totals.bytes_out),
-            ("commands_total", "Commands on control connections.", status.totals.commands),
-            ("log_lines_lost_total", "Log lines that nobody took.", status.totals.log_lines_lost),
+            (
+                "connections_accepted_total",
+                "Connections accepted.",
+                status.totals.accepted,
+            ),
+            (
+                "input_bytes_total",
+                "Standard input that programs have taken.",
+                status.totals.bytes_in,
+            ),
+            (
+                "output_bytes_total",
+                "Output that programs have written.",
+                status.totals.bytes_out,
+            ),
+            (
+                "commands_total",
+                "Commands on control connections.",
+                status.totals.commands,
+            ),
+            (
+                "log_lines_lost_total",
+                "Log lines that nobody took.",
+                status.totals.log_lines_lost,
+            ),
         ] {
             text.counter(name, help, value as f64);
         }
         text.head("requests_total", "counter", "Requests, by how they ended.");
         for (outcome, count) in status.outcomes.each() {
-            text.value("requests_total", &format!("{{outcome=\"{outcome}\"}}"), count as f64);
+            text.value(
+                "requests_total",
+                &format!("{{outcome=\"{outcome}\"}}"),
+                count as f64,
+            );
         }
-        text.head("spawn_failures_total", "counter", "Programs that were not started, by reason.");
+        text.head(
+            "spawn_failures_total",
+            "counter",
+            "Programs that were not started, by reason.",
+        );
         for (reason, count) in &status.spawn_failures {
-            text.value("spawn_failures_total", &format!("{{reason=\"{reason}\"}}"), *count as f64);
+            text.value(
+                "spawn_failures_total",
+                &format!("{{reason=\"{reason}\"}}"),
+                *count as f64,
+            );
         }
-        text.histogram("job_seconds", "From acceptance to the end of the program.", &self.statistics.duration);
-        text.histogram("first_byte_seconds", "From acceptance to the first byte of output.", &self.statistics.first_byte);
+        text.histogram(
+            "job_seconds",
+            "From acceptance to the end of the program.",
+            &self.statistics.duration,
+        );
+        text.histogram(
+            "first_byte_seconds",
+            "From acceptance to the first byte of output.",
+            &self.statistics.first_byte,
+        );
         text.0
     }
 }

@@ -7,7 +7,7 @@ use log::LevelFilter;
 use sd_notify::NotifyState;
 
 use super::Server;
-use crate::config::Config;
+use crate::config::{Config, takes_effect_at_start};
 use crate::control::command;
 use crate::control::payload::Reloaded;
 use crate::session::policy::{Budget, Demand, Limits};
@@ -19,8 +19,39 @@ pub struct Frame {
     pub descriptors: usize,
     /// Whether output may be kept until the end, which takes more of them.
     pub spools: bool,
+    /// Whether there may be control connections.
+    pub control: bool,
     /// After how long without any connection the server ends, where nobody says it.
     pub idle_exit: Option<Duration>,
+}
+
+impl Frame {
+    /// What the server is asked to carry.
+    pub fn demand(&self, connections: usize, user_share: u8) -> Demand {
+        Demand {
+            connections,
+            parks: user_share < 100,
+            spools: self.spools,
+            control: self.control,
+        }
+    }
+
+    /// Shares the descriptors out, and says so where they do not carry what is asked.
+    fn budget(&self, connections: usize, user_share: u8) -> Budget {
+        let demand = self.demand(connections, user_share);
+        let budget = Budget::new(demand, self.descriptors);
+        if self.descriptors < demand.descriptors() {
+            log::warn!(
+                "{connections} connections need {} descriptors and the hard limit is {}: serving \
+                 {} connections with {} programs at once",
+                demand.descriptors(),
+                self.descriptors,
+                budget.connections_max,
+                budget.programs_max
+            );
+        }
+        budget
+    }
 }
 
 /// How the server behaves now.
@@ -28,8 +59,6 @@ pub struct Frame {
 pub(super) struct Settings {
     /// What each connection may use.
     pub(super) limits: Limits,
-    /// How many connections are wanted at once.
-    pub(super) connections: usize,
     /// What all may use.
     pub(super) budget: Budget,
     /// How many of a hundred connections may be one user's.
@@ -46,44 +75,12 @@ impl Settings {
             Some(idle) => Some(idle).filter(|idle| !idle.is_zero()),
             None => frame.idle_exit,
         };
-        let mut settings = Self {
+        Self {
             limits: config.limits.clone(),
-            connections: config.max_connections as usize,
-            budget: Budget::new(
-                Demand {
-                    connections: 1,
-                    parks: false,
-                    spools: false,
-                },
-                frame.descriptors,
-            ),
+            budget: frame.budget(config.max_connections as usize, config.user_share),
             user_share: config.user_share,
             stop_grace: config.stop_grace,
             idle_exit,
-        };
-        settings.share_out(frame);
-        settings
-    }
-
-    /// Shares the descriptors out for as many connections as are wanted, and says so where
-    /// they do not carry that many.
-    fn share_out(&mut self, frame: &Frame) {
-        let demand = Demand {
-            connections: self.connections,
-            parks: self.user_share < 100,
-            spools: frame.spools,
-        };
-        self.budget = Budget::new(demand, frame.descriptors);
-        if frame.descriptors < demand.descriptors() {
-            log::warn!(
-                "{} connections need {} descriptors and the hard limit is {}: serving {} \
-                 connections with {} programs at once",
-                self.connections,
-                demand.descriptors(),
-                frame.descriptors,
-                self.budget.connections_max,
-                self.budget.programs_max
-            );
         }
     }
 }
@@ -116,7 +113,7 @@ impl Server {
         let (later, now): (Vec<&str>, Vec<&str>) = config
             .changed_since(&self.config)
             .into_iter()
-            .partition(|key| Config::at_next_start(key));
+            .partition(|key| takes_effect_at_start(key));
         self.settings = Settings::new(&config, &self.frame);
         self.guard.replace(config.rules.clone());
         log::set_max_level(config.level);
@@ -142,9 +139,10 @@ impl Server {
             log::info!("kill-timeout is {} s now", kill_timeout.as_secs_f64());
         }
         if let Some(connections) = new.max_connections {
-            self.settings.connections = connections as usize;
             log::info!("max-connections is {connections} now");
-            self.settings.share_out(&self.frame);
+            self.settings.budget = self
+                .frame
+                .budget(connections as usize, self.settings.user_share);
         }
         if let Some(level) = new.log_level {
             // Told at the lower of the two levels, or nobody would see it.

@@ -73,7 +73,12 @@ impl Server {
 }
 
 /// One line about what a connection was for, and the totals.
-pub(super) fn report(id: ConnectionId, connection: &Connection, now: Instant, statistics: &mut Statistics) {
+pub(super) fn report(
+    id: ConnectionId,
+    connection: &Connection,
+    now: Instant,
+    statistics: &mut Statistics,
+) {
     let session = connection.session();
     let summary = session.summary(now);
     statistics.count(&summary, now);

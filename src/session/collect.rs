@@ -50,8 +50,15 @@ pub enum Piece<'a> {
 /// A piece of a reply that is complete.
 #[derive(Debug)]
 enum Part {
-    Bytes { bytes: Vec<u8>, sent: usize },
-    Spooled { stream: Stream, sent: u64, length: u64 },
+    Bytes {
+        bytes: Vec<u8>,
+        sent: usize,
+    },
+    Spooled {
+        stream: Stream,
+        sent: u64,
+        length: u64,
+    },
 }
 
 /// A reply that is complete, as far as it is not sent.
@@ -78,7 +85,11 @@ impl Complete {
     pub(super) fn front(&self) -> Option<Piece<'_>> {
         self.parts.front().map(|part| match *part {
             Part::Bytes { ref bytes, sent } => Piece::Bytes(&bytes[sent..]),
-            Part::Spooled { stream, sent, length } => Piece::Spooled {
+            Part::Spooled {
+                stream,
+                sent,
+                length,
+            } => Piece::Spooled {
                 stream,
                 offset: sent,
                 length: length - sent,
@@ -148,7 +159,9 @@ impl Session {
 
     /// Makes the reply, `reason` at the end of stderr.
     pub(super) fn complete(&mut self, exit: Exit, reason: &[u8]) {
-        self.kept[Stream::Stderr as usize].memory.extend_from_slice(reason);
+        self.kept[Stream::Stderr as usize]
+            .memory
+            .extend_from_slice(reason);
         let mut bytes = sockproc::status_line(sockproc::wait_status(exit));
         for stream in Stream::BOTH {
             let kept = std::mem::take(&mut self.kept[stream as usize]);

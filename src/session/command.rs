@@ -10,8 +10,8 @@ use super::event::Action;
 use super::timers::Timer;
 use super::verdict::Fault;
 use super::{Client, Reply, Session};
-use crate::control::message;
-use crate::wire::Protocol;
+use crate::control::message::{Request, Response};
+use crate::wire::{Protocol, control};
 
 impl Session {
     /// Whether the next message has to wait: for this one's answer, and until that is sent.
@@ -77,7 +77,10 @@ impl Session {
     /// Tells why the connection ends.
     pub(super) fn refuse(&mut self) {
         if let Some(fault) = self.fault {
-            self.tail.put(message::failure(&fault.to_string()));
+            let failure = Response::failure(fault.to_string());
+            let mut answer = Vec::new();
+            control::encode(&mut answer, &Request::default().answered(failure).to_json());
+            self.tail.put(answer);
         }
     }
 }

@@ -32,16 +32,6 @@ pub struct Limits {
     pub control_message_max: usize,
     /// How a termination by a signal is told.
     pub termsig: Termsig,
-    /// How many bytes of an output that is kept until the end are kept in memory; more
-    /// goes to a temporary file.
-    pub output_memory: usize,
-    /// How many bytes of an output are kept until the end at most; with more the program
-    /// is ended.
-    pub output_max: u64,
-    /// How long a control connection may be silent.
-    pub control_idle: Duration,
-    /// The size of a message on a control connection, in bytes of JSON.
-    pub control_message_max: usize,
 }
 
 impl Default for Limits {
@@ -56,10 +46,6 @@ impl Default for Limits {
             control_idle: Duration::from_secs(5),
             control_message_max: 1024 * 1024,
             termsig: Termsig::Number,
-            output_memory: 1024 * 1024,
-            output_max: 1024 * 1024 * 1024,
-            control_idle: Duration::from_secs(5),
-            control_message_max: 1024 * 1024,
         }
     }
 }
@@ -75,9 +61,8 @@ pub enum Termsig {
 }
 
 /// Descriptors that the server itself needs at most: standard streams, poller, timer,
-/// signals, log, listeners, control connections, the places of programs being started, and
-/// some in hand.
-pub const DESCRIPTORS_OWN: usize = 56 + CONTROL_MAX;
+/// signals, log, listeners, the places of programs being started, and some in hand.
+pub const DESCRIPTORS_OWN: usize = 56;
 
 /// Control connections at once; they take no slots from others.
 pub const CONTROL_MAX: usize = 16;
@@ -97,6 +82,8 @@ pub struct Demand {
     pub parks: bool,
     /// Output may be kept until the end.
     pub spools: bool,
+    /// There may be control connections.
+    pub control: bool,
 }
 
 impl Demand {
@@ -104,7 +91,12 @@ impl Demand {
     pub fn descriptors(&self) -> usize {
         let lingering = self.connections.min(256);
         let parked = if self.parks { lingering } else { 0 };
-        DESCRIPTORS_OWN + lingering + parked + self.connections * (1 + self.each())
+        self.own() + lingering + parked + self.connections * (1 + self.each())
+    }
+
+    /// How many are for no connection in particular.
+    fn own(&self) -> usize {
+        DESCRIPTORS_OWN + if self.control { CONTROL_MAX } else { 0 }
     }
 
     /// How many each program needs.
@@ -133,10 +125,10 @@ impl Budget {
         let wanted = demand.connections;
         let lingering_max = wanted
             .min(256)
-            .min(descriptors.saturating_sub(DESCRIPTORS_OWN) / 8)
+            .min(descriptors.saturating_sub(demand.own()) / 8)
             .max(1);
         let parked_max = if demand.parks { lingering_max } else { 0 };
-        let free = descriptors.saturating_sub(DESCRIPTORS_OWN + lingering_max + parked_max);
+        let free = descriptors.saturating_sub(demand.own() + lingering_max + parked_max);
         let programs_kept = wanted.min(64).min(free / 8).max(1);
         let connections_max = wanted
             .min(free.saturating_sub(programs_kept * demand.each()))
@@ -158,38 +150,36 @@ mod tests {
 
     #[test]
     fn a_budget_never_exceeds_the_descriptors() {
-        for (descriptors, wanted, parks, spools) in cases() {
-            let demand = Demand {
-                connections: wanted,
-                parks,
-                spools,
-            };
-            let b = Budget::new(demand, descriptors);
-            assert!(b.connections_max <= wanted && b.programs_max <= b.connections_max);
-            let used = DESCRIPTORS_OWN
-                + b.lingering_max
-                + b.parked_max
-                + b.connections_max
-                + b.programs_max * demand.each();
-            assert!(
-                used <= descriptors.max(DESCRIPTORS_OWN + 9),
-                "{demand:?} {descriptors} {b:?}"
-            );
-            if descriptors >= demand.descriptors() {
-                assert_eq!((b.connections_max, b.programs_max), (wanted, wanted));
+        for descriptors in [0, 64, 128, 256, 1024, 20_000, 1 << 20] {
+            for connections in [1, 2, 100, 1000, 10_000, 100_000] {
+                for choice in 0..8 {
+                    let demand = Demand {
+                        connections,
+                        parks: choice & 1 != 0,
+                        spools: choice & 2 != 0,
+                        control: choice & 4 != 0,
+                    };
+                    check(demand, descriptors);
+                }
             }
         }
     }
 
-    fn cases() -> impl Iterator<Item = (usize, usize, bool, bool)> {
-        let descriptors = [0, 64, 128, 256, 1024, 20_000, 1 << 20];
-        let wanted = [1, 2, 100, 1000, 10_000, 100_000];
-        descriptors.into_iter().flat_map(move |d| {
-            wanted.into_iter().flat_map(move |w| {
-                [false, true]
-                    .into_iter()
-                    .flat_map(move |p| [false, true].into_iter().map(move |s| (d, w, p, s)))
-            })
-        })
+    fn check(demand: Demand, descriptors: usize) {
+        let wanted = demand.connections;
+        let b = Budget::new(demand, descriptors);
+        assert!(b.connections_max <= wanted && b.programs_max <= b.connections_max);
+        let used = demand.own()
+            + b.lingering_max
+            + b.parked_max
+            + b.connections_max
+            + b.programs_max * demand.each();
+        assert!(
+            used <= descriptors.max(demand.own() + 9),
+            "{demand:?} {descriptors} {b:?}"
+        );
+        if descriptors >= demand.descriptors() {
+            assert_eq!((b.connections_max, b.programs_max), (wanted, wanted));
+        }
     }
 }

@@ -124,7 +124,9 @@ impl Durations {
 
 /// The bucket of a duration: its octave, and its eighth in that.
 fn bucket(duration: Duration) -> usize {
-    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).max(1);
+    let micros = u64::try_from(duration.as_micros())
+        .unwrap_or(u64::MAX)
+        .max(1);
     let octave = micros.ilog2() as usize;
     let eighth = match octave {
         0..3 => (micros << (3 - octave)) as usize,

@@ -263,6 +263,7 @@ mod tests {
                         input = &input[1..];
                     }
                     Decoded::End => seen.ended = true,
+                    Decoded::Message(_) => unreachable!("there are none in this protocol"),
                 }
             }
             assert!(input.is_empty());

@@ -254,6 +254,7 @@ mod tests {
                         assert!(!seen.ended);
                         seen.ended = true;
                     }
+                    Decoded::Message(_) => unreachable!("there are none in this protocol"),
                 }
             }
             assert!(input.is_empty());

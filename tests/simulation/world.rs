@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use sockexec::program::{Exit, SpawnError, Stream};
 use sockexec::session::policy::{GIVE_UP, Limits};
-use sockexec::session::{Action, Input, ProcessLeft, Session};
+use sockexec::session::{Action, Input, Piece, ProcessLeft, Session};
+use sockexec::wire::Protocol;
 use sockexec::wire::netstring;
 
 /// How much a pipe of this world holds.
@@ -88,7 +89,7 @@ impl<C: Chance> World<C> {
         let (unsent, stdin, well_formed) = request(&mut chance);
         Self {
             chance,
-            session: Session::new(limits.clone(), begin),
+            session: Session::new(Protocol::Exec, limits.clone(), begin),
             begin,
             now: begin,
             limits,
@@ -193,8 +194,9 @@ impl<C: Chance> World<C> {
                 assert!(!program.exit_told && !program.reaped);
                 program.reaped = true;
             }
+            Action::Command(_) | Action::Spool(_) => unreachable!("exec asks for neither"),
             Action::ShutdownReply => {
-                assert!(!self.shut && !self.closed && self.session.reply().is_empty());
+                assert!(!self.shut && !self.closed && self.reply().is_empty());
                 self.shut = true;
             }
             Action::CloseClient => {
@@ -256,16 +258,24 @@ impl<C: Chance> World<C> {
         self.handle(Input::ClientGone);
     }
 
+    fn reply(&self) -> &[u8] {
+        match self.session.reply() {
+            Piece::Bytes(bytes) => bytes,
+            Piece::Spooled { .. } => unreachable!("exec keeps no output"),
+        }
+    }
+
     fn client_receives(&mut self) {
         if self.client_gone || !self.session.interest().client_write {
             return;
         }
-        let reply = self.session.reply();
+        let length = self.reply().len();
         let n = match self.chance.below(3) {
-            0 => 1 + self.chance.below(reply.len()),
-            _ => reply.len(),
+            0 => 1 + self.chance.below(length),
+            _ => length,
         };
-        self.received.extend_from_slice(&self.session.reply()[..n]);
+        let received = self.reply()[..n].to_vec();
+        self.received.extend_from_slice(&received);
         self.handle(Input::ReplySent(n));
     }
 
@@ -421,7 +431,7 @@ impl<C: Chance> World<C> {
             assert!(!interest.client_read && !interest.client_write);
         }
         if self.shut {
-            assert!(self.session.reply().is_empty(), "a reply after its end");
+            assert!(self.reply().is_empty(), "a reply after its end");
         }
         if self.stdin_closed {
             assert!(!interest.stdin_write, "standard input after its end");
