@@ -5,7 +5,7 @@ _sockexec() {
     local cur prev words cword
     _init_completion -n = || return
     local options='-q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout
-        --stop-grace --idle-exit --inetd --termsig --log -d --debug -v --version -h --help'
+        --stop-grace --idle-exit --inetd --sockproc --control --config --termsig --log --log-level -d --debug -v --version -h --help'
     case $prev in
     --termsig)
         mapfile -t COMPREPLY < <(compgen -W 'number name' -- "$cur")
@@ -13,6 +13,18 @@ _sockexec() {
         ;;
     --log)
         mapfile -t COMPREPLY < <(compgen -W 'auto syslog stderr' -- "$cur")
+        return
+        ;;
+    --log-level)
+        mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "$cur")
+        return
+        ;;
+    --config)
+        _filedir toml
+        return
+        ;;
+    --control | --sockproc)
+        _filedir
         return
         ;;
     -M | --mode)

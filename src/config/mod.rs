@@ -18,7 +18,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 pub use address::Address;
-pub use allow::RULE_KEYS;
+pub use allow::{Accepts, RULE_KEYS};
 
 use crate::rules::Rules;
 use crate::session::policy::Limits;

@@ -26,6 +26,7 @@ pub struct Setup {
     pub notify: Notify,
     socket: PathBuf,
     log: &'static str,
+    config: PathBuf,
     path_given: bool,
 }
 
@@ -57,6 +58,8 @@ impl Setup {
             notify,
             socket,
             log: "stderr",
+            // Not that of this machine.
+            config: "/dev/null".into(),
             path_given: true,
         }
     }
@@ -64,6 +67,12 @@ impl Setup {
     /// Logs there instead of to stderr.
     pub fn log(mut self, target: &'static str) -> Self {
         self.log = target;
+        self
+    }
+
+    /// Writes a configuration file and has the daemon read it.
+    pub fn config(mut self, text: &str) -> Self {
+        self.config = self.directory.file("sockexec.toml", 0o644, text).into();
         self
     }
 
@@ -110,7 +119,9 @@ impl Setup {
 
     /// Starts the daemon and does not wait.
     pub fn spawn(mut self) -> Daemon {
-        self.command.args(["--log", self.log]);
+        self.command
+            .args(["--log", self.log, "--config"])
+            .arg(&self.config);
         if self.path_given {
             self.command.arg(&self.socket);
         }

@@ -1,0 +1,203 @@
+//! The manual page, the installed file and the table of settings say the same.
+
+use crate::common::daemon::{PROGRAM, command, finish};
+use crate::common::temporary::Directory;
+use sockexec::config::keys::KEYS;
+use sockexec::config::value::Kind;
+use sockexec::config::{Accepts, Config, RULE_KEYS, Source};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// What a text must have to tell what is accepted.
+fn words(kind: Kind) -> Vec<String> {
+    match kind {
+        Kind::Number(least, most) => vec![format!("{least} to {most}")],
+        Kind::Seconds(least, most) => vec![format!("{least} to {most}"), "econds".into()],
+        Kind::Mode => vec!["0 to 0777".into()],
+        Kind::Words(words) => words.iter().map(|(word, _)| (*word).into()).collect(),
+    }
+}
+
+#[track_caller]
+fn has(text: &str, name: &str, words: &[String]) {
+    for word in words {
+        assert!(text.contains(&word[..]), "{name}: no \"{word}\" in {text}");
+    }
+}
+
+/// The items of a section of the manual page, in order: the name and the text, without
+/// macros.
+fn items(page: &str, section: &str) -> Vec<(String, String)> {
+    let begin = page.find(&format!("\n.Sh {section}\n")).unwrap() + 1;
+    let end = page[begin..].find("\n.Sh ").unwrap() + begin;
+    let mut items: Vec<(String, String)> = Vec::new();
+    for line in page[begin..end].lines().skip(1) {
+        if let Some(name) = line.strip_prefix(".It Ic ") {
+            items.push((name.into(), String::new()));
+        } else if line == ".El" {
+            // What follows belongs to no item.
+            items.push((String::new(), String::new()));
+        } else if let Some((_, text)) = items.last_mut() {
+            let words = line.strip_prefix('.').and_then(|l| l.split_once(' '));
+            text.push_str(words.map_or(line, |(_, words)| words));
+            text.push(' ');
+        }
+    }
+    items.retain(|(name, _)| !name.is_empty());
+    items
+}
+
+#[test]
+fn the_manual_page_has_every_key_with_its_range_and_default() {
+    let page = read("man/sockexec.toml.5");
+    let settings = items(&page, "SETTINGS");
+    let names: Vec<_> = settings.iter().map(|(name, _)| &name[..]).collect();
+    let mut expected: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(sorted, expected);
+    for (name, text) in settings {
+        let key = KEYS.iter().find(|key| key.name == name).unwrap();
+        has(&text, &name, &words(key.kind));
+        has(&text, &name, &[format!("the default is {}", key.default)]);
+    }
+    let rules = items(&page, "RULES");
+    let names: Vec<_> = rules.iter().map(|(name, _)| &name[..]).collect();
+    assert_eq!(names, RULE_KEYS.map(|(name, _)| name));
+    for ((name, text), (_, accepts)) in rules.iter().zip(RULE_KEYS) {
+        if let Accepts::One(kind) = accepts {
+            has(text, name, &words(kind));
+        }
+    }
+}
+
+/// The settings of the installed file, in order: the name, the value as it stands there,
+/// and the comment above. `[[allow]]` is one with no value.
+fn installed() -> Vec<(String, String, String)> {
+    let (mut all, mut comment) = (Vec::new(), String::new());
+    for line in read("systemd/sockexec.toml").lines() {
+        if let Some(text) = line.strip_prefix("# ") {
+            comment.push_str(text);
+            comment.push(' ');
+        } else if let Some(setting) = line.strip_prefix('#').filter(|rest| !rest.is_empty()) {
+            let (name, value) = setting.split_once(" = ").unwrap_or((setting, ""));
+            all.push((name.into(), value.into(), comment.clone()));
+        } else {
+            assert!(line.is_empty() || line == "#", "{line} is in force");
+            comment.clear();
+        }
+    }
+    all
+}
+
+#[test]
+fn the_installed_file_has_every_key_with_its_range_and_default() {
+    let installed = installed();
+    let allow = installed
+        .iter()
+        .position(|(name, _, _)| name == "[[allow]]");
+    let (settings, rules) = installed.split_at(allow.unwrap());
+    let mut names: Vec<_> = settings.iter().map(|(name, _, _)| &name[..]).collect();
+    let mut expected: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+    names.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    for (name, value, comment) in settings {
+        let key = KEYS.iter().find(|key| key.name == name).unwrap();
+        has(comment, name, &words(key.kind));
+        let quoted = matches!(key.kind, Kind::Mode | Kind::Words(_));
+        let quote = if quoted { "\"" } else { "" };
+        assert_eq!(*value, format!("{quote}{}{quote}", key.default), "{name}");
+    }
+    let names: Vec<_> = rules[1..].iter().map(|(name, _, _)| &name[..]).collect();
+    assert_eq!(names, RULE_KEYS.map(|(name, _)| name));
+    for ((name, _, comment), (_, accepts)) in rules[1..].iter().zip(RULE_KEYS) {
+        if let Accepts::One(kind) = accepts {
+            has(comment, name, &words(kind));
+        }
+    }
+}
+
+fn load(text: &str) -> Config {
+    let directory = Directory::new();
+    let file = directory.file("sockexec.toml", 0o644, text);
+    let mut source = Source::from_arguments(["sockexec", "--config", &file]).unwrap();
+    source.load().unwrap()
+}
+
+#[test]
+fn the_installed_file_is_accepted_and_changes_nothing() {
+    let text = read("systemd/sockexec.toml");
+    let config = load(&text);
+    assert_eq!(config.changed_since(&Config::default()), [""; 0]);
+    assert!(config.rules.is_empty());
+    let in_force: Vec<_> = text
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if setting.starts_with(|c: char| c == '[' || c.is_ascii_lowercase()) => {
+                setting
+            }
+            _ => line,
+        })
+        .collect();
+    let config = load(&in_force.join("\n"));
+    let changed = config.changed_since(&Config::default());
+    // To say 0 is to say that it is not 30 with --inetd.
+    assert_eq!(changed, ["idle-exit", "allow"]);
+    let rule = config.rules.get(0).unwrap();
+    assert!(!rule.users.is_empty() && !rule.groups.is_empty() && !rule.programs.is_empty());
+    assert!(rule.max_jobs.is_some() && rule.timeout.is_some() && !rule.run_prefix.is_empty());
+}
+
+#[test]
+fn the_examples_of_the_manual_page_are_accepted() {
+    let page = read("man/sockexec.toml.5");
+    let begin = page.find("\n.Sh EXAMPLES\n").unwrap();
+    let end = page.find("\n.Sh SECURITY\n").unwrap();
+    let examples = page[begin..end]
+        .split("\n.Bd -literal -offset 2n\n")
+        .skip(1);
+    let mut count = 0;
+    for example in examples {
+        let text = example.split("\n.Ed").next().unwrap();
+        let rule = if text.starts_with("[[allow]]") {
+            ""
+        } else {
+            "[[allow]]\n"
+        };
+        // A group that the reader has, and this machine has not.
+        let text = format!("{rule}{text}").replace("operators", "root");
+        assert!(!load(&text).rules.is_empty(), "{text}");
+        count += 1;
+    }
+    assert_eq!(count, 6);
+}
+
+#[test]
+fn every_option_is_in_the_manual_the_readme_and_the_completions() {
+    let help = String::from_utf8(finish(command(PROGRAM).arg("--help")).stdout).unwrap();
+    let options: BTreeSet<_> = help
+        .split([' ', ',', '\n'])
+        .filter_map(|word| word.strip_prefix("--"))
+        .collect();
+    let page = read("man/sockexec.8");
+    let readme = read("README.md");
+    let [bash, zsh, fish] = ["sockexec.bash", "_sockexec", "sockexec.fish"]
+        .map(|name| read(&format!("completions/{name}")));
+    assert_eq!(options.len(), 17, "{help}");
+    for option in options {
+        assert!(page.contains(&format!("-{option}")), "man: {option}");
+        let shown = readme.contains(&format!("`--{option}")) || option == "help";
+        assert!(shown, "README.md: {option}");
+        let listed = [" ", "'"].map(|end| bash.contains(&format!("--{option}{end}")));
+        assert!(listed.contains(&true), "bash: {option}");
+        assert!(zsh.contains(&format!("--{option}")), "zsh: {option}");
+        assert!(fish.contains(&format!("-l {option} ")), "fish: {option}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The configuration file: what it does to a real daemon, and that all its descriptions
+//! agree.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod documents;
+mod files;
