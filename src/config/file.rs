@@ -1,7 +1,7 @@
 //! The configuration file: from TOML to checked values, and errors with the line.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read as _};
+use std::io::{Error, ErrorKind, Read as _};
 use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
@@ -36,8 +36,12 @@ pub fn read(path: &Path, required: bool) -> Result<Option<Told>, String> {
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
         .open(path);
+    // A link that leads nowhere is somebody's mistake.
+    let absent = |error: &Error| {
+        error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() && !required
+    };
     let file = match opened {
-        Err(error) if error.kind() == ErrorKind::NotFound && !required => return Ok(None),
+        Err(error) if absent(&error) => return Ok(None),
         opened => opened.map_err(|error| fail(&error))?,
     };
     let kind = file.metadata().map_err(|error| fail(&error))?.file_type();

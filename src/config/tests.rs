@@ -118,6 +118,10 @@ fn a_file_that_was_there_must_stay_there() {
     let mut source = Source::from_arguments(["sockexec"]).unwrap();
     source.file = directory.join("file");
     assert_eq!(source.load().unwrap().file, None);
+    std::os::unix::fs::symlink("nowhere", &source.file).unwrap();
+    let error = source.load().unwrap_err();
+    assert!(error.contains("No such file"), "{error}");
+    std::fs::remove_file(&source.file).unwrap();
     std::fs::write(&source.file, "queue = 3").unwrap();
     let config = source.load().unwrap();
     assert_eq!(
