@@ -82,6 +82,12 @@ impl Setup {
         self
     }
 
+    /// Serves sockproc at the usual path, and nothing else.
+    pub fn sockproc(mut self) -> Self {
+        self.command.arg("--sockproc").arg(&self.socket);
+        self.without_path()
+    }
+
     pub fn arguments<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.command.args(arguments);
         self

@@ -17,6 +17,7 @@ pub mod process;
 pub mod random;
 pub mod reply;
 pub mod skip;
+pub mod sockproc;
 pub mod temporary;
 
 pub use client::{Client, request, shell};

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 #[test]
 fn a_reply_comes_in_whole_pairs() {
-    let target = Target::new();
+    let Some(target) = Target::new() else { return };
     let head = without_stdin(&request(&["head", "-c", "4000000", "/dev/zero"]));
     for _ in 0..5 {
         let mut client = Client::connect(&target.path);
@@ -39,7 +39,7 @@ fn a_reply_comes_in_whole_pairs() {
 
 #[test]
 fn the_end_of_file_comes_straight_after_the_last_pair() {
-    let target = Target::new();
+    let Some(target) = Target::new() else { return };
     let mut delays = Vec::new();
     for _ in 0..100 {
         let mut client = Client::connect(&target.path);

@@ -76,7 +76,7 @@ fn a_half_close_ends_the_input() {
 #[test]
 fn a_half_close_inside_a_chunk_is_malformed() {
     // The program has started by then: it is ended, and the code is 100.
-    let target = Target::new();
+    let Some(target) = Target::new() else { return };
     for cut in [&b"5:hel"[..], b"5", b"5:hello"] {
         let mut input = request(&["cat"]);
         input.extend_from_slice(cut);
@@ -101,7 +101,7 @@ fn binary_data_stays_what_it_is() {
 
 #[test]
 fn malformed_after_the_start_ends_the_program() {
-    let target = Target::new();
+    let Some(target) = Target::new() else { return };
     for bad in [&b"x"[..], b"05:hello,", b"5:hello;", b":,", b"9999999999:"] {
         // The program would run for ever, and is told to end.
         let mut input = shell("echo started; exec sleep 1000");

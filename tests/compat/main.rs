@@ -2,8 +2,9 @@
 //! in random pieces.
 //!
 //! They run against our daemon, or against the one whose socket `SOCKEXEC_UNDER_TEST`
-//! names, which shows where another implementation differs. `SOCKEXEC_SEED` brings the
-//! pieces of a failed run back.
+//! names, which shows where another implementation differs: `PATH` for one that speaks
+//! exec, `sockproc:PATH` for one that speaks sockproc. `SOCKEXEC_SEED` brings the pieces of
+//! a failed run back.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -11,11 +12,12 @@ mod common;
 mod form;
 mod input;
 mod programs;
+mod sockproc;
 
 use common::client::END;
 use common::random::Random;
 use common::reply::{put, shorten};
-use common::{Client, Daemon, End, Reply, Setup};
+use common::{Client, Daemon, End, Reply, Setup, skip};
 use std::env;
 use std::path::PathBuf;
 
@@ -76,25 +78,41 @@ struct Target {
 }
 
 impl Target {
-    fn new() -> Self {
-        if let Some(path) = env::var_os("SOCKEXEC_UNDER_TEST") {
-            let path = path.into();
-            return Self { path, daemon: None };
-        }
-        let daemon = Setup::new().env("SOCKEXEC_TEST", "seen").start();
-        let path = daemon.path().to_owned();
-        Self {
-            path,
-            daemon: Some(daemon),
-        }
+    /// Where requests of the exec protocol go. `None`, which says so, when what is under
+    /// test speaks another.
+    fn new() -> Option<Self> {
+        Self::speaking("exec", |setup| setup.env("SOCKEXEC_TEST", "seen"))
     }
 
-    /// Sends the pieces, then ends the input if told to, and waits for the reply.
-    fn converse<'a>(
+    /// Where requests of this protocol go: to our own daemon, set up like this, if no other
+    /// one is under test.
+    fn speaking(protocol: &str, ours: impl FnOnce(Setup) -> Setup) -> Option<Self> {
+        if let Ok(named) = env::var("SOCKEXEC_UNDER_TEST") {
+            let (other, path) = match named.strip_prefix("sockproc:") {
+                Some(path) => ("sockproc", path),
+                None => ("exec", named.as_str()),
+            };
+            if protocol != other {
+                skip::say(&format!("{path} speaks {other}"));
+                return None;
+            }
+            let path = path.into();
+            return Some(Self { path, daemon: None });
+        }
+        let daemon = ours(Setup::new()).start();
+        let path = daemon.path().to_owned();
+        Some(Self {
+            path,
+            daemon: Some(daemon),
+        })
+    }
+
+    /// Sends the pieces, then ends the input if told to, and waits for the whole reply.
+    fn exchange<'a>(
         &self,
         pieces: impl Iterator<Item = &'a [u8]>,
         half_close: bool,
-    ) -> Result<Reply, String> {
+    ) -> Result<Vec<u8>, String> {
         let mut client = Client::try_connect(&self.path).map_err(|e| e.to_string())?;
         for piece in pieces {
             // A server that has refused the request may hang up before its end.
@@ -105,7 +123,16 @@ impl Target {
         if half_close {
             client.end();
         }
-        let bytes = client.try_rest().map_err(|e| e.to_string())?;
+        client.try_rest().map_err(|e| e.to_string())
+    }
+
+    /// The same, for the exec protocol.
+    fn converse<'a>(
+        &self,
+        pieces: impl Iterator<Item = &'a [u8]>,
+        half_close: bool,
+    ) -> Result<Reply, String> {
+        let bytes = self.exchange(pieces, half_close)?;
         Reply::try_parse(&bytes).map_err(|e| format!("{e} in \"{}\"", shorten(&bytes)))
     }
 }
@@ -143,7 +170,7 @@ fn seed() -> u64 {
 
 /// Runs all conversations in all pieces, and reports all differences together.
 fn check(conversations: &[Conversation], half_close: bool) {
-    let target = Target::new();
+    let Some(target) = Target::new() else { return };
     let mut random = Random::new(seed());
     let mut differences = Vec::new();
     for Conversation { name, input, out } in conversations {
