@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, RawFd};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, absolute};
@@ -12,7 +12,7 @@ use std::process;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, chdir, fork, setsid};
 
-use crate::os::descriptors::{copy_to, open_null};
+use crate::os::descriptors::{copy_to, move_up, open_null};
 use crate::os::listen::Bound;
 
 /// The process that was started first. It waits until the one in the background serves.
@@ -26,13 +26,14 @@ pub struct Starter {
 /// ended. So whoever starts a server finds it serving, or is told why it does not.
 ///
 /// To be called before there is a second thread, and before anything that is not to be
-/// shared with another process.
+/// shared with another process. What it keeps open has a number from `least` on.
 ///
 /// # Errors
 ///
 /// When there is no room for another process.
-pub fn daemonize() -> io::Result<Starter> {
+pub fn daemonize(least: RawFd) -> io::Result<Starter> {
     let (waiting, told) = UnixStream::pair()?;
+    let waiting = UnixStream::from(move_up(waiting.into(), least)?);
     // SAFETY: there is no other thread, so the child finds nothing half done.
     match unsafe { fork() }? {
         ForkResult::Child => Ok(Starter { waiting }),
@@ -135,6 +136,7 @@ mod tests {
     use super::*;
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::getsid;
+    use std::os::fd::AsRawFd as _;
     use std::os::unix::fs::{MetadataExt as _, symlink};
     use std::path::PathBuf;
     use std::process::{Command, Output, id};
@@ -211,15 +213,17 @@ mod tests {
     fn whoever_starts_it_finds_it_serving_or_is_told_why_not() {
         match std::env::var(ROLE).as_deref() {
             Ok("fails") => {
-                daemonize().unwrap();
+                daemonize(0).unwrap();
                 process::exit(42);
             }
             Ok("dies") => {
-                daemonize().unwrap();
+                daemonize(0).unwrap();
                 kill(Pid::this(), Signal::SIGKILL).unwrap();
             }
             Ok(_) => {
-                let starter = daemonize().unwrap();
+                let starter = daemonize(100).unwrap();
+                // Descriptors below belong to others, who replace what is there.
+                assert!(starter.waiting.as_raw_fd() >= 100);
                 println!("\npid {}", id());
                 starter.let_go().unwrap();
                 loop {
