@@ -1,0 +1,133 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, value_parser};
+use serde_json::Value;
+use sockexec::control::client::SOCKET;
+
+const ABOUT: &str = "\
+Asks a running sockexec server, and tells it what to do, on its control socket.
+
+Only root and the server's own user are answered. See sockexecctl(1).";
+
+/// The longest time that an option takes, in seconds: a day.
+const SECONDS_MAX: f64 = 86_400.0;
+
+/// The shortest, so that nothing is asked without a pause.
+const SECONDS_MIN: f64 = 0.001;
+
+/// What the command line says.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "sockexecctl",
+    about = "Asks a running sockexec server, and tells it what to do",
+    long_about = ABOUT,
+    after_help = "Exit codes: 0 done, 1 the server says no, 100 wrong usage, 111 no answer.",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 96
+)]
+pub struct Arguments {
+    /// The server's control socket
+    #[arg(short, long, global = true, value_name = "PATH", default_value = SOCKET)]
+    pub socket: PathBuf,
+
+    /// Print the answer as JSON, on one line
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Seconds to wait for an answer
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub timeout: Duration,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// State, limits, totals and percentiles
+    Status,
+    /// The jobs that there are
+    Jobs,
+    /// Send a signal to a job's program and all of its process group
+    Kill {
+        /// The job, as jobs and the server's log have it
+        #[arg(value_parser = value_parser!(u64).range(1..))]
+        id: u64,
+        /// The signal, by name or number
+        #[arg(long, value_name = "SIGNAL", default_value = "TERM")]
+        signal: String,
+    },
+    /// Change limits for new jobs: max-connections, timeout, kill-timeout, log-level
+    Set {
+        /// What to change
+        #[arg(required = true, value_name = "NAME=VALUE", value_parser = setting)]
+        settings: Vec<(String, Value)>,
+    },
+    /// Have the configuration file read again
+    Reload,
+    /// Have the server finish what runs, accept nothing more, and exit
+    Drain,
+    /// All figures, in the text format of Prometheus
+    Metrics,
+    /// Whether the server answers
+    Ping,
+    /// A live screen of jobs and rates; q quits
+    Top {
+        /// Seconds from one look to the next
+        #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+        interval: Duration,
+        /// Stop after so many looks
+        #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+        count: Option<u64>,
+    },
+    /// The server's version
+    Version,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (SECONDS_MIN..=SECONDS_MAX).contains(&seconds) => {
+            Ok(Duration::from_secs_f64(seconds))
+        }
+        _ => Err(format!(
+            "not a number of seconds from {SECONDS_MIN} to {SECONDS_MAX}"
+        )),
+    }
+}
+
+/// A name and a value, which goes to the server as a number where it is one. The server knows
+/// the names and ranges, and may be newer than this.
+fn setting(text: &str) -> Result<(String, Value), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => {
+            let number = serde_json::from_str(value).ok().filter(Value::is_number);
+            Ok((name.into(), number.unwrap_or_else(|| value.into())))
+        }
+        _ => Err("not of the form NAME=VALUE".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn settings_are_numbers_where_they_are() {
+        for (text, name, value) in [
+            ("timeout=60", "timeout", json!(60)),
+            ("timeout=0.5", "timeout", json!(0.5)),
+            ("log-level=debug", "log-level", json!("debug")),
+            ("timeout=", "timeout", json!("")),
+            ("x=a=b", "x", json!("a=b")),
+            ("x=true", "x", json!("true")),
+        ] {
+            assert_eq!(setting(text), Ok((name.into(), value)));
+        }
+        assert!(setting("timeout").is_err() && setting("=1").is_err());
+    }
+}

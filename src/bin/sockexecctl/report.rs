@@ -1,0 +1,227 @@
+//! How the answers read: rows of labels and figures, and the table of jobs.
+
+use sockexec::control::payload::{
+    Draining, Job, Killed, Limits, Peer, Percentiles, Reloaded, Status,
+};
+
+use crate::table::{self, Align, Row};
+use crate::units::{UNKNOWN, bytes, or_unknown, seconds};
+
+/// All that `status` says.
+pub fn status(status: &Status, width: Option<usize>) -> Vec<String> {
+    let mut rows = vec![
+        server(status),
+        connections(status),
+        resources(status),
+        limits(&status.limits),
+        ended(status),
+        totals(status),
+        percentiles("duration", &status.duration),
+        percentiles("first byte", &status.first_byte),
+    ];
+    if !status.spawn_failures.is_empty() {
+        let each = status.spawn_failures.iter();
+        rows.push(Row {
+            label: "not started",
+            items: each
+                .map(|(reason, count)| format!("{reason} {count}"))
+                .collect(),
+        });
+    }
+    let mut label = "listening";
+    for listener in &status.listeners {
+        let queued = or_unknown(listener.queued, |count| count.to_string());
+        rows.push(Row {
+            label,
+            items: vec![format!(
+                "{} {}, queued {queued}",
+                listener.protocol, listener.address
+            )],
+        });
+        label = "";
+    }
+    table::wrap(&rows, width)
+}
+
+/// Which server it is.
+pub fn server(status: &Status) -> Row {
+    Row {
+        label: "sockexec",
+        items: vec![
+            status.version.clone(),
+            format!("process {}", status.pid),
+            status.state.clone(),
+            format!("up {}", seconds(status.uptime)),
+        ],
+    }
+}
+
+/// What it has to do.
+pub fn connections(status: &Status) -> Row {
+    let queued = or_unknown(status.queued, |count| count.to_string());
+    Row {
+        label: "connections",
+        items: vec![
+            format!(
+                "active {} of {}",
+                status.active, status.limits.max_connections
+            ),
+            format!("queued {queued}"),
+            format!("waiting {}", status.waiting),
+            format!("parked {}", status.parked),
+            format!("lingering {}", status.lingering),
+            format!("control {}", status.control),
+        ],
+    }
+}
+
+/// What it takes.
+pub fn resources(status: &Status) -> Row {
+    let open = or_unknown(status.descriptors.open, |count| count.to_string());
+    Row {
+        label: "resources",
+        items: vec![
+            format!("programs {} of {}", status.programs, status.limits.programs),
+            format!("memory {}", or_unknown(status.memory, bytes)),
+            format!("descriptors {open} of {}", status.descriptors.limit),
+        ],
+    }
+}
+
+/// The limits in effect.
+pub fn limits(limits: &Limits) -> Row {
+    let timeout = match limits.timeout {
+        0.0 => "none".into(),
+        timeout => seconds(timeout),
+    };
+    Row {
+        label: "limits",
+        items: vec![
+            format!("max-connections {}", limits.max_connections),
+            format!("programs {}", limits.programs),
+            format!("timeout {timeout}"),
+            format!("kill-timeout {}", seconds(limits.kill_timeout)),
+            format!("stop-grace {}", seconds(limits.stop_grace)),
+            format!("user-share {}", limits.user_share),
+            format!("log-level {}", limits.log_level),
+        ],
+    }
+}
+
+/// Jobs by how they ended.
+pub fn ended(status: &Status) -> Row {
+    let mut items = vec![format!("all {}", status.outcomes.total())];
+    let each = status.outcomes.each();
+    items.extend(each.map(|(name, count)| format!("{name} {count}")));
+    Row {
+        label: "jobs ended",
+        items,
+    }
+}
+
+fn totals(status: &Status) -> Row {
+    let totals = &status.totals;
+    Row {
+        label: "totals",
+        items: vec![
+            format!("accepted {}", totals.accepted),
+            format!("in {}", bytes(totals.bytes_in)),
+            format!("out {}", bytes(totals.bytes_out)),
+            format!("commands {}", totals.commands),
+            format!("log-lines-lost {}", totals.log_lines_lost),
+        ],
+    }
+}
+
+/// How long something took.
+pub fn percentiles(label: &'static str, times: &Percentiles) -> Row {
+    let time = |name, time| format!("{name} {}", or_unknown(time, seconds));
+    Row {
+        label,
+        items: vec![
+            time("p50", times.p50),
+            time("p90", times.p90),
+            time("p99", times.p99),
+            time("max", times.max),
+            format!("{} in {}", times.count, seconds(times.window)),
+        ],
+    }
+}
+
+/// The table of jobs. What a job was told to run comes last, and is cut at the width.
+pub fn jobs(jobs: &[Job], width: Option<usize>) -> Vec<String> {
+    use Align::{Left, Right};
+    let headings = [
+        ("ID", Right),
+        ("PROTO", Left),
+        ("USER/PID", Left),
+        ("PROGRAM", Right),
+        ("STATE", Left),
+        ("AGE", Right),
+        ("LEFT", Right),
+        ("IN", Right),
+        ("OUT", Right),
+        ("ARGUMENTS", Left),
+    ];
+    let row = |job: &Job| {
+        [
+            job.id.to_string(),
+            job.protocol.clone(),
+            peer(&job.peer),
+            or_unknown(job.pid, |pid| pid.to_string()),
+            job.state.clone(),
+            seconds(job.age),
+            or_unknown(job.deadline, seconds),
+            bytes(job.input),
+            bytes(job.out.saturating_add(job.err)),
+            job.argv.clone(),
+        ]
+    };
+    let rows: Vec<_> = jobs.iter().map(row).collect();
+    table::columns(headings, &rows, width)
+}
+
+fn peer(peer: &Peer) -> String {
+    match (peer.uid, peer.pid, &peer.address) {
+        (Some(uid), Some(pid), _) => format!("{uid}/{pid}"),
+        (Some(uid), None, _) => uid.to_string(),
+        (None, _, Some(address)) => address.clone(),
+        (None, _, None) => UNKNOWN.into(),
+    }
+}
+
+/// What `kill` has done.
+pub fn killed(killed: &Killed) -> String {
+    let signal = crate::output::printable(&killed.signal);
+    format!("{signal} sent to the process group of {}", killed.pid)
+}
+
+/// What `drain` begins.
+pub fn draining(draining: &Draining) -> String {
+    format!("draining, {} to finish", draining.active)
+}
+
+/// What `reload` has changed.
+pub fn reloaded(reloaded: &Reloaded) -> Vec<Row> {
+    let list = |keys: &[String]| match keys {
+        [] => vec!["nothing".into()],
+        keys => keys.to_vec(),
+    };
+    let mut rows = vec![
+        Row {
+            label: "file",
+            items: vec![reloaded.file.clone().unwrap_or_else(|| "none".into())],
+        },
+        Row {
+            label: "changed",
+            items: list(&reloaded.changed),
+        },
+    ];
+    if !reloaded.at_next_start.is_empty() {
+        rows.push(Row {
+            label: "at next start",
+            items: list(&reloaded.at_next_start),
+        });
+    }
+    rows
+}

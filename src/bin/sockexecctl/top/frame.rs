@@ -1,0 +1,86 @@
+//! What one look is drawn as: lines, for a size or for none.
+
+use crate::ask::Failure;
+use crate::output::printable;
+use crate::report;
+use crate::table::{self, Row};
+use crate::units::{bytes_per_second, or_unknown, per_second};
+
+use super::sample::{Rates, Sample};
+
+/// Columns and lines.
+pub type Size = (usize, usize);
+
+/// A whole look: figures, then as many jobs as there is room for, the oldest first.
+pub fn all(sample: &Sample, rates: Option<Rates>, size: Option<Size>) -> Vec<String> {
+    let status = &sample.status;
+    let mut server = report::server(status);
+    if size.is_some() {
+        server.items.push("q quits".into());
+    }
+    let rows = [
+        server,
+        report::connections(status),
+        report::resources(status),
+        rates_row(rates),
+        report::percentiles("duration", &status.duration),
+        report::percentiles("first byte", &status.first_byte),
+        report::ended(status),
+    ];
+    let width = size.map(|(width, _)| width);
+    let mut lines = table::wrap(&rows, width);
+    lines.push(String::new());
+    let table = report::jobs(&sample.jobs, width);
+    match size {
+        None => lines.extend(table),
+        Some((width, height)) => fit(&mut lines, table, width, height),
+    }
+    lines
+}
+
+/// Adds the table of jobs within the height. What does not fit is told by a number.
+fn fit(lines: &mut Vec<String>, mut table: Vec<String>, width: usize, height: usize) {
+    let room = height.saturating_sub(lines.len());
+    if table.len() > room {
+        // The last line of those that there is room for says how many are left out.
+        let shown = room.saturating_sub(1);
+        let left = table.len() - shown.max(1);
+        table.truncate(shown);
+        table.push(table::cut(format!("{left} more"), Some(width)));
+    }
+    lines.append(&mut table);
+    lines.truncate(height);
+}
+
+/// The server does not answer: why, and what it said last.
+pub fn away(failure: &Failure, last: Option<&Sample>, size: Option<Size>) -> Vec<String> {
+    let width = size.map(|(width, _)| width);
+    let text = format!("{failure}; trying again");
+    let mut lines = vec![table::cut(printable(&text), width)];
+    if let Some(sample) = last {
+        let below = size.map(|(width, height)| (width, height.saturating_sub(1)));
+        lines.extend(all(sample, None, below));
+    }
+    if let Some((_, height)) = size {
+        lines.truncate(height);
+    }
+    lines
+}
+
+fn rates_row(rates: Option<Rates>) -> Row {
+    let figure = |name, text: String| format!("{name} {text}");
+    Row {
+        label: "rates",
+        items: vec![
+            figure("jobs", or_unknown(rates, |rates| per_second(rates.jobs))),
+            figure(
+                "in",
+                or_unknown(rates, |rates| bytes_per_second(rates.bytes_in)),
+            ),
+            figure(
+                "out",
+                or_unknown(rates, |rates| bytes_per_second(rates.bytes_out)),
+            ),
+        ],
+    }
+}
