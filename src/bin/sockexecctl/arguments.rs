@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, value_parser};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, value_parser};
 use serde_json::Value;
 use sockexec::control::client::SOCKET;
 
@@ -86,6 +87,22 @@ pub enum Command {
     },
     /// The server's version
     Version,
+}
+
+impl Arguments {
+    /// Reads the command line of this process.
+    pub fn read() -> Result<Self, clap::Error> {
+        let arguments = Self::try_parse()?;
+        if let Command::Set { settings } = &arguments.command {
+            for (n, (name, _)) in settings.iter().enumerate() {
+                if settings[..n].iter().any(|(earlier, _)| earlier == name) {
+                    let text = format!("{name} is set twice");
+                    return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
+                }
+            }
+        }
+        Ok(arguments)
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -24,7 +24,6 @@ mod units;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use serde_json::Value;
 use sockexec::control::message::Args;
 use sockexec::control::payload::Limits;
@@ -37,7 +36,7 @@ use output::{printable, say, say_as_it_is};
 const EXIT_USAGE: u8 = 100;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();

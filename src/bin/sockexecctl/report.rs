@@ -70,7 +70,6 @@ pub fn connections(status: &Status) -> Row {
             format!("waiting {}", status.waiting),
             format!("parked {}", status.parked),
             format!("lingering {}", status.lingering),
-            format!("control {}", status.control),
         ],
     }
 }
@@ -84,6 +83,7 @@ pub fn resources(status: &Status) -> Row {
             format!("programs {} of {}", status.programs, status.limits.programs),
             format!("memory {}", or_unknown(status.memory, bytes)),
             format!("descriptors {open} of {}", status.descriptors.limit),
+            format!("control {}", status.control),
         ],
     }
 }

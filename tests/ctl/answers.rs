@@ -1,0 +1,52 @@
+//! What the servers of these tests answer.
+
+use serde_json::{Value, json};
+use sockexec::control::message::{Request, Response};
+
+/// A status, at so many seconds of the server's life. Ten jobs end in each, and take 1 KiB and
+/// give 2 KiB each.
+pub fn status(uptime: u64) -> Value {
+    let times = json!({"window": 300.0, "count": 120, "p50": 0.0012, "p90": 0.034, "p99": 1.5,
+        "max": 185.0});
+    json!({"version": "4.0.0", "pid": 123, "uptime": uptime as f64, "state": "serving",
+        "limits": {"max-connections": 100, "programs": 90, "timeout": 60.0, "kill-timeout": 10.0,
+            "stop-grace": 0.0, "user-share": 100, "log-level": "info"},
+        "active": 3, "parked": 4, "waiting": 5, "programs": 6, "lingering": 7, "control": 1,
+        "queued": 8,
+        "listeners": [
+            {"protocol": "exec", "address": "/run/sockexec/exec.sock", "queued": 8},
+            {"protocol": "control", "address": "/run/sockexec/control.sock", "queued": null}],
+        "totals": {"accepted": 9, "bytes-in": 10_240 * uptime, "bytes-out": 20_480 * uptime,
+            "commands": 11, "log-lines-lost": 12},
+        "outcomes": {"exit-zero": 10 * uptime, "exit-nonzero": 1, "signal": 2, "timeout": 3,
+            "disconnected": 4, "malformed": 5, "refused": 6, "not-started": 7},
+        "spawn-failures": {"ENOENT": 5, "EACCES": 2}, "memory": 12_582_912,
+        "descriptors": {"open": 45, "limit": 1024},
+        "duration": times, "first-byte": times, "of-a-newer-version": [1]})
+}
+
+/// So many jobs.
+pub fn jobs(count: u64) -> Value {
+    (1..=count)
+        .map(|id| {
+            json!({"id": id, "protocol": "exec", "peer": {"uid": 33, "gid": 33, "pid": 123},
+                "pid": 4567, "argv": "sleep 100 ".repeat(20), "age": 100.0 - id as f64,
+                "deadline": 58.75, "in": 1536, "out": 1024, "err": 1024, "state": "running"})
+        })
+        .collect()
+}
+
+/// What a server with these jobs answers. Each status is a second after the one before.
+pub fn serving(count: u64) -> impl FnMut(&Request) -> Response + Send + 'static {
+    let mut uptime = 3661;
+    move |request| {
+        Response::success(match request.cmd.as_str() {
+            "status" => {
+                uptime += 1;
+                status(uptime - 1).to_string()
+            }
+            "jobs" => jobs(count).to_string(),
+            other => return Response::failure(format!("{other} is not for here")),
+        })
+    }
+}

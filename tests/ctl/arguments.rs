@@ -1,0 +1,46 @@
+//! The command line.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::server::{PROGRAM, stderr_of, tool};
+
+#[test]
+fn command_lines_without_sense_exit_100_and_name_the_range() {
+    let nowhere = Path::new("/nonexistent/control.sock");
+    for (args, part) in [
+        (&[][..], "Usage"),
+        (&["no-such-command"], "no-such-command"),
+        (&["status", "more"], "more"),
+        (&["kill"], "<ID>"),
+        (&["kill", "0"], "1.."),
+        (&["kill", "one"], "<ID>"),
+        (&["set"], "<NAME=VALUE>"),
+        (&["set", "timeout"], "NAME=VALUE"),
+        (&["set", "timeout=1", "timeout=2"], "twice"),
+        (&["--timeout", "0", "ping"], "0.001 to 86400"),
+        (&["top", "--interval", "nan"], "--interval"),
+        (&["top", "--interval", "1e9"], "0.001 to 86400"),
+        (&["top", "--count", "0"], "1.."),
+    ] {
+        let output = tool(nowhere, []).args(args).output().unwrap();
+        let stderr = stderr_of(&output);
+        assert_eq!(output.status.code(), Some(100), "{args:?}: {stderr}");
+        assert!(stderr.contains(part), "{args:?}: {stderr}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn help_and_version_need_no_server() {
+    for args in [
+        &["--help"][..],
+        &["-h"],
+        &["--version"],
+        &["kill", "--help"],
+    ] {
+        let output = Command::new(PROGRAM).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(!output.stdout.is_empty() && output.stderr.is_empty());
+    }
+}

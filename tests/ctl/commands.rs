@@ -1,0 +1,167 @@
+//! What each command asks, and how the answer is told.
+
+use std::process::Stdio;
+use std::sync::mpsc::channel;
+
+use serde_json::{Value, json};
+use sockexec::control::message::Response;
+
+use crate::answers;
+use crate::server::{Server, stderr_of, stdout_of, tool};
+
+#[test]
+fn each_command_asks_what_it_should_and_tells_the_answer() {
+    let limits = &answers::status(0)["limits"];
+    let reloaded = json!({"file": "/etc/sockexec/sockexec.toml", "changed": ["timeout"],
+        "at-next-start": ["queue", "mode"]});
+    let killed = json!({"pid": 4567, "signal": "SIGKILL"});
+    let told_limits = "limits  max-connections 100  programs 90  timeout 1m00s  kill-timeout 10s\n        \
+                       stop-grace 0s  user-share 100  log-level info\n";
+    for (line, args, payload, text) in [
+        ("ping", json!({}), Value::from("pong"), "pong\n"),
+        ("version", json!({}), "4.0.0".into(), "4.0.0\n"),
+        (
+            "metrics",
+            json!({}),
+            "# HELP a \u{e4}\na 1\n".into(),
+            "# HELP a \u{e4}\na 1\n",
+        ),
+        (
+            "kill 12",
+            json!({"id": 12, "signal": "TERM"}),
+            killed.clone(),
+            "SIGKILL sent to the process group of 4567\n",
+        ),
+        (
+            "kill 12 --signal 9",
+            json!({"id": 12, "signal": "9"}),
+            killed,
+            "SIGKILL sent to the process group of 4567\n",
+        ),
+        (
+            "set timeout=60 log-level=info",
+            json!({"timeout": 60, "log-level": "info"}),
+            limits.clone(),
+            told_limits,
+        ),
+        (
+            "reload",
+            json!({}),
+            reloaded,
+            "file           /etc/sockexec/sockexec.toml\nchanged        timeout\nat next start  queue  mode\n",
+        ),
+        (
+            "reload",
+            json!({}),
+            json!({"file": null}),
+            "file     none\nchanged  nothing\n",
+        ),
+        (
+            "drain",
+            json!({}),
+            json!({"active": 3}),
+            "draining, 3 to finish\n",
+        ),
+        (
+            "jobs",
+            json!({}),
+            json!([]),
+            "ID PROTO USER/PID PROGRAM STATE AGE LEFT IN OUT ARGUMENTS\n",
+        ),
+    ] {
+        let answer = match &payload {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let (sender, asked) = channel();
+        let server = Server::answering(move |request| {
+            sender.send(request.clone()).unwrap();
+            Response::success(answer.clone())
+        });
+        let run = |json: bool| {
+            let mut command = tool(server.path(), []);
+            command.args(line.split(' ')).args(json.then_some("--json"));
+            let output = command.output().unwrap();
+            assert_eq!(
+                output.status.code(),
+                Some(0),
+                "{line}: {}",
+                stderr_of(&output)
+            );
+            assert!(output.stderr.is_empty());
+            stdout_of(&output)
+        };
+        assert_eq!(run(false), text, "{line}");
+        let request = asked.recv().unwrap();
+        assert_eq!(Some(request.cmd.as_str()), line.split(' ').next());
+        assert_eq!(Value::Object(request.args), args);
+        assert!(request.respond);
+        assert_eq!(run(true), format!("{payload}\n"), "{line}");
+    }
+}
+
+#[test]
+fn status_reads_as_a_page_and_fits_80_columns() {
+    let server = Server::answering(answers::serving(0));
+    let text = stdout_of(&server.run(["status"]));
+    for part in [
+        "sockexec     4.0.0  process 123  serving  up 1h01m\n",
+        "connections  active 3 of 100  queued 8  waiting 5  parked 4  lingering 7\n",
+        "resources    programs 6 of 90  memory 12M  descriptors 45 of 1024  control 1\n",
+        "timeout 1m00s",
+        "totals       accepted 9  in 36M  out 72M  commands 11  log-lines-lost 12\n",
+        "duration     p50 1.2ms  p90 34ms  p99 1.5s  max 3m05s  120 in 5m00s\n",
+        "not started  EACCES 2  ENOENT 5\n",
+        "listening    exec /run/sockexec/exec.sock, queued 8\n",
+        "             control /run/sockexec/control.sock, queued -\n",
+        "exit-zero 36610",
+        "refused 6",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+    let all: Value = serde_json::from_str(&stdout_of(&server.run(["status", "--json"]))).unwrap();
+    assert_eq!(all["of-a-newer-version"], json!([1]));
+}
+
+#[test]
+fn jobs_are_a_table_that_is_not_cut_where_nobody_looks() {
+    let server = Server::answering(|_| {
+        let mut jobs = answers::jobs(2);
+        jobs[1]["peer"] = json!({"address": "127.0.0.1:40000"});
+        jobs[1]["pid"] = Value::Null;
+        jobs[1]["deadline"] = Value::Null;
+        jobs[1]["argv"] = "\u{1b}]0;title\u{7} \u{202e}\n2 exec".into();
+        Response::success(jobs.to_string())
+    });
+    let text = stdout_of(&server.run(["jobs"]));
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "ID PROTO USER/PID        PROGRAM STATE     AGE LEFT   IN  OUT ARGUMENTS"
+    );
+    assert!(lines[1].starts_with(
+        " 1 exec  33/123             4567 running 1m39s  59s 1.5K 2.0K sleep 100 sleep 100 "
+    ));
+    assert!(lines[1].len() > 200);
+    assert_eq!(
+        lines[2],
+        " 2 exec  127.0.0.1:40000       - running 1m38s    - 1.5K 2.0K \
+         \\u{1b}]0;title\\u{7} \\u{202e}\\n2 exec"
+    );
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn a_reader_that_goes_ends_it_quietly() {
+    let server = Server::answering(|_| Response::success(answers::jobs(5000).to_string()));
+    let mut child = tool(server.path(), ["jobs"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(stderr_of(&output), "");
+    assert!(!output.status.success());
+}

@@ -1,0 +1,18 @@
+//! The `sockexecctl` program and the client of the control socket, against servers that follow a
+//! script, and `top` in a pseudo terminal.
+//!
+//! Nothing waits for time: a test goes on when bytes, a screen or the end of a process say so.
+//! Against the real daemon there are other tests.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod answers;
+mod arguments;
+mod commands;
+mod faults;
+mod plain;
+mod pty;
+mod screen;
+mod server;
+mod vt;
