@@ -81,7 +81,7 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
     let inherited = inherit(&config)?;
     let plan = Plan::new(&config, &inherited)?;
     let starter = match config.background {
-        true => Some(background::daemonize().map_err(Fatal::system("the background"))?),
+        true => Some(background::daemonize(FIRST_FREE).map_err(Fatal::system("the background"))?),
         false => None,
     };
     // Before anything else is opened: these numbers are taken from whoever has them.
@@ -108,7 +108,8 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
     };
     plan.warn();
     let (listeners, clients) = plan.open(&config, inherited)?;
-    let pidfile = match &config.pidfile {
+    // Is there as long as this function runs.
+    let _pidfile = match &config.pidfile {
         Some(path) => {
             let written = Pidfile::write(path);
             Some(written.map_err(Fatal::system(&path.display().to_string()))?)
@@ -128,11 +129,7 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
     if let Some(starter) = starter {
         starter.let_go().map_err(Fatal::system("the background"))?;
     }
-    let result = server.run().map_err(Fatal::system("waiting for events"));
-    if let Some(pidfile) = pidfile {
-        pidfile.remove();
-    }
-    result
+    server.run().map_err(Fatal::system("waiting for events"))
 }
 
 /// The sockets that came with the process.

@@ -80,9 +80,12 @@ impl Starter {
     }
 }
 
-/// A file with the number of this process, for whoever wants to signal it.
+/// A file with the number of this process, for whoever wants to signal it. It goes with
+/// this, unless another has taken its place.
 #[derive(Debug)]
-pub struct Pidfile(Bound);
+pub struct Pidfile {
+    _file: Bound,
+}
 
 impl Pidfile {
     /// Writes the number of this process and a newline to a file at `path`, which all may
@@ -117,17 +120,12 @@ impl Pidfile {
             (&file).write_all(format!("{}\n", process::id()).as_bytes())?;
             let bound = Bound::new(path.clone(), &file.metadata()?);
             fs::rename(new, &path)?;
-            Ok(Self(bound))
+            Ok(Self { _file: bound })
         })();
         if placed.is_err() {
             let _ = fs::remove_file(new);
         }
         placed
-    }
-
-    /// Removes the file, unless another has taken its place.
-    pub fn remove(&self) {
-        self.0.remove();
     }
 }
 
@@ -174,11 +172,10 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", id()));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o644);
         let second = Pidfile::write(&path).unwrap();
-        first.remove();
+        drop(first);
         assert_eq!(directory.names(), ["pid"]);
-        second.remove();
+        drop(second);
         assert_eq!(directory.names(), [""; 0]);
-        second.remove();
     }
 
     #[test]

@@ -134,9 +134,11 @@ impl Bound {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
 
+impl Drop for Bound {
     /// Removes it, unless something else has taken its place.
-    pub fn remove(&self) {
+    fn drop(&mut self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|m| (m.dev(), m.ino()) == self.identity) {
             let _ = fs::remove_file(&self.path);
         }
@@ -176,7 +178,7 @@ pub fn listen_at(path: &Path, mode: u32, queue: usize) -> io::Result<(OwnedFd, B
     let metadata = fs::symlink_metadata(path)?;
     let bound = Bound::new(std::path::absolute(path)?, &metadata);
     let backlog = i32::try_from(queue).unwrap_or(i32::MAX);
-    listen(&fd, Backlog::new(backlog)?).inspect_err(|_| bound.remove())?;
+    listen(&fd, Backlog::new(backlog)?)?;
     Ok((fd, bound))
 }
 

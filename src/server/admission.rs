@@ -230,10 +230,9 @@ impl Server {
                 self.listeners.insert(index, listener);
                 continue;
             }
-            if let Origin::Bound(bound) = &listener.origin {
-                bound.remove();
-            }
             let ours = !matches!(listener.origin, Origin::HandedOver);
+            // Nobody new finds it from here on.
+            drop(listener.origin);
             while ours
                 && listener.protocol != Protocol::Control
                 && let Ok(client) = listen::accept(listener.socket.as_fd())
