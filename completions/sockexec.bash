@@ -4,8 +4,10 @@ _sockexec() {
     # shellcheck disable=SC2034
     local cur prev words cword
     _init_completion -n = || return
-    local options='-q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout
-        --stop-grace --idle-exit --inetd --sockproc --control --config --termsig --log --log-level -d --debug -v --version -h --help'
+    local options='
+        -q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout
+        --stop-grace --idle-exit --inetd --sockproc --control --config --termsig --log
+        --log-level -d --debug -v --version -h --help'
     case $prev in
     --termsig)
         mapfile -t COMPREPLY < <(compgen -W 'number name' -- "$cur")

@@ -2,6 +2,9 @@
 
 use crate::common::daemon::{PROGRAM, command, finish};
 use crate::common::{Daemon, End};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::process::Output;
 
 fn run(arguments: &[&str]) -> Output {
@@ -25,6 +28,7 @@ fn help_names_every_flag_and_default() {
         "-m, --max-connections",
         "-t, --timeout",
         "-k, --kill-timeout",
+        "--stop-grace",
         "--log",
         "--inetd",
         "--termsig",
@@ -39,6 +43,40 @@ fn help_names_every_flag_and_default() {
         assert!(help.contains(word), "no {word} in {help}");
     }
     assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+}
+
+/// The long names in a text, each behind `prefix`.
+fn names<'a>(lines: impl Iterator<Item = &'a str>, prefix: &str) -> BTreeSet<&'a str> {
+    let part = |c: char| c.is_ascii_lowercase() || c == '-';
+    lines
+        .flat_map(|line| {
+            line.match_indices(prefix)
+                .map(|(at, _)| &line[at + prefix.len()..])
+        })
+        .map(|rest| &rest[..rest.find(|c| !part(c)).unwrap_or(rest.len())])
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[test]
+fn manual_readme_and_completions_have_the_same_options() {
+    let output = run(&["--help"]);
+    let help = text(&output.stdout);
+    let options = |line: &&str| line.trim_start().starts_with('-');
+    let wanted = names(help.lines().filter(options), "--");
+    assert!(wanted.len() > 5, "{wanted:?}");
+    for (path, start, prefix) in [
+        ("README.md", "| `-", "--"),
+        ("man/sockexec.8", ".It Fl ", " -"),
+        ("completions/sockexec.bash", "        -", "--"),
+        ("completions/_sockexec", "    '", "--"),
+        ("completions/sockexec.fish", "complete ", " -l "),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let found = fs::read_to_string(&path).unwrap();
+        let lines = found.lines().filter(|line| line.starts_with(start));
+        assert_eq!(names(lines, prefix), wanted, "{}", path.display());
+    }
 }
 
 #[test]
@@ -73,6 +111,8 @@ fn usage_errors_name_the_flag_and_the_range() {
         (&["-t", "inf", path], &["--timeout", "0"]),
         (&["-t", "1e30", path], &["--timeout", "0"]),
         (&["-k", "x", path], &["--kill-timeout", "x"]),
+        (&["--stop-grace", "-1", path], &["-1"]),
+        (&["--stop-grace", "x", path], &["--stop-grace", "x"]),
         (&["--log", "printer", path], &["--log", "syslog", "stderr"]),
         (
             &["--termsig", "both", path],

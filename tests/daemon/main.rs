@@ -6,6 +6,7 @@ mod common;
 
 mod arguments;
 mod audit;
+mod grace;
 mod log;
 mod notify;
 mod shortage;
