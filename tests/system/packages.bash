@@ -59,6 +59,15 @@ if [[ -r /usr/share/bash-completion/bash_completion ]]; then
     }
     check "bash: an option" grep -x -e --max-connections <(bash_offers sockexec sockexec --m)
     check "bash: values of an option" grep -x syslog <(bash_offers sockexec sockexec --log s)
+    mkdir -p "$work/offered/directory"
+    touch "$work/offered/file"
+    python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$work/offered/socket"
+    sockets() { diff <(printf '%s\n' "$work/offered/"{directory/,socket}) <(bash_offers sockexec-client "$1" "$work/offered/" | sort); }
+    check "bash: the client's socket" sockets sockexec-client
+    check "bash: with the client's old name, too" sockets sockexec.client
+    check "bash: the client's program" grep -x uname <(bash_offers sockexec-client sockexec-client /run/x/exec.sock unam)
+    check "bash: the program's arguments" grep -x -e "$work/offered/file" \
+        <(bash_offers sockexec-client sockexec-client /run/x/exec.sock cat "$work/offered/f")
     for program in sockexec sockexec-client; do
         check "$program: bash completes the options that there are" \
             diff "$work/$program" <(bash_offers "$program" "$program" - | sort -u)
