@@ -1,5 +1,6 @@
 -- LuaRocks: `luarocks make` in this directory installs the modules from this tree.
--- `source.url` is this tree too: a release that is uploaded puts its archive's address there.
+-- There is no address from which the sources could be fetched, so `source.url` names this tree, which
+-- that command does not read. Who uploads a release puts its archive's address there.
 rockspec_format = '1.0'
 package = 'lua-resty-exec'
 version = '4.0.0-1'

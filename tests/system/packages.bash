@@ -15,9 +15,22 @@ dpkg-deb --extract "$debs"/lua-resty-exec_*.deb "$package"
 versions() {
     local wanted
     wanted=$(sed -n '/^\[package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
-    [[ $(dpkg-parsechangelog -S Version) == "$wanted" ]]
+    [[ $(dpkg-parsechangelog -S Version) == "$wanted" ]] && grep -x "version = $wanted" lua/dist.ini &&
+        grep -xE "version = '$wanted-[0-9]+'" "lua/lua-resty-exec-$wanted-"[0-9]*.rockspec
 }
-check "changelog and Cargo.toml have the same version" versions
+check "Cargo.toml, changelog, rockspec and dist.ini have the same version" versions
+# opm itself is in no Debian package.
+dist() {
+    local key value
+    while read -r key _ value; do
+        case $key in
+        lib_dir | doc_dir) test -d "lua/$value" || return ;;
+        main_module) test -f "lua/$value" || return ;;
+        esac
+    done <lua/dist.ini
+    grep -x 'name = lua-resty-exec' lua/dist.ini && grep -x 'license = isc' lua/dist.ini
+}
+check "dist.ini names what there is" dist
 
 no_paths() { not_in() { ! grep -aF -e "$1" "$package/usr/sbin/sockexec" "$package/usr/bin/sockexec-client"; }; not_in "$HOME/" && not_in "$PWD/"; }
 check "the programs do not tell where they were built" no_paths
