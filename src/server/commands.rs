@@ -8,6 +8,7 @@ use crate::control::command::{self, Command};
 use crate::control::message::{Request, Response};
 use crate::control::payload::{Draining, Killed};
 use crate::control::signal;
+use crate::os::peer::Peer;
 use crate::os::poller::ConnectionId;
 use crate::session::Input;
 use crate::wire::control;
@@ -28,7 +29,7 @@ impl Server {
             let allowed = uid.is_some_and(|uid| uid == 0 || uid == self.own_uid);
             let (request, response) = if allowed {
                 self.statistics.commands += 1;
-                self.answer(id, &message)
+                self.answer(id, &peer, &message)
             } else {
                 log::warn!("connection {id}: {peer}: control is for root and the server's user");
                 let refusal = "only root and the server's own user may control it";
@@ -47,13 +48,24 @@ impl Server {
     }
 
     /// Carries out one message.
-    fn answer(&mut self, id: ConnectionId, message: &[u8]) -> (Request, Response) {
+    fn answer(&mut self, id: ConnectionId, peer: &Peer, message: &[u8]) -> (Request, Response) {
         let request = match Request::read(message) {
             Ok(request) => request,
             Err(error) => return (Request::default(), Response::failure(error.to_string())),
         };
         let result = Command::read(&request).and_then(|command| {
-            log::debug!("connection {id}: {command:?}");
+            // Who changed what must be found later; who looked on need not be.
+            let level = match command {
+                Command::Kill { .. } | Command::Set(_) | Command::Reload | Command::Drain => {
+                    log::Level::Info
+                }
+                _ => log::Level::Debug,
+            };
+            log::log!(
+                level,
+                "connection {id}: {peer}: command {}",
+                request.cmd.escape_debug()
+            );
             self.execute(command)
         });
         let response = match result {

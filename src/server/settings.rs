@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use log::LevelFilter;
 use sd_notify::NotifyState;
 
 use super::Server;
+use crate::config::keys::Key;
 use crate::config::{Config, takes_effect_at_start};
 use crate::control::command;
 use crate::control::payload::Reloaded;
@@ -127,37 +127,43 @@ impl Server {
         Ok(reloaded)
     }
 
-    /// Takes what the command `set` says.
+    /// Takes what the command `set` says, until the configuration is read again.
     pub(super) fn set(&mut self, new: &command::Settings) {
-        let limits = &mut self.settings.limits;
+        let before = self.config.clone();
+        let limits = &mut self.config.limits;
         if let Some(timeout) = new.timeout {
-            limits.timeout = Some(timeout).filter(|t| !t.is_zero());
-            log::info!("timeout is {} s now", timeout.as_secs_f64());
+            limits.timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
         }
         if let Some(kill_timeout) = new.kill_timeout {
             limits.kill_timeout = kill_timeout;
-            log::info!("kill-timeout is {} s now", kill_timeout.as_secs_f64());
         }
         if let Some(connections) = new.max_connections {
-            log::info!("max-connections is {connections} now");
-            self.settings.budget = self
-                .frame
-                .budget(connections as usize, self.settings.user_share);
+            self.config.max_connections = connections;
         }
         if let Some(level) = new.log_level {
-            // Told at the lower of the two levels, or nobody would see it.
-            let before = log::max_level();
-            log::set_max_level(before.max(LevelFilter::Info));
-            log::info!("log-level is {} now", level.as_str().to_lowercase());
-            log::set_max_level(level);
+            self.config.level = level;
         }
+        self.settings = Settings::new(&self.config, &self.frame);
+        // Told while the more talkative of the two levels holds.
+        log::set_max_level(before.level.max(self.config.level));
+        let changed: Vec<String> = self
+            .config
+            .changed_since(&before)
+            .into_iter()
+            .filter_map(|name| {
+                let key = Key::find(name)?;
+                Some(format!("{name} = {}", key.get(&self.config)))
+            })
+            .collect();
+        log::info!("set by command: {}", list(&changed));
+        log::set_max_level(self.config.level);
     }
 }
 
-fn list(keys: &[String]) -> String {
-    if keys.is_empty() {
-        "nothing".into()
-    } else {
-        keys.join(", ")
+/// One line of them all.
+fn list(all: &[String]) -> String {
+    match all.is_empty() {
+        true => "nothing".into(),
+        false => all.join(", "),
     }
 }
