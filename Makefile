@@ -55,10 +55,12 @@ install:
 	install -D -m 755 $(RELEASE)/sockexec $(SBIN)/sockexec
 	install -D -m 755 $(RELEASE)/sockexec-client $(BIN)/sockexec-client
 	ln -sf sockexec-client $(BIN)/sockexec.client
+	install -D -m 755 $(RELEASE)/sockexecctl $(BIN)/sockexecctl
 	install -D -m 644 man/sockexec.8 $(MAN)/man8/sockexec.8
 	install -D -m 644 man/sockexec.toml.5 $(MAN)/man5/sockexec.toml.5
 	install -D -m 644 man/sockexec-client.1 $(MAN)/man1/sockexec-client.1
 	ln -sf sockexec-client.1 $(MAN)/man1/sockexec.client.1
+	install -D -m 644 man/sockexecctl.1 $(MAN)/man1/sockexecctl.1
 	install -D -m 644 man/sockexec-protocol.7 $(MAN)/man7/sockexec-protocol.7
 	for version in 5.1 5.2 5.3 5.4; do \
 		(cd lua/lib && find . -name '*.lua') | while read -r file; do \

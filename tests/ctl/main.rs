@@ -10,6 +10,7 @@ mod common;
 mod answers;
 mod arguments;
 mod commands;
+mod completions;
 mod faults;
 mod plain;
 mod pty;

@@ -1,0 +1,75 @@
+# bash completion for sockexecctl(1)
+
+# The numbers of the jobs that there are, where a server answers.
+_sockexecctl_jobs() {
+    "${words[0]}" "$@" --timeout 1 jobs 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
+_sockexecctl() {
+    # shellcheck disable=SC2034
+    local cur prev words cword
+    _init_completion -n = || return
+    local options='-s --socket --json --timeout -h --help'
+    local command='' i
+    local -a socket=()
+    # The command is the first word that is neither an option nor what belongs to one.
+    for ((i = 1; i < cword; i++)); do
+        case ${words[i]} in
+        -s | --socket)
+            ((++i))
+            socket=(--socket "${words[i]}")
+            ;;
+        --socket=*)
+            socket=("${words[i]}")
+            ;;
+        --timeout | --signal | --interval | --count)
+            ((++i))
+            ;;
+        -*) ;;
+        *)
+            [[ -n $command ]] || command=${words[i]}
+            ;;
+        esac
+    done
+    case $prev in
+    -s | --socket)
+        _filedir
+        return
+        ;;
+    --timeout | --interval | --count)
+        # A number: nothing to offer.
+        return
+        ;;
+    --signal)
+        mapfile -t COMPREPLY < <(compgen -A signal -- "SIG${cur#SIG}")
+        [[ $cur == SIG* ]] || COMPREPLY=("${COMPREPLY[@]#SIG}")
+        return
+        ;;
+    esac
+    case $command in
+    '') options+=' -V --version' ;;
+    kill) options+=' --signal' ;;
+    top) options+=' --interval --count' ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+        return
+    fi
+    case $command in
+    '')
+        mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set reload drain metrics ping top version' -- "$cur")
+        ;;
+    kill)
+        mapfile -t COMPREPLY < <(compgen -W "$(_sockexecctl_jobs "${socket[@]}")" -- "$cur")
+        ;;
+    set)
+        if [[ $cur == log-level=* ]]; then
+            # What stands before the = is a word of its own to readline.
+            mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "${cur#*=}")
+        else
+            mapfile -t COMPREPLY < <(compgen -S = -W 'max-connections timeout kill-timeout log-level' -- "$cur")
+            compopt -o nospace
+        fi
+        ;;
+    esac
+} && complete -F _sockexecctl sockexecctl

@@ -1,0 +1,48 @@
+# fish completion for sockexecctl(1)
+
+set -l commands status jobs kill set reload drain metrics ping top version
+
+# The jobs that there are, where a server answers.
+function __sockexecctl_jobs
+    set -l words (commandline -opc)
+    set -l socket
+    for i in (seq 2 (count $words))
+        switch $words[$i]
+            case -s --socket
+                set socket --socket $words[(math $i + 1)]
+            case '--socket=*'
+                set socket $words[$i]
+        end
+    end
+    $words[1] $socket --timeout 1 jobs 2>/dev/null | awk 'NR > 1 { id = $1; $1 = $2 = ""; sub(/^ +/, ""); print id "\t" $0 }'
+end
+
+complete -c sockexecctl -f
+complete -c sockexecctl -s s -l socket -r -F -d 'Control socket of the server'
+complete -c sockexecctl -l json -d 'Print the answer as JSON'
+complete -c sockexecctl -l timeout -x -d 'Seconds to wait for an answer'
+complete -c sockexecctl -s h -l help -d 'Print help'
+complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'Print the version'
+complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
+    status\t"state, limits, totals and percentiles"
+    jobs\t"the jobs that there are"
+    kill\t"send a signal to the process group of a job"
+    set\t"change limits for new jobs"
+    reload\t"have the configuration file read again"
+    drain\t"finish what runs, accept nothing more, and exit"
+    metrics\t"all figures, in the text format of Prometheus"
+    ping\t"whether the server answers"
+    top\t"a live screen of jobs and rates"
+    version\t"the version of the server"'
+complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -a '(__sockexecctl_jobs)'
+complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l signal -x -a 'TERM HUP INT QUIT KILL USR1 USR2 STOP CONT' -d 'The signal'
+complete -c sockexecctl -n '__fish_seen_subcommand_from set' -a '
+    max-connections=\t"connections served at once"
+    timeout=\t"seconds that a connection may last, 0 for no deadline"
+    kill-timeout=\t"seconds between SIGTERM and SIGKILL"
+    log-level=error\t"what is logged"
+    log-level=warn\t"what is logged"
+    log-level=info\t"what is logged"
+    log-level=debug\t"what is logged"'
+complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Seconds from one look to the next'
+complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l count -x -d 'Stop after so many looks'
