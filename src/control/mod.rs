@@ -12,7 +12,8 @@
 //! | module | what it knows |
 //! |---|---|
 //! | [`message`] | that object |
-//! | [`command`] | which commands there are, their arguments and ranges |
+//! | [`table`] | which commands and arguments there are |
+//! | [`command`] | what a request asks for, checked by the table |
 //! | [`form`] | what an argument may be, and its range |
 //! | [`signal`] | signals by name and by number |
 //! | [`payload`] | what the answers to `status`, `jobs` and others say |
@@ -27,3 +28,4 @@ pub mod form;
 pub mod message;
 pub mod payload;
 pub mod signal;
+pub mod table;

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::net::Shutdown;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 use std::process::Output;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
 use sockexec::control::client::{Client, Reason};
 use sockexec::control::message::{Args, Request, Response};
 
@@ -144,7 +146,16 @@ fn servers_that_are_not_there_are_111() {
     let directory = Directory::new();
     let file = directory.file("file", 0o644, "");
     let stale = directory.join("stale");
-    drop(UnixListener::bind(&stale).unwrap());
+    // Bound and not listening, because a listener's copies may live on for a moment in processes
+    // that other tests are just starting.
+    let left = socket(
+        AddressFamily::Unix,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .unwrap();
+    bind(left.as_raw_fd(), &UnixAddr::new(&stale).unwrap()).unwrap();
     let long = directory.join(&"x".repeat(200));
     for (path, words) in [
         (directory.join("nothing"), "there is no such socket"),

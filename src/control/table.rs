@@ -1,0 +1,116 @@
+//! The commands of the control socket and their arguments: one table, from which `help` is told and
+//! by which [`Command::read`](super::command::Command::read) checks.
+
+use serde::Serialize;
+
+use super::form::Form;
+
+/// What `help` says of a command.
+#[derive(Debug, Serialize)]
+pub struct Description {
+    /// The name, in lower case.
+    #[serde(rename = "command")]
+    pub name: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    /// What may, or must, be said with it.
+    pub arguments: &'static [Argument],
+}
+
+/// What `help` says of an argument.
+#[derive(Debug, Serialize)]
+pub struct Argument {
+    /// The key in `args`.
+    pub name: &'static str,
+    /// What it may be.
+    pub form: Form,
+    /// Whether the command needs it.
+    pub required: bool,
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+/// All commands.
+pub static COMMANDS: &[Description] = &[
+    plain("ping", "answers pong"),
+    plain("version", "the server's version"),
+    plain("help", "the commands and their arguments"),
+    plain("status", "state, limits, totals and percentiles"),
+    plain("jobs", "the jobs that there are"),
+    Description {
+        name: "kill",
+        meaning: "sends a signal to the process group of a job",
+        arguments: &[
+            Argument {
+                name: "id",
+                form: Form::Job,
+                required: true,
+                meaning: "the job, as jobs and the log have it",
+            },
+            optional("signal", Form::Signal, "the signal, without it TERM"),
+        ],
+    },
+    Description {
+        name: "set",
+        meaning: "changes limits for new jobs, until the server is started again",
+        arguments: &[
+            optional(
+                "max-connections",
+                Form::Connections,
+                "connections served at once",
+            ),
+            optional(
+                "timeout",
+                Form::Seconds,
+                "how long a connection may last, 0 for no deadline",
+            ),
+            optional(
+                "kill-timeout",
+                Form::Seconds,
+                "from SIGTERM to SIGKILL for a program that must end",
+            ),
+            optional("log-level", Form::Level, "what is logged"),
+        ],
+    },
+    plain("reload", "reads the configuration file again"),
+    plain("drain", "accepts nothing more, finishes what runs, exits"),
+    plain("metrics", "all figures in the text format of Prometheus"),
+];
+
+const fn plain(name: &'static str, meaning: &'static str) -> Description {
+    Description {
+        name,
+        meaning,
+        arguments: &[],
+    }
+}
+
+const fn optional(name: &'static str, form: Form, meaning: &'static str) -> Argument {
+    Argument {
+        name,
+        form,
+        required: false,
+        meaning,
+    }
+}
+
+/// The payload of `help`.
+pub fn help() -> String {
+    serde_json::to_string(COMMANDS).expect("the table is made of strings")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn help_tells_of_every_argument() {
+        let help: Value = serde_json::from_str(&help()).unwrap();
+        assert_eq!(help[5]["command"], "kill");
+        let id = json!({"name": "id", "form": "number from 1", "required": true,
+            "meaning": "the job, as jobs and the log have it"});
+        assert_eq!(help[5]["arguments"][0], id);
+        assert_eq!(help[0]["arguments"], json!([]));
+    }
+}
