@@ -141,7 +141,8 @@ impl Server {
             return Standing::Control;
         }
         self.statistics.accepted += 1;
-        if self.may_be_active(peer) {
+        // Who comes in later only hears that the server stops.
+        if self.phase != Phase::Serving || self.may_be_active(peer) {
             self.take_slot(peer);
             Standing::Active
         } else {
@@ -154,8 +155,7 @@ impl Server {
     /// share. Who is nobody in particular, on TCP, is one user.
     fn may_be_active(&self, peer: &Peer) -> bool {
         let used = self.users.get(&peer.uid()).copied().unwrap_or_default();
-        let all = self.phase != Phase::Serving;
-        all || (self.active < self.settings.budget.connections_max && used < self.share())
+        self.active < self.settings.budget.connections_max && used < self.share()
     }
 
     /// How many slots one user may have.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use super::Server;
+use super::{Phase, Server};
 use crate::config::keys::Key;
 use crate::config::{Config, takes_effect_at_start};
 use crate::control::command;
@@ -92,6 +92,9 @@ impl Server {
     ///
     /// When it is not valid. The text, which is in the log as well, names file and line.
     pub(super) fn reload(&mut self) -> Result<Reloaded, String> {
+        if self.phase != Phase::Serving {
+            return Err("the server is stopping".into());
+        }
         let mut states = vec![NotifyState::Reloading];
         states.extend(NotifyState::monotonic_usec_now().ok());
         self.notifier.notify(&states);
