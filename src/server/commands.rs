@@ -4,10 +4,10 @@
 //! connection, so that nobody who asks much keeps others from their bytes.
 
 use super::Server;
-use crate::control::command::{self, Command};
+use crate::control::command::Command;
 use crate::control::message::{Request, Response};
 use crate::control::payload::{Draining, Killed};
-use crate::control::signal;
+use crate::control::{signal, table};
 use crate::os::peer::Peer;
 use crate::os::poller::ConnectionId;
 use crate::session::Input;
@@ -80,7 +80,7 @@ impl Server {
         Ok(match command {
             Command::Ping => "pong".into(),
             Command::Version => env!("CARGO_PKG_VERSION").into(),
-            Command::Help => command::help(),
+            Command::Help => table::help(),
             Command::Status => json(&self.status_answer()),
             Command::Jobs => json(&self.jobs_answer()),
             Command::Metrics => self.metrics(),
