@@ -178,26 +178,3 @@ fn the_examples_of_the_manual_page_are_accepted() {
     }
     assert_eq!(count, 6);
 }
-
-#[test]
-fn every_option_is_in_the_manual_the_readme_and_the_completions() {
-    let help = String::from_utf8(finish(command(PROGRAM).arg("--help")).stdout).unwrap();
-    let options: BTreeSet<_> = help
-        .split([' ', ',', '\n'])
-        .filter_map(|word| word.strip_prefix("--"))
-        .collect();
-    let page = read("man/sockexec.8");
-    let readme = read("README.md");
-    let [bash, zsh, fish] = ["sockexec.bash", "_sockexec", "sockexec.fish"]
-        .map(|name| read(&format!("completions/{name}")));
-    assert_eq!(options.len(), 17, "{help}");
-    for option in options {
-        assert!(page.contains(&format!("-{option}")), "man: {option}");
-        let shown = readme.contains(&format!("`--{option}")) || option == "help";
-        assert!(shown, "README.md: {option}");
-        let listed = [" ", "'"].map(|end| bash.contains(&format!("--{option}{end}")));
-        assert!(listed.contains(&true), "bash: {option}");
-        assert!(zsh.contains(&format!("--{option}")), "zsh: {option}");
-        assert!(fish.contains(&format!("-l {option} ")), "fish: {option}");
-    }
-}

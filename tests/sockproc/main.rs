@@ -21,7 +21,5 @@ fn start(arguments: &[&str]) -> Daemon {
 /// The same, with this configuration file.
 #[track_caller]
 fn configured(text: &str) -> Daemon {
-    let setup = Setup::new().sockproc();
-    let file = setup.directory.file("sockexec.toml", 0o644, text);
-    setup.arguments(["--config", &file]).start()
+    Setup::new().sockproc().config(text).start()
 }
