@@ -1,11 +1,10 @@
 //! The manual page, the installed file and the table of settings say the same.
 
-use crate::common::daemon::{PROGRAM, command, finish};
 use crate::common::temporary::Directory;
 use sockexec::config::keys::KEYS;
 use sockexec::config::value::Kind;
 use sockexec::config::{Accepts, Config, RULE_KEYS, Source};
-use std::collections::BTreeSet;
+
 use std::fs;
 use std::path::Path;
 
