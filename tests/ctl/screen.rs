@@ -48,6 +48,34 @@ fn it_fits_80_columns_and_24_lines_and_q_leaves() {
 }
 
 #[test]
+fn what_is_no_longer_there_goes_from_the_screen() {
+    let (mut many, mut one) = (answers::serving(100), answers::serving(1));
+    let mut looks = 0;
+    let server = Server::start(move |peer| {
+        looks += 1;
+        if looks == 1 {
+            return converse(peer, &mut many);
+        }
+        converse(peer, |request| match request.cmd.as_str() {
+            "jobs" => {
+                let mut jobs = answers::jobs(1);
+                jobs[0]["argv"] = "true".into();
+                Response::success(jobs.to_string())
+            }
+            _ => one(request),
+        });
+    });
+    let mut top = Top::start(server.path(), ["--interval", "0.01"]);
+    top.wait_for("screen with one job", |vt| {
+        let text = vt.lines().join("\n");
+        let jobs = text.split("ARGUMENTS\n").nth(1).unwrap_or_default();
+        jobs.trim_end().ends_with(" true") && jobs.trim_end().lines().count() == 1
+    });
+    top.type_keys("q");
+    assert_eq!(top.wait_for_end().0.code(), Some(0));
+}
+
+#[test]
 fn it_ends_after_the_count() {
     let server = Server::answering(answers::serving(1));
     let top = Top::start(server.path(), ["--interval", "0.01", "--count", "3"]);
