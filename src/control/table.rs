@@ -52,7 +52,7 @@ pub static COMMANDS: &[Description] = &[
     },
     Description {
         name: "set",
-        meaning: "changes limits for new jobs, until the server is started again",
+        meaning: "changes limits for new jobs, until a reload or the next start",
         arguments: &[
             optional(
                 "max-connections",
