@@ -265,9 +265,7 @@ impl Session {
             Input::StdinClosed => self.close_stdin(),
             Input::ReplySent(n) => self.consume_reply(n),
             Input::Spooled(stream) => self.spooled(stream),
-            Input::SpoolFailed(errno) => {
-                self.fault.get_or_insert(Fault::Spool(errno));
-            }
+            Input::SpoolFailed(errno) => self.spool_failed(errno),
             Input::Answered { answer, close } => self.answered(answer, close, now),
             Input::Timeout(timeout) => self.limit_time(timeout),
             Input::Time => {
