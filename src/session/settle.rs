@@ -174,7 +174,7 @@ impl Session {
             return;
         }
         self.settle_commands(now);
-        if self.reply_state == Reply::Ended && self.is_sent() {
+        if self.reply_state == Reply::Ended && self.is_sent() && !self.commanded {
             self.reply_state = Reply::Shut;
             self.actions.push_back(Action::ShutdownReply);
             self.timers.set(Timer::Linger, now + self.limits.linger);
