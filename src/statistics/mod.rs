@@ -92,8 +92,8 @@ impl Statistics {
             (Some(Fault::Spawn(_) | Fault::Stopping | Fault::Stuck(_)), _) => &mut o.not_started,
             (_, Some(Exit::Code(0))) if summary.fault.is_none() => &mut o.exit_zero,
             (_, Some(Exit::Code(_))) => &mut o.exit_nonzero,
-            (_, Some(Exit::Signal { .. })) => &mut o.signal,
-            (_, None) => return None,
+            // Without an exit it was SIGKILL, as far as anybody has seen.
+            (_, Some(Exit::Signal { .. }) | None) => &mut o.signal,
         })
     }
 }
@@ -115,5 +115,144 @@ impl fmt::Display for Statistics {
             self.bytes_out,
             self.bytes_in
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use nix::errno::Errno;
+
+    use super::*;
+    use crate::program::{Refusal, Stream};
+    use crate::wire::WireError;
+
+    const KILLED: Exit = Exit::Signal {
+        number: 9,
+        dumped: false,
+    };
+    const LARGE: Fault = Fault::OutputMax {
+        stream: Stream::Stdout,
+        limit: 1,
+    };
+
+    fn counted(summary: &Summary) -> Statistics {
+        let now = Instant::now();
+        let mut statistics = Statistics::new(now);
+        statistics.count(summary, now);
+        statistics
+    }
+
+    /// A request that ended like this.
+    fn ended(fault: Option<Fault>, exit: Option<Exit>) -> Summary {
+        Summary {
+            fault,
+            exit,
+            ..Summary::default()
+        }
+    }
+
+    #[test]
+    fn every_end_is_counted_once_and_where_it_belongs() {
+        let spawn = |error| Some(Fault::Spawn(error));
+        let refused = spawn(SpawnError::Refused(Refusal::NoRule));
+        let (code, zero) = (Some(Exit::Code(1)), Some(Exit::Code(0)));
+        for (fault, exit, name) in [
+            (None, zero, "exit-zero"),
+            (None, code, "exit-nonzero"),
+            (None, Some(KILLED), "signal"),
+            (Some(LARGE), zero, "exit-nonzero"),
+            (Some(LARGE), Some(KILLED), "signal"),
+            (Some(Fault::Spool(Errno::ENOSPC)), code, "exit-nonzero"),
+            (Some(Fault::Wire(WireError::ArgcZero)), None, "malformed"),
+            (Some(Fault::Wire(WireError::ArgcZero)), zero, "malformed"),
+            (Some(Fault::RequestLate(Duration::ZERO)), None, "malformed"),
+            (Some(Fault::MessageLate(Duration::ZERO)), None, "malformed"),
+            (refused, None, "refused"),
+            (spawn(SpawnError::Exec(Errno::ENOENT)), None, "not-started"),
+            (spawn(SpawnError::Cancelled), None, "not-started"),
+            (Some(Fault::Stopping), None, "not-started"),
+            (Some(Fault::Stuck(Duration::ZERO)), None, "not-started"),
+        ] {
+            let summary = ended(fault, exit);
+            assert_eq!(outcomes(&summary), [(name, 1)], "{summary:?}");
+            // What the client did, and how long it took, is said of requests that were.
+            let late = Summary {
+                late: true,
+                disconnected: true,
+                ..summary.clone()
+            };
+            let at_deadline = match name {
+                "malformed" | "refused" => name,
+                _ => "timeout",
+            };
+            assert_eq!(outcomes(&late), [(at_deadline, 1)], "{late:?}");
+            let disconnected = Summary {
+                late: false,
+                ..late
+            };
+            let by_client = match name {
+                "malformed" | "refused" => name,
+                _ => "disconnected",
+            };
+            assert_eq!(outcomes(&disconnected), [(by_client, 1)]);
+            let silent = Summary {
+                silent: true,
+                ..summary
+            };
+            assert_eq!(outcomes(&silent), []);
+        }
+    }
+
+    #[test]
+    fn a_program_too_large_that_never_ended_is_counted_too() {
+        for fault in [LARGE, Fault::Spool(Errno::ENOSPC)] {
+            assert_eq!(outcomes(&ended(Some(fault), None)), [("signal", 1)]);
+        }
+    }
+
+    fn outcomes(summary: &Summary) -> Vec<(&'static str, u64)> {
+        let mut all = counted(summary).outcomes.each().to_vec();
+        all.retain(|(_, count)| *count > 0);
+        all
+    }
+
+    #[test]
+    fn failures_to_start_have_names_and_refusals_are_none() {
+        for (error, names) in [
+            (SpawnError::Exec(Errno::ENOENT), &["ENOENT"][..]),
+            (SpawnError::Interpreter(Errno::EACCES), &["EACCES"]),
+            (SpawnError::Start(Errno::EAGAIN), &["EAGAIN"]),
+            (SpawnError::Start(Errno::ENOSYS), &["other"]),
+            (SpawnError::Cancelled, &["not-in-time"]),
+            (SpawnError::Refused(Refusal::Unclear), &[]),
+        ] {
+            let statistics = counted(&ended(Some(Fault::Spawn(error)), None));
+            let found: Vec<_> = statistics.spawn_failures.into_iter().collect();
+            let wanted: Vec<_> = names.iter().map(|&name| (name, 1)).collect();
+            assert_eq!(found, wanted);
+        }
+    }
+
+    #[test]
+    fn bytes_and_times() {
+        let summary = Summary {
+            bytes_out: [5, 6],
+            bytes_in: 7,
+            duration: Duration::from_secs(2),
+            first_byte: Some(Duration::from_secs(1)),
+            ..ended(None, Some(Exit::Code(0)))
+        };
+        let statistics = counted(&summary);
+        assert_eq!((statistics.bytes_out, statistics.bytes_in), (11, 7));
+        assert_eq!(statistics.duration.sum, Duration::from_secs(2));
+        assert_eq!(statistics.first_byte.sum, Duration::from_secs(1));
+        // Without a program that ended there is no time that it took.
+        let statistics = counted(&ended(Some(Fault::Stopping), None));
+        assert_eq!(
+            (statistics.duration.count, statistics.first_byte.count),
+            (0, 0)
+        );
     }
 }
