@@ -1,4 +1,4 @@
-//! Seeded lives of a session: many small worlds, each by its own number.
+//! Seeded lives of a session of each protocol: many small worlds, each by its own number.
 //!
 //! `SOCKEXEC_SIM_SEED=N` lives one of them again; `SOCKEXEC_SIM_WORLDS=N` says how many.
 
@@ -6,7 +6,7 @@ mod world;
 
 use std::panic;
 
-use world::{Chance, World};
+use world::Chance;
 
 /// Numbers that look random, the same ones for the same seed (SplitMix64).
 struct Seeded(u64);
@@ -29,7 +29,7 @@ fn number(name: &str) -> Option<u64> {
 fn live(seed: u64) {
     let mut chance = Seeded(seed);
     let steps = [50, 500, 3000][chance.below(3)];
-    World::new(chance).live(steps);
+    world::live(chance, steps);
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn worlds_come_to_an_end_and_lose_nothing() {
         live(seed);
         return;
     }
-    for seed in 0..number("SOCKEXEC_SIM_WORLDS").unwrap_or(3000) {
+    for seed in 0..number("SOCKEXEC_SIM_WORLDS").unwrap_or(6000) {
         if let Err(panic) = panic::catch_unwind(|| live(seed)) {
             eprintln!("to live this again: SOCKEXEC_SIM_SEED={seed} cargo test --test simulation");
             panic::resume_unwind(panic);

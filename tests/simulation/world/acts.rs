@@ -1,0 +1,106 @@
+//! The server's part: what a session asks for is done, or fails.
+
+use nix::errno::Errno;
+use sockexec::program::{SpawnError, Stream};
+use sockexec::session::{Action, Input, ProcessLeft};
+use sockexec::wire::exec::PAIR_MAX;
+
+use super::Chance;
+use super::jobs::World;
+use super::program::{Launch, Program};
+
+impl<C: Chance> World<C> {
+    /// Tells the session, and does what it asks for: at once, or after what else can be
+    /// moved has been moved.
+    pub(super) fn handle(&mut self, input: Input) {
+        self.session.handle(input, self.now);
+        if self.acting {
+            return;
+        }
+        self.acting = true;
+        if self.chance.once_in(4) {
+            self.move_bytes();
+        }
+        while let Some(action) = self.session.poll_action() {
+            self.act(action);
+        }
+        self.acting = false;
+    }
+
+    pub(super) fn move_bytes(&mut self) {
+        for stream in Stream::BOTH {
+            self.read(stream);
+        }
+        self.client_receives();
+        self.program_reads();
+        self.client_sends();
+    }
+
+    pub(super) fn act(&mut self, action: Action) {
+        match action {
+            Action::Spawn(arguments) => {
+                assert!(self.asked.is_none(), "spawned twice");
+                assert!(arguments.count() > 0);
+                self.asked = Some(arguments.program().to_vec());
+                self.program = Some(Program::any(&mut self.chance));
+            }
+            Action::CloseStdin => {
+                assert!(!self.stdin_closed, "standard input closed twice");
+                self.stdin_closed = true;
+            }
+            Action::Terminate => self.signal(15),
+            Action::Kill => self.signal(9),
+            Action::Reap => {
+                let program = self.program.as_mut().expect("reaped something");
+                assert!(program.exit.is_some() && program.exit_told && !program.reaped);
+                program.reaped = true;
+            }
+            Action::Abandon => {
+                let program = self.program.as_mut().expect("abandoned something");
+                assert!(!program.exit_told && !program.reaped);
+                program.reaped = true;
+            }
+            Action::Command(_) => unreachable!("there are none in these protocols"),
+            Action::Spool(stream) => self.spool(stream),
+            Action::ShutdownReply => {
+                assert!(!self.shut && !self.closed && !self.replies());
+                self.shut = true;
+            }
+            Action::CloseClient => {
+                assert!(!self.closed, "closed twice");
+                self.closed = true;
+                self.spools = Default::default();
+            }
+        }
+    }
+
+    pub(super) fn signal(&mut self, number: i32) {
+        assert!(self.asked.is_some(), "a signal to nobody");
+        match &mut self.program {
+            Some(program) if program.launch == Launch::Queued => {
+                assert_eq!(number, 15);
+                self.not_started(SpawnError::Cancelled);
+            }
+            Some(program) => program.signal(number),
+            None => {}
+        }
+    }
+
+    pub(super) fn not_started(&mut self, error: SpawnError) {
+        self.program = None;
+        self.handle(Input::SpawnFailed(error, ProcessLeft::No));
+    }
+
+    pub(super) fn spool(&mut self, stream: Stream) {
+        let bytes = self.session.unspooled(stream);
+        assert!(bytes.is_empty() || !self.closed, "spooled for nobody");
+        assert!(bytes.len() <= self.limits.output_memory + 2 * PAIR_MAX);
+        if self.chance.once_in(10) {
+            self.spool_failed = true;
+            self.handle(Input::SpoolFailed(Errno::ENOSPC));
+        } else {
+            self.spools[stream as usize].extend_from_slice(bytes);
+            self.handle(Input::Spooled(stream));
+        }
+    }
+}
