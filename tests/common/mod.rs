@@ -10,6 +10,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod client;
+pub mod control;
 pub mod daemon;
 pub mod lines;
 pub mod notify;
@@ -19,8 +20,10 @@ pub mod reply;
 pub mod skip;
 pub mod sockproc;
 pub mod temporary;
+pub mod user;
 
 pub use client::{Client, request, shell};
+pub use control::Control;
 pub use daemon::{Daemon, Setup};
 pub use reply::{End, Reply};
 

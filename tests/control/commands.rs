@@ -1,0 +1,84 @@
+//! The commands that only tell, and what is no command.
+
+use crate::start;
+use serde_json::{Value, json};
+
+#[test]
+fn ping_and_version() {
+    let daemon = start(&[]);
+    let mut control = daemon.control();
+    assert_eq!(control.ask("ping", &json!({})), Ok("pong".into()));
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    assert_eq!(control.ask("version", &json!({})), Ok(version));
+    // In any case, and an argument that is null is none.
+    assert_eq!(control.ask("PING", &Value::Null), Ok("pong".into()));
+}
+
+#[test]
+fn help_lists_every_command_with_its_arguments() {
+    let daemon = start(&[]);
+    let help = daemon.ask("help", json!({}));
+    let names = |list: &Value, key: &str| -> Vec<String> {
+        let list = list.as_array().unwrap().iter();
+        list.map(|entry| {
+            assert!(!entry["meaning"].as_str().unwrap().is_empty(), "{entry}");
+            entry[key].as_str().unwrap().to_owned()
+        })
+        .collect()
+    };
+    let all = [
+        "ping", "version", "help", "status", "jobs", "kill", "set", "reload", "drain", "metrics",
+    ];
+    assert_eq!(names(&help, "command"), all);
+    for (index, name) in all.iter().enumerate() {
+        let arguments = names(&help[index]["arguments"], "name");
+        match *name {
+            "kill" => assert_eq!(arguments, ["id", "signal"]),
+            "set" => assert_eq!(
+                arguments,
+                ["max-connections", "timeout", "kill-timeout", "log-level"]
+            ),
+            _ => assert_eq!(arguments, [""; 0]),
+        }
+    }
+    let id = &help[5]["arguments"][0];
+    assert_eq!(
+        (&id["required"], id["form"].is_string()),
+        (&json!(true), true)
+    );
+}
+
+#[test]
+fn what_is_no_command_fails_and_the_connection_stays() {
+    let daemon = start(&[]);
+    let mut control = daemon.control();
+    for (cmd, args, words) in [
+        ("stop", json!({}), ["\"stop\"", "drain"]),
+        ("", json!({}), ["unknown command", "ping"]),
+        ("ping", json!({"x": 1}), ["\"x\"", "ping"]),
+        ("kill", json!({}), ["kill", "id"]),
+    ] {
+        let error = control.ask(cmd, &args).unwrap_err();
+        for word in words {
+            assert!(error.contains(word), "{cmd}: {error}");
+        }
+    }
+    assert_eq!(control.ask("ping", &json!({})), Ok("pong".into()));
+}
+
+#[test]
+fn the_answer_is_the_command_with_the_response_filled_in() {
+    let daemon = start(&[]);
+    let mut control = daemon.control();
+    let args = json!({"id": 1_000_000, "signal": "HUP"});
+    control.send(crate::common::control::command("kill", &args, true, true));
+    let answer = control.next().unwrap();
+    let error = answer["response"]["error"].clone();
+    let response = json!({"status": "failure", "error": error, "payload": ""});
+    assert_eq!(
+        answer,
+        json!({"cmd": "kill", "args": args, "response": response, "respond": true,
+            "close": true})
+    );
+    control.closed();
+}

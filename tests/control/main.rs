@@ -1,0 +1,26 @@
+//! The control socket of a real daemon: each command against real jobs, the framing, who
+//! is answered, and that nobody who uses it badly is felt by others.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod access;
+mod commands;
+mod crowds;
+mod drain;
+mod exposition;
+mod framing;
+mod jobs;
+mod kill;
+mod metrics;
+mod reload;
+mod set;
+mod status;
+
+use common::{Daemon, Setup};
+
+/// A daemon with a control socket, and these arguments.
+#[track_caller]
+fn start(arguments: &[&str]) -> Daemon {
+    Setup::new().control().arguments(arguments).start()
+}

@@ -1,0 +1,89 @@
+//! `metrics`: text that Prometheus reads, with the figures of `status`.
+
+use crate::common::{Daemon, Setup, shell};
+use crate::exposition::{Metric, read, value};
+use serde_json::json;
+
+fn metrics(daemon: &Daemon) -> Vec<Metric> {
+    let text = daemon.control().ask("metrics", &json!({})).unwrap();
+    read(&text)
+}
+
+#[test]
+fn the_text_is_as_it_must_be_before_any_job() {
+    let all = metrics(&crate::start(&[]));
+    assert!(all.len() > 15, "{all:?}");
+    assert!(
+        all.iter()
+            .all(|metric| metric.name.starts_with("sockexec_"))
+    );
+    let version = Some(("version", env!("CARGO_PKG_VERSION")));
+    assert_eq!(value(&all, "sockexec_build_info", version), 1.0);
+    let zero = Some(("outcome", "exit-zero"));
+    assert_eq!(value(&all, "sockexec_requests_total", zero), 0.0);
+}
+
+#[test]
+fn the_figures_are_those_of_status() {
+    let setup = Setup::new().control();
+    let plain = setup.directory.file("plain", 0o644, "");
+    let daemon = setup.arguments(["-m", "8"]).start();
+    daemon.serves();
+    daemon.shell("exit 9");
+    daemon.shell("kill -HUP $$");
+    daemon.run(&["/no/such/program"]).refused(127, &[]);
+    daemon.run(&[&plain]).refused(126, &[]);
+    let mut running = daemon.begin(shell("echo up; exec cat"));
+    assert_eq!(running.line(), "up");
+    let (all, status) = (metrics(&daemon), daemon.status());
+    for (name, count) in status["outcomes"].as_object().unwrap() {
+        let told = value(&all, "sockexec_requests_total", Some(("outcome", name)));
+        assert_eq!(Some(told), count.as_f64(), "{name}");
+    }
+    for reason in ["ENOENT", "EACCES"] {
+        let label = Some(("reason", reason));
+        assert_eq!(value(&all, "sockexec_spawn_failures_total", label), 1.0);
+    }
+    for (name, wanted) in [
+        ("connections_active", &status["active"]),
+        ("connections_max", &status["limits"]["max-connections"]),
+        ("connections_parked", &status["parked"]),
+        ("connections_control", &json!(1)),
+        ("requests_waiting", &status["waiting"]),
+        ("programs_running", &status["programs"]),
+        ("programs_max", &status["limits"]["programs"]),
+        ("connections_accepted_total", &status["totals"]["accepted"]),
+        ("input_bytes_total", &status["totals"]["bytes-in"]),
+        ("output_bytes_total", &status["totals"]["bytes-out"]),
+        ("log_lines_lost_total", &status["totals"]["log-lines-lost"]),
+        ("descriptors_max", &status["descriptors"]["limit"]),
+        ("job_seconds_count", &status["duration"]["count"]),
+        ("first_byte_seconds_count", &status["first-byte"]["count"]),
+    ] {
+        let told = value(&all, &format!("sockexec_{name}"), None);
+        assert_eq!(Some(told), wanted.as_f64(), "{name}");
+    }
+    assert_eq!(value(&all, "sockexec_connections_active", None), 1.0);
+    running.send("0:,");
+    running.reply().succeeded();
+}
+
+#[test]
+fn histograms_have_each_job_in_its_place() {
+    let daemon = crate::start(&[]);
+    daemon.run(&["sleep", "0.6"]).succeeded();
+    let all = metrics(&daemon);
+    let within = |bound: &str| value(&all, "sockexec_job_seconds_bucket", Some(("le", bound)));
+    assert_eq!(
+        (within("0.5"), within("60"), within("+Inf")),
+        (0.0, 1.0, 1.0)
+    );
+    let sum = value(&all, "sockexec_job_seconds_sum", None);
+    assert!((0.6..60.0).contains(&sum), "{sum}");
+    // It wrote nothing.
+    assert_eq!(value(&all, "sockexec_first_byte_seconds_count", None), 0.0);
+    daemon.serves();
+    let all = metrics(&daemon);
+    assert_eq!(value(&all, "sockexec_first_byte_seconds_count", None), 1.0);
+    assert_eq!(value(&all, "sockexec_job_seconds_count", None), 2.0);
+}
