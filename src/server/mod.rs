@@ -409,13 +409,12 @@ impl Server {
             Standing::Parked => {
                 self.parked.remove(&id);
             }
-            Standing::Control => {
-                self.control -= 1;
-                return;
-            }
+            Standing::Control => self.control -= 1,
             Standing::Over => return,
         }
-        telling::report(id, &entry.connection, self.now, &mut self.statistics);
+        if entry.connection.session().protocol() != Protocol::Control {
+            telling::report(id, &entry.connection, self.now, &mut self.statistics);
+        }
         if !done {
             self.lingering.push_back(id);
         }
