@@ -67,6 +67,10 @@ pub const DESCRIPTORS_OWN: usize = 56;
 /// Control connections at once; they take no slots from others.
 pub const CONTROL_MAX: usize = 16;
 
+/// Connections that may wait because their user has its share: enough that the jobs of one
+/// user seldom keep others in the queue behind them.
+const PARKED_MAX: usize = 256;
+
 /// What a running program takes besides its client's socket: three pipes and its pidfd.
 pub const DESCRIPTORS_PROGRAM: usize = 4;
 
@@ -90,7 +94,7 @@ impl Demand {
     /// How many descriptors that needs.
     pub fn descriptors(&self) -> usize {
         let lingering = self.connections.min(256);
-        let parked = if self.parks { lingering } else { 0 };
+        let parked = if self.parks { PARKED_MAX } else { 0 };
         self.own() + lingering + parked + self.connections * (1 + self.each())
     }
 
@@ -123,11 +127,12 @@ impl Budget {
     /// they may be idle, but some programs always fit.
     pub fn new(demand: Demand, descriptors: usize) -> Self {
         let wanted = demand.connections;
-        let lingering_max = wanted
-            .min(256)
-            .min(descriptors.saturating_sub(demand.own()) / 8)
-            .max(1);
-        let parked_max = if demand.parks { lingering_max } else { 0 };
+        let eighth = descriptors.saturating_sub(demand.own()) / 8;
+        let lingering_max = wanted.min(256).min(eighth).max(1);
+        let parked_max = match demand.parks {
+            true => PARKED_MAX.min(eighth).max(1),
+            false => 0,
+        };
         let free = descriptors.saturating_sub(demand.own() + lingering_max + parked_max);
         let programs_kept = wanted.min(64).min(free / 8).max(1);
         let connections_max = wanted
