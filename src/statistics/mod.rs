@@ -61,11 +61,13 @@ impl Statistics {
         self.bytes_in += summary.bytes_in;
         match summary.fault {
             // Those have a count of their own.
-            Some(Fault::Spawn(SpawnError::Refused(_))) | None => {}
+            Some(Fault::Spawn(SpawnError::Refused(_))) => {}
+            // Nobody wanted that any more.
+            Some(Fault::Spawn(SpawnError::Cancelled)) if summary.disconnected => {}
             Some(Fault::Spawn(error)) => {
                 *self.spawn_failures.entry(error.name()).or_default() += 1;
             }
-            Some(_) => {}
+            Some(_) | None => {}
         }
         if summary.exit.is_some() {
             self.duration.count(summary.duration, now);
