@@ -26,7 +26,7 @@ pub struct Status {
     pub active: u64,
     /// Requests that wait because their user has its share.
     pub parked: u64,
-    /// Requests that wait for a program's place.
+    /// Requests that wait for a program's place, or for others that run by the same rule.
     pub waiting: u64,
     /// Programs that run.
     pub programs: u64,

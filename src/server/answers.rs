@@ -37,7 +37,7 @@ impl Server {
             limits: self.limits_answer(),
             active: self.active as u64,
             parked: self.parked.len() as u64,
-            waiting: self.waiting.len() as u64,
+            waiting: (self.waiting.len() + self.guard.held()) as u64,
             programs: self.programs as u64,
             lingering: self.lingering.len() as u64,
             control: self.control as u64,

@@ -59,6 +59,8 @@ enum Standing {
 pub(super) struct Guard {
     rules: Rules,
     tallies: Vec<Rc<Tally>>,
+    /// Rules that have gone, by which something still runs: they may come back.
+    retired: Vec<Rc<Tally>>,
     /// Rules by which one more may run now.
     freed: Vec<Rc<Tally>>,
 }
@@ -73,16 +75,19 @@ impl Guard {
     /// Takes other rules. What runs by a rule that stays the same but for its limits still
     /// counts; whoever was held back is asked about anew.
     pub(super) fn replace(&mut self, rules: Rules) {
-        let before = std::mem::take(&mut self.tallies);
+        let mut before = std::mem::take(&mut self.tallies);
+        self.freed.extend(before.iter().map(Rc::clone));
+        before.append(&mut self.retired);
         for rule in (0..rules.len()).filter_map(|index| rules.get(index)) {
-            let same = before.iter().find(|t| t.rule.is_about_the_same(rule));
+            let same = before.iter().position(|t| t.rule.is_about_the_same(rule));
             self.tallies.push(Rc::new(Tally {
                 rule: rule.clone(),
-                jobs: Cell::new(same.map_or(0, |t| t.jobs.get())),
+                jobs: Cell::new(same.map_or(0, |index| before.remove(index).jobs.get())),
                 held: RefCell::default(),
             }));
         }
-        self.freed.extend(before);
+        before.retain(|tally| tally.jobs.get() > 0);
+        self.retired = before;
         self.rules = rules;
     }
 
@@ -90,7 +95,18 @@ impl Guard {
     fn current(&self, tally: &Rc<Tally>) -> Option<&Rc<Tally>> {
         self.tallies
             .iter()
+            .chain(&self.retired)
             .find(|t| t.rule.is_about_the_same(&tally.rule))
+    }
+
+    /// Whether it is a tally of the rules that hold now.
+    fn is_in_force(&self, tally: &Rc<Tally>) -> bool {
+        self.tallies.iter().any(|t| Rc::ptr_eq(t, tally))
+    }
+
+    /// How many requests wait for others that run by the same rule.
+    pub(super) fn held(&self) -> usize {
+        self.tallies.iter().map(|t| t.held.borrow().len()).sum()
     }
 
     /// One less runs by the rule.
@@ -194,10 +210,7 @@ impl Server {
     /// Requests that waited for others that ran by the same rule.
     pub(super) fn release_held(&mut self) {
         for tally in std::mem::take(&mut self.guard.freed) {
-            let is_current = self
-                .guard
-                .current(&tally)
-                .is_some_and(|t| Rc::ptr_eq(t, &tally));
+            let is_current = self.guard.is_in_force(&tally);
             let mut held = std::mem::take(&mut *tally.held.borrow_mut());
             while let Some(id) = held.pop_front() {
                 let waits = self.connections.get_mut(&id);

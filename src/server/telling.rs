@@ -65,7 +65,7 @@ impl Server {
             self.settings.budget.connections_max,
             self.programs,
             self.settings.budget.programs_max,
-            self.waiting.len(),
+            self.waiting.len() + self.guard.held(),
             self.statistics,
             crate::log::dropped()
         );
