@@ -53,10 +53,12 @@ deb:
 # Installs what `make` has built, and builds nothing: root may have no compiler.
 install:
 	install -D -m 755 $(RELEASE)/sockexec $(SBIN)/sockexec
+	ln -sf sockexec $(SBIN)/sockproc
 	install -D -m 755 $(RELEASE)/sockexec-client $(BIN)/sockexec-client
 	ln -sf sockexec-client $(BIN)/sockexec.client
 	install -D -m 755 $(RELEASE)/sockexecctl $(BIN)/sockexecctl
 	install -D -m 644 man/sockexec.8 $(MAN)/man8/sockexec.8
+	install -D -m 644 man/sockproc.8 $(MAN)/man8/sockproc.8
 	install -D -m 644 man/sockexec.toml.5 $(MAN)/man5/sockexec.toml.5
 	install -D -m 644 man/sockexec-client.1 $(MAN)/man1/sockexec-client.1
 	ln -sf sockexec-client.1 $(MAN)/man1/sockexec.client.1

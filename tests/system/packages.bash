@@ -32,7 +32,7 @@ dist() {
 }
 check "dist.ini names what there is" dist
 
-no_paths() { not_in() { ! grep -aF -e "$1" "$package/usr/sbin/sockexec" "$package/usr/bin/sockexec-client"; }; not_in "$HOME/" && not_in "$PWD/"; }
+no_paths() { not_in() { ! grep -aF -e "$1" "$package"/usr/sbin/sockexec "$package"/usr/bin/sockexec{-client,ctl}; }; not_in "$HOME/" && not_in "$PWD/"; }
 check "the programs do not tell where they were built" no_paths
 
 # Each Lua version finds each module.
@@ -47,10 +47,12 @@ modules() {
 check "each Lua has the modules" modules
 
 # The options that --help knows.
+# sockexecctl, whose commands have options of their own, is in tests/ctl.
 options() { "$package/$1" --help | grep -oE '^ +(-[[:alpha:]], )?--[a-z-]+' | grep -oE -e '-+[[:alpha:]][a-z-]*' | sort -u; }
 options usr/sbin/sockexec >"$work/sockexec"
+options usr/sbin/sockproc >"$work/sockproc"
 options usr/bin/sockexec-client >"$work/sockexec-client"
-for program in sockexec sockexec-client; do
+for program in sockexec sockproc sockexec-client; do
     check "$program has options" test -s "$work/$program"
     in_zsh() { grep -oE -e '(-[[:alpha:]]|--[a-z-]+)[+=,}[]' "completions/_$program" | grep -oE -e '-+[[:alpha:]][a-z-]*' | sort -u | diff - "$work/$program"; }
     in_fish() { { grep -oE -e ' -s [[:alpha:]]' "completions/$program.fish" | sed 's/ -s /-/'; grep -oE -e ' -l [a-z-]+' "completions/$program.fish" | sed 's/ -l /--/'; } | sort -u | diff - "$work/$program"; }
@@ -81,7 +83,7 @@ if [[ -r /usr/share/bash-completion/bash_completion ]]; then
     check "bash: the client's program" grep -x uname <(bash_offers sockexec-client sockexec-client /run/x/exec.sock unam)
     check "bash: the program's arguments" grep -x -e "$work/offered/file" \
         <(bash_offers sockexec-client sockexec-client /run/x/exec.sock cat "$work/offered/f")
-    for program in sockexec sockexec-client; do
+    for program in sockexec sockproc sockexec-client; do
         check "$program: bash completes the options that there are" \
             diff "$work/$program" <(bash_offers "$program" "$program" - | sort -u)
     done
@@ -89,7 +91,7 @@ else
     skip "bash completions, asked: there is no bash-completion"
 fi
 if command -v zsh >/dev/null; then
-    check "zsh reads its completions" zsh -n completions/_sockexec completions/_sockexec-client
+    check "zsh reads its completions" zsh -n completions/_*
 else
     skip "zsh completions, read: there is no zsh"
 fi
