@@ -155,7 +155,9 @@ impl Server {
     /// share. Who is nobody in particular, on TCP, is one user.
     fn may_be_active(&self, peer: &Peer) -> bool {
         let used = self.users.get(&peer.uid()).copied().unwrap_or_default();
-        self.active < self.settings.budget.connections_max && used < self.share()
+        // Nobody else comes any more for whom slots should be kept.
+        let shared = self.phase == Phase::Serving;
+        self.active < self.settings.budget.connections_max && (!shared || used < self.share())
     }
 
     /// How many slots one user may have.

@@ -92,12 +92,13 @@ impl Server {
     ///
     /// When it is not valid. The text, which is in the log as well, names file and line.
     pub(super) fn reload(&mut self) -> Result<Reloaded, String> {
-        if self.phase != Phase::Serving {
-            return Err("the server is stopping".into());
+        // The manager has been told already that a server which drains is stopping.
+        let serving = self.phase == Phase::Serving;
+        if serving {
+            let mut states = vec![NotifyState::Reloading];
+            states.extend(NotifyState::monotonic_usec_now().ok());
+            self.notifier.notify(&states);
         }
-        let mut states = vec![NotifyState::Reloading];
-        states.extend(NotifyState::monotonic_usec_now().ok());
-        self.notifier.notify(&states);
         let result = self.take_config();
         match &result {
             Ok(reloaded) => log::info!(
@@ -107,7 +108,9 @@ impl Server {
             ),
             Err(error) => log::error!("configuration not changed: {error}"),
         }
-        self.notifier.notify(&[NotifyState::Ready]);
+        if serving {
+            self.notifier.notify(&[NotifyState::Ready]);
+        }
         result
     }
 
