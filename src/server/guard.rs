@@ -217,6 +217,7 @@ impl Server {
                 let Some(entry) = waits.filter(|e| e.connection.request().is_some()) else {
                     continue;
                 };
+                let mut general = None;
                 match &mut entry.permit {
                     Some(permit) if is_current && tally.has_room() => {
                         permit.standing = Standing::Out;
@@ -225,9 +226,17 @@ impl Server {
                         held.push_front(id);
                         break;
                     }
-                    permit => *permit = None,
+                    permit => {
+                        *permit = None;
+                        general = tally.rule.timeout.map(|_| self.settings.limits.timeout);
+                    }
                 }
-                self.with(id, |_, _| {});
+                self.with(id, |connection, context| {
+                    // What the rule had put in its place.
+                    if let Some(timeout) = general {
+                        connection.inform(Input::Timeout(timeout), context);
+                    }
+                });
             }
             tally.held.replace(held);
         }
