@@ -5,7 +5,8 @@ mod common;
 
 use common::client::END;
 use common::process::{children, descriptors, resident};
-use common::{Daemon, PATIENCE, request, shell};
+use common::{Client, Daemon, PATIENCE, Setup, request, shell, sockproc};
+use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ impl Held {
 fn holds_the_same_after(daemon: &Daemon, action: impl FnOnce()) {
     // Before its first client: whatever it holds now is for itself.
     let before = Held::by(daemon);
-    assert_eq!(before.children, []);
+    assert!(before.children.is_empty(), "{before:?}");
     daemon.serves();
     let memory = resident(daemon.pid());
     action();
@@ -118,6 +119,55 @@ fn deadlines_leave_nothing() {
                 scope.spawn(|| {
                     let reply = daemon.shell("trap '' TERM; sleep 1000 & sleep 1000; :");
                     assert_eq!(reply.end, common::End::Signal("9".to_owned()));
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn two_thousand_control_commands_leave_nothing() {
+    let daemon = Setup::new().control().start();
+    holds_the_same_after(&daemon, || {
+        let mut kept = daemon.control();
+        for round in 0..400 {
+            for cmd in ["status", "jobs", "metrics", "help"] {
+                kept.ask(cmd, &json!({})).unwrap();
+            }
+            match round % 4 {
+                0 => drop(daemon.status()),
+                1 => drop(daemon.fails("kill", json!({"id": 1_000_000}))),
+                // Half a message, and then nobody.
+                2 => daemon.control().send(b"\0\0\0\x20:{\"cmd\""),
+                _ => {
+                    let mut control = daemon.control();
+                    control.send(b"\0\0\0\x01:x");
+                    assert!(control.response().is_err());
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn replies_out_of_temporary_files_leave_nothing() {
+    let setup = Setup::new().config("output-memory = 4096");
+    let path = setup.directory.join("sockproc");
+    let daemon = setup.arguments(["--sockproc".into(), path.clone()]).start();
+    holds_the_same_after(&daemon, || {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for round in 0..125 {
+                        let mut client = Client::connect(&path);
+                        let command = "head -c 20000 /dev/zero; head -c 30000 /dev/zero >&2";
+                        client.send(sockproc::request(command, b""));
+                        // Some do not wait for it.
+                        if round % 5 != 0 {
+                            let reply = sockproc::reply(client);
+                            assert_eq!((reply.stdout.len(), reply.stderr.len()), (20_000, 30_000));
+                        }
+                    }
                 });
             }
         });

@@ -3,9 +3,10 @@
 use crate::common::daemon::{PROGRAM, command};
 use crate::common::process::{children, eventually, signal};
 use crate::common::temporary::Directory;
-use crate::common::{Client, End, Setup, shell, skip};
+use crate::common::{Client, Control, End, Setup, shell, skip};
 use crate::{Starter, run, serves};
 use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 use std::fs;
 use std::process::Stdio;
 
@@ -77,6 +78,54 @@ fn systemd_hands_over_two_sockets_with_names() {
         signal(starter.pid(), Signal::SIGTERM);
         assert_eq!(starter.wait().code(), Some(0));
     }
+}
+
+#[test]
+fn systemd_hands_over_a_control_socket() {
+    let directory = Directory::new();
+    let (exec, control) = (directory.join("exec"), directory.join("control"));
+    let options = [
+        "-l",
+        exec.to_str().unwrap(),
+        "-l",
+        control.to_str().unwrap(),
+        "--fdname=exec:control",
+    ];
+    let Some(mut starter) = socket_activate(&options, &["--log", "stderr", "-m", "1"]) else {
+        return;
+    };
+    // The first client may be one who only asks.
+    let mut asking = Control::connect(&control);
+    let status = asking.ask("status", &json!({})).unwrap();
+    let told: Value = serde_json::from_str(&status).unwrap();
+    let listeners = told["listeners"].as_array().unwrap().iter();
+    let listeners: Vec<_> = listeners.map(|l| (&l["protocol"], &l["address"])).collect();
+    let (exec_name, control_name) = (json!(exec.to_str()), json!(control.to_str()));
+    assert_eq!(
+        listeners,
+        [
+            (&json!("exec"), &exec_name),
+            (&json!("control"), &control_name)
+        ]
+    );
+    serves(&exec);
+    asking.ask("drain", &json!({})).unwrap();
+    asking.closed();
+    assert_eq!(starter.wait().code(), Some(0));
+    assert!(exec.exists() && control.exists());
+}
+
+#[test]
+fn a_control_socket_alone_is_too_little() {
+    let directory = Directory::new();
+    let control = directory.join("control");
+    let options = ["-l", control.to_str().unwrap(), "--fdname=control"];
+    let Some(mut starter) = socket_activate(&options, &["--log", "stderr"]) else {
+        return;
+    };
+    drop(std::os::unix::net::UnixStream::connect(&control));
+    starter.wait_for("no socket for programs");
+    assert_eq!(starter.wait().code(), Some(100));
 }
 
 #[test]
