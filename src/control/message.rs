@@ -93,8 +93,14 @@ impl Request {
     ///
     /// When it is no JSON, or not of this form; the text says what and where.
     pub fn read(json: &[u8]) -> Result<Self, NoRequest> {
-        serde_json::from_slice(json)
-            .map_err(|error| NoRequest(format!("the message is no command in JSON: {error}")))
+        let no_request =
+            |why: &dyn fmt::Display| NoRequest(format!("the message is no command in JSON: {why}"));
+        let request = serde_json::from_slice(json).map_err(|error| no_request(&error))?;
+        // A list of the values, without their names, would be taken as well.
+        match json.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'{') => Ok(request),
+            _ => Err(no_request(&"a list at line 1, expected an object")),
+        }
     }
 
     /// The JSON of a message.
@@ -195,6 +201,14 @@ mod tests {
                 .unwrap()
                 .contains(r#""response":{"status":"failure","error":"no job 12","payload":""}"#)
         );
+    }
+
+    #[test]
+    fn a_list_of_values_without_names_is_no_command() {
+        for json in ["[\"drain\"]", " [\"kill\",{\"id\":1},null,true,true]"] {
+            let error = Request::read(json.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("a list at line 1"), "{error}");
+        }
     }
 
     #[test]
