@@ -1,45 +1,84 @@
-//! Any bytes, in any pieces: the decoder never panics, and what it finds does not depend
-//! on the pieces.
+//! Any bytes, of any protocol, in any pieces: a decoder never panics, and what it finds
+//! does not depend on the pieces.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sockexec::wire::WireError;
-use sockexec::wire::exec::{Decoded, Decoder};
+use sockexec::wire::{Codec, Decoded, WireError, control, exec, sockproc};
 
-type Found = (Option<Vec<Vec<u8>>>, Vec<u8>, bool);
+/// The most bytes of a request, or of a message.
+const LIMIT: usize = 10_000;
 
-fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Result<Found, WireError> {
-    let mut decoder = Decoder::new(10_000);
-    let mut found = (None, Vec::new(), false);
+#[derive(Debug, Default, PartialEq)]
+struct Found {
+    arguments: Option<Vec<Vec<u8>>>,
+    stdin: Vec<u8>,
+    ended: bool,
+    messages: Vec<Vec<u8>>,
+    /// Whether the input may end here.
+    whole: bool,
+}
+
+fn decode<'a>(
+    mut codec: Codec,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> Result<Found, WireError> {
+    let mut found = Found::default();
     for mut input in pieces {
         loop {
-            let (used, decoded) = decoder.poll(input)?;
+            let (used, decoded) = codec.poll(input)?;
             input = &input[used..];
             match decoded {
                 Decoded::More => break,
                 Decoded::Request(arguments) => {
-                    assert!(found.0.is_none() && arguments.count() > 0);
-                    found.0 = Some(arguments.iter().map(<[u8]>::to_vec).collect());
+                    assert!(found.arguments.is_none() && arguments.count() > 0);
+                    found.arguments = Some(arguments.iter().map(<[u8]>::to_vec).collect());
                 }
                 Decoded::Stdin(n) => {
-                    found.1.extend_from_slice(&input[..n]);
-                    decoder.advance(n);
+                    assert!(found.arguments.is_some() && !found.ended && n > 0);
+                    found.stdin.extend_from_slice(&input[..n]);
+                    codec.advance(n);
                     input = &input[n..];
                 }
-                Decoded::End => found.2 = true,
+                Decoded::End => {
+                    assert!(!found.ended);
+                    found.ended = true;
+                }
+                Decoded::Message(message) => {
+                    assert!((1..=LIMIT).contains(&message.len()));
+                    found.messages.push(message);
+                }
             }
         }
         assert!(input.is_empty());
     }
+    found.whole = codec.finish().is_ok();
     Ok(found)
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&size, bytes)) = data.split_first() else {
+    let [protocol, size, bytes @ ..] = data else {
         return;
     };
-    let size = usize::from(size).max(1);
-    let whole = decode(std::iter::once(bytes));
-    assert_eq!(decode(bytes.chunks(size)), whole);
-    assert_eq!(decode(bytes.chunks(1)), whole);
+    let codec = || match protocol % 3 {
+        0 => Codec::Exec(exec::Decoder::new(LIMIT)),
+        1 => Codec::Sockproc(sockproc::Decoder::new(LIMIT)),
+        _ => Codec::Control(control::Decoder::new(LIMIT)),
+    };
+    let size = usize::from(*size).max(1);
+    let whole = decode(codec(), std::iter::once(bytes));
+    assert_eq!(decode(codec(), bytes.chunks(size)), whole);
+    assert_eq!(decode(codec(), bytes.chunks(1)), whole);
+    if let Ok(Found {
+        messages,
+        whole: true,
+        ..
+    }) = whole
+    {
+        // Only one way leads to them.
+        let mut again = Vec::new();
+        messages
+            .iter()
+            .for_each(|message| control::encode(&mut again, message));
+        assert!(messages.is_empty() || again == bytes);
+    }
 });

@@ -1,12 +1,12 @@
-//! The world of the simulation, where the fuzzer is chance.
+//! The worlds of the simulation, of all protocols, where the fuzzer is chance.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/simulation/world.rs"]
+#[path = "../../tests/simulation/world/mod.rs"]
 mod world;
 
-use world::{Chance, World};
+use world::Chance;
 
 /// The fuzzer's bytes, then a sequence that goes on for ever.
 struct Bytes<'a> {
@@ -25,7 +25,10 @@ impl Chance for Bytes<'_> {
                     usize::from(byte)
                 }
                 None => {
-                    self.after = self.after.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    self.after = self
+                        .after
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
                     (self.after >> 33) & 0xff
                 }
             };
@@ -36,5 +39,5 @@ impl Chance for Bytes<'_> {
 }
 
 fuzz_target!(|data: &[u8]| {
-    World::new(Bytes { data, after: 1 }).live(data.len());
+    world::live(Bytes { data, after: 1 }, data.len());
 });
