@@ -3,12 +3,13 @@
 //!
 //! They run against our daemon, or against the one whose socket `SOCKEXEC_UNDER_TEST`
 //! names, which shows where another implementation differs: `PATH` for one that speaks
-//! exec, `sockproc:PATH` for one that speaks sockproc. `SOCKEXEC_SEED` brings the pieces of
-//! a failed run back.
+//! exec, `sockproc:PATH` and `control:PATH` for one that speaks those. `SOCKEXEC_SEED`
+//! brings the pieces of a failed run back.
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod control;
 mod form;
 mod input;
 mod programs;
@@ -88,9 +89,9 @@ impl Target {
     /// one is under test.
     fn speaking(protocol: &str, ours: impl FnOnce(Setup) -> Setup) -> Option<Self> {
         if let Ok(named) = env::var("SOCKEXEC_UNDER_TEST") {
-            let (other, path) = match named.strip_prefix("sockproc:") {
-                Some(path) => ("sockproc", path),
-                None => ("exec", named.as_str()),
+            let (other, path) = match named.split_once(':') {
+                Some((other @ ("sockproc" | "control"), path)) => (other, path),
+                _ => ("exec", named.as_str()),
             };
             if protocol != other {
                 skip::say(&format!("{path} speaks {other}"));
