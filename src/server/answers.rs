@@ -3,6 +3,7 @@
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
+use super::admission::Standing;
 use super::{Entry, Phase, Server};
 use crate::control::payload::{
     Descriptors, Job, Limits, Listener, Peer as PeerAnswer, Percentiles, Status, Totals,
@@ -131,7 +132,7 @@ impl Entry {
     /// A word for the state, for those who look on.
     pub(super) fn state(&self) -> &'static str {
         match self.connection.session().state() {
-            "request" | "starting" if self.standing == super::Standing::Parked => "parked",
+            "request" | "starting" if self.standing == Standing::Parked => "parked",
             "starting" if self.connection.wants_program() => "waiting",
             state => state,
         }

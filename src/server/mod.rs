@@ -6,7 +6,8 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `mod` | the turn, timers, and the lists that say of each connection where it stands |
+//! | `mod` | the turn: what is waited for, and what is done in which order |
+//! | `entries` | the lists that say of each connection where it stands |
 //! | `admission` | who comes in, and when; who lingers too long |
 //! | `guard` | who may run what |
 //! | `programs` | whose program starts next, which ones have started, strays |
@@ -20,6 +21,7 @@ mod admission;
 mod answers;
 mod commands;
 mod ending;
+mod entries;
 mod guard;
 mod metrics;
 mod programs;
@@ -34,20 +36,19 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-use self::admission::Standing;
-use self::guard::{Guard, Permit};
+use self::entries::Entry;
+use self::guard::Guard;
 pub use self::settings::Frame;
 use self::settings::Settings;
 use crate::config::{Config, Source};
-use crate::connection::{Connection, Context, Stray};
+use crate::connection::Stray;
 use crate::os::launch::Launcher;
 use crate::os::listen::Bound;
 use crate::os::lookup::Lookup;
 use crate::os::notify::Notifier;
 use crate::os::peer::Peer;
-use crate::os::poller::{ConnectionId, Part, Poller, Ready, Token, Watched};
+use crate::os::poller::{ConnectionId, Poller, Ready, Token, Watched};
 use crate::os::signals::Signals;
-use crate::session::Input;
 use crate::statistics::Statistics;
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
@@ -152,17 +153,6 @@ pub struct Server {
     watchdog_at: Option<Instant>,
     idle_since: Option<Instant>,
     now: Instant,
-}
-
-/// A connection, and what the server's own lists say of it.
-#[derive(Debug)]
-struct Entry {
-    connection: Connection,
-    timer: Option<Instant>,
-    standing: Standing,
-    program: bool,
-    queued: bool,
-    permit: Option<Permit>,
 }
 
 impl Server {
@@ -323,112 +313,6 @@ impl Server {
         ];
         let next = moments.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
-    }
-
-    fn dispatch(&mut self, id: ConnectionId, ready: Ready, part: Part) {
-        if part == Part::Process {
-            // Whether it failed to run is known by now, and must be told before its end.
-            self.sweep();
-            if let Some(stray) = self.strays.remove(&id) {
-                self.reap_stray(id, stray);
-                return;
-            }
-        }
-        self.with(id, |connection, context| {
-            connection.ready(ready, part, context);
-        });
-    }
-
-    /// Lets a connection work, and then brings the server's lists up to date.
-    fn with(&mut self, id: ConnectionId, work: impl FnOnce(&mut Connection, &mut Context<'_>)) {
-        let Some(mut entry) = self.connections.remove(&id) else {
-            return;
-        };
-        self.work(&mut entry, work);
-        self.try_launch(id, &mut entry);
-        self.settle(id, entry);
-    }
-
-    fn work(&mut self, entry: &mut Entry, work: impl FnOnce(&mut Connection, &mut Context<'_>)) {
-        let mut context = Context {
-            poller: &self.poller,
-            pool: &mut self.pool,
-            large_pipes: &self.large_pipes,
-            now: self.now,
-        };
-        work(&mut entry.connection, &mut context);
-    }
-
-    /// Puts a connection back where it belongs, or removes it.
-    fn settle(&mut self, id: ConnectionId, mut entry: Box<Entry>) {
-        if let Some(stray) = entry.connection.take_stray() {
-            // It counts as a program until it has gone.
-            self.strays.insert(id, stray);
-            entry.program = false;
-        }
-        if entry.program && entry.connection.pid().is_none() {
-            entry.program = false;
-            self.programs -= 1;
-        }
-        if !entry.program && !entry.connection.wants_program() {
-            self.count_off(id, &mut entry);
-        }
-        if entry.connection.has_command() && !entry.queued {
-            entry.queued = true;
-            self.commands.push_back(id);
-        }
-        let session = entry.connection.session();
-        let done = session.is_done();
-        if !session.is_active() && entry.standing != Standing::Over {
-            self.conclude(id, &mut entry, done);
-        }
-        let session = entry.connection.session();
-        let timer = session.poll_timeout();
-        if entry.timer != timer || done {
-            if let Some(at) = entry.timer.take() {
-                self.timers.remove(&(at, id));
-            }
-            if let Some(at) = timer.filter(|_| !done) {
-                self.timers.insert((at, id));
-                entry.timer = Some(at);
-            }
-        }
-        if done {
-            entry.connection.close();
-            // Somebody may have been kept out for want of what is free now.
-            self.accept_again = None;
-        } else {
-            self.connections.insert(id, entry);
-        }
-    }
-
-    /// A connection has its reply, or needs none any more.
-    fn conclude(&mut self, id: ConnectionId, entry: &mut Entry, done: bool) {
-        match std::mem::replace(&mut entry.standing, Standing::Over) {
-            Standing::Active => self.free_slot(entry.connection.peer()),
-            Standing::Parked => {
-                self.parked.remove(&id);
-            }
-            Standing::Control => self.control -= 1,
-            Standing::Over => return,
-        }
-        if entry.connection.session().protocol() != Protocol::Control {
-            telling::report(id, &entry.connection, self.now, &mut self.statistics);
-        }
-        if !done {
-            self.lingering.push_back(id);
-        }
-    }
-
-    fn expire(&mut self) {
-        while let Some(&(at, id)) = self.timers.first() {
-            if at > self.now {
-                break;
-            }
-            self.with(id, |connection, context| {
-                connection.inform(Input::Time, context);
-            });
-        }
     }
 
     /// What is done at the end of every turn.

@@ -1,0 +1,140 @@
+//! The list of all connections: one place lets a connection work and then brings all
+//! other lists up to date, and removes it when it is done.
+
+use std::time::Instant;
+
+use super::Server;
+use super::admission::Standing;
+use super::guard::Permit;
+use super::telling;
+use crate::connection::{Connection, Context};
+use crate::os::poller::{ConnectionId, Part, Ready};
+use crate::session::Input;
+use crate::wire::Protocol;
+
+/// A connection, and what the server's own lists say of it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) connection: Connection,
+    pub(super) timer: Option<Instant>,
+    pub(super) standing: Standing,
+    pub(super) program: bool,
+    pub(super) queued: bool,
+    pub(super) permit: Option<Permit>,
+}
+
+impl Server {
+    pub(super) fn dispatch(&mut self, id: ConnectionId, ready: Ready, part: Part) {
+        if part == Part::Process {
+            // Whether it failed to run is known by now, and must be told before its end.
+            self.sweep();
+            if let Some(stray) = self.strays.remove(&id) {
+                self.reap_stray(id, stray);
+                return;
+            }
+        }
+        self.with(id, |connection, context| {
+            connection.ready(ready, part, context);
+        });
+    }
+
+    /// Lets a connection work, and then brings the server's lists up to date.
+    pub(super) fn with(
+        &mut self,
+        id: ConnectionId,
+        work: impl FnOnce(&mut Connection, &mut Context<'_>),
+    ) {
+        let Some(mut entry) = self.connections.remove(&id) else {
+            return;
+        };
+        self.work(&mut entry, work);
+        self.try_launch(id, &mut entry);
+        self.settle(id, entry);
+    }
+
+    pub(super) fn work(
+        &mut self,
+        entry: &mut Entry,
+        work: impl FnOnce(&mut Connection, &mut Context<'_>),
+    ) {
+        let mut context = Context {
+            poller: &self.poller,
+            pool: &mut self.pool,
+            large_pipes: &self.large_pipes,
+            now: self.now,
+        };
+        work(&mut entry.connection, &mut context);
+    }
+
+    /// Puts a connection back where it belongs, or removes it.
+    pub(super) fn settle(&mut self, id: ConnectionId, mut entry: Box<Entry>) {
+        if let Some(stray) = entry.connection.take_stray() {
+            // It counts as a program until it has gone.
+            self.strays.insert(id, stray);
+            entry.program = false;
+        }
+        if entry.program && entry.connection.pid().is_none() {
+            entry.program = false;
+            self.programs -= 1;
+        }
+        if !entry.program && !entry.connection.wants_program() {
+            self.count_off(id, &mut entry);
+        }
+        if entry.connection.has_command() && !entry.queued {
+            entry.queued = true;
+            self.commands.push_back(id);
+        }
+        let session = entry.connection.session();
+        let done = session.is_done();
+        if !session.is_active() && entry.standing != Standing::Over {
+            self.conclude(id, &mut entry, done);
+        }
+        let session = entry.connection.session();
+        let timer = session.poll_timeout();
+        if entry.timer != timer || done {
+            if let Some(at) = entry.timer.take() {
+                self.timers.remove(&(at, id));
+            }
+            if let Some(at) = timer.filter(|_| !done) {
+                self.timers.insert((at, id));
+                entry.timer = Some(at);
+            }
+        }
+        if done {
+            entry.connection.close();
+            // Somebody may have been kept out for want of what is free now.
+            self.accept_again = None;
+        } else {
+            self.connections.insert(id, entry);
+        }
+    }
+
+    /// A connection has its reply, or needs none any more.
+    fn conclude(&mut self, id: ConnectionId, entry: &mut Entry, done: bool) {
+        match std::mem::replace(&mut entry.standing, Standing::Over) {
+            Standing::Active => self.free_slot(entry.connection.peer()),
+            Standing::Parked => {
+                self.parked.remove(&id);
+            }
+            Standing::Control => self.control -= 1,
+            Standing::Over => return,
+        }
+        if entry.connection.session().protocol() != Protocol::Control {
+            telling::report(id, &entry.connection, self.now, &mut self.statistics);
+        }
+        if !done {
+            self.lingering.push_back(id);
+        }
+    }
+
+    pub(super) fn expire(&mut self) {
+        while let Some(&(at, id)) = self.timers.first() {
+            if at > self.now {
+                break;
+            }
+            self.with(id, |connection, context| {
+                connection.inform(Input::Time, context);
+            });
+        }
+    }
+}
