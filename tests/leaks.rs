@@ -112,7 +112,8 @@ fn five_hundred_hangups_in_mid_job_leave_nothing() {
 
 #[test]
 fn deadlines_leave_nothing() {
-    let daemon = Daemon::start(&["-t", "0.3", "-k", "0.3"]);
+    // So long that all of them have been started, also on a machine that is busy.
+    let daemon = Daemon::start(&["-t", "3", "-k", "0.3"]);
     holds_the_same_after(&daemon, || {
         thread::scope(|scope| {
             for _ in 0..50 {
