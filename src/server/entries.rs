@@ -83,6 +83,13 @@ impl Server {
         if entry.connection.has_command() && !entry.queued {
             entry.queued = true;
             self.commands.push_back(id);
+        } else if entry.queued
+            && !entry.connection.wants_program()
+            && !entry.connection.has_command()
+        {
+            // It does not want its turn any more.
+            entry.queued = false;
+            self.waiting.retain(|&waits| waits != id);
         }
         let session = entry.connection.session();
         let done = session.is_done();

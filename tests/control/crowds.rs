@@ -28,8 +28,8 @@ fn stuff(control: &Control, bytes: &[u8]) {
 
 #[test]
 fn a_crowd_of_silent_ones_keeps_nobody_from_anything() {
-    let daemon = start("control-idle = 0.3", &["-q", "500"]);
-    let silent: Vec<_> = (0..300).map(|_| daemon.control()).collect();
+    let daemon = start("control-idle = 0.5", &["-q", "500"]);
+    let silent: Vec<_> = (0..150).map(|_| daemon.control()).collect();
     for _ in 0..20 {
         daemon.serves();
     }
@@ -42,7 +42,7 @@ fn a_crowd_of_silent_ones_keeps_nobody_from_anything() {
 
 #[test]
 fn slow_ones_keep_nobody_from_anything() {
-    let daemon = start("control-idle = 0.3", &[]);
+    let daemon = start("control-idle = 0.5", &[]);
     let mut slow: Vec<_> = (0..40).map(|_| daemon.control()).collect();
     for control in &mut slow {
         control.send(b"\0\0\0\x40:{\"cmd\":\"pi");

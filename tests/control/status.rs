@@ -3,6 +3,7 @@
 use crate::common::process::{eventually, wait_gone};
 use crate::common::{Daemon, End, Setup, request, shell};
 use crate::start;
+use nix::sys::resource::{Resource, setrlimit};
 use serde_json::{Value, json};
 
 fn outcomes(daemon: &Daemon) -> Value {
@@ -123,6 +124,55 @@ fn it_tells_of_the_server_and_its_limits() {
         "{told} {resident}"
     );
     assert!(daemon.status()["uptime"].as_f64() > status["uptime"].as_f64());
+}
+
+#[test]
+fn those_who_wait_for_a_program_and_go_are_not_counted() {
+    // So few descriptors that there are less programs than connections.
+    let daemon = Setup::new()
+        .control()
+        .before_exec(|| Ok(setrlimit(Resource::RLIMIT_NOFILE, 120, 120)?))
+        .start();
+    let limits = daemon.status()["limits"].clone();
+    let most = ["max-connections", "programs"].map(|key| limits[key].as_u64().unwrap());
+    assert!(most[0] > most[1] + 3, "{limits}");
+    let running: Vec<_> = (0..most[1])
+        .map(|_| {
+            let mut client = daemon.begin(shell("echo up; exec cat"));
+            assert_eq!(client.line(), "up");
+            client
+        })
+        .collect();
+    let first = daemon.begin(shell("echo first"));
+    daemon.wait_jobs("waiting", 1);
+    for _ in 0..10 {
+        let gone = daemon.begin(shell("echo never"));
+        daemon.wait_jobs("waiting", 2);
+        drop(gone);
+        daemon.wait_jobs("waiting", 1);
+    }
+    assert_eq!(daemon.status()["waiting"], 1);
+    for mut client in running {
+        client.send("0:,");
+        client.reply().succeeded();
+    }
+    assert_eq!(first.reply().succeeded(), "first\n");
+    assert_eq!(daemon.status()["waiting"], 0);
+}
+
+#[test]
+fn those_who_linger_are_counted_and_not_hurried_by_those_who_have_gone() {
+    let setup = Setup::new().control().config("linger = 60");
+    let daemon = setup.arguments(["-m", "3"]).start();
+    let mut lingering = daemon.begin("1:1,4:true,0:,");
+    assert_eq!(lingering.pair().0, "exitcode");
+    for _ in 0..20 {
+        daemon.serves();
+    }
+    eventually("one lingers", || daemon.status()["lingering"] == 1);
+    // It may go on sending.
+    lingering.send([b'x'; 100_000]);
+    assert_eq!(lingering.try_rest().unwrap(), b"");
 }
 
 #[test]
