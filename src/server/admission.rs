@@ -210,12 +210,7 @@ impl Server {
     /// Who lingers longest gives way, when too many do.
     pub(super) fn limit_lingering(&mut self) {
         while self.lingering.len() > self.settings.budget.lingering_max {
-            if let Some(id) = self.lingering.pop_front()
-                && self
-                    .connections
-                    .get(&id)
-                    .is_some_and(|entry| entry.standing == Standing::Over)
-            {
+            if let Some(id) = self.lingering.pop_front() {
                 self.with(id, |connection, context| {
                     connection.inform(Input::ClientGone, context);
                 });

@@ -108,6 +108,7 @@ impl Server {
             }
         }
         if done {
+            self.lingering.retain(|&lingers| lingers != id);
             entry.connection.close();
             // Somebody may have been kept out for want of what is free now.
             self.accept_again = None;

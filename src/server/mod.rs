@@ -132,7 +132,7 @@ pub struct Server {
     timers: BTreeSet<(Instant, ConnectionId)>,
     /// Requests whose turn has not come, in their order.
     waiting: VecDeque<ConnectionId>,
-    /// Connections that linger, in their order, and some that do not any more.
+    /// Connections that linger, in their order.
     lingering: VecDeque<ConnectionId>,
     /// Connections that wait for a slot because their user has its share.
     parked: BTreeSet<ConnectionId>,
@@ -319,13 +319,6 @@ impl Server {
     fn housekeep(&mut self) {
         if self.accept_again.is_some_and(|at| at <= self.now) {
             self.accept_again = None;
-        }
-        while self
-            .lingering
-            .front()
-            .is_some_and(|id| !self.connections.contains_key(id))
-        {
-            self.lingering.pop_front();
         }
         if let (Some(at), Some(within)) = (self.watchdog_at, self.notifier.watchdog())
             && at <= self.now
