@@ -161,6 +161,10 @@ impl Session {
     }
 
     pub(super) fn spool_failed(&mut self, errno: Errno) {
+        if self.discards() {
+            // The reply was made meanwhile, or nobody waits for it: nothing is missing.
+            return;
+        }
         self.fault.get_or_insert(Fault::Spool(errno));
         for kept in &mut self.kept {
             kept.refused = true;
@@ -382,20 +386,24 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_comes_after_the_reply_is_made_changes_nothing() {
-        let mut conversation = Conversation::begin(REQUEST);
-        conversation.session.outbox()[..12].copy_from_slice(b"0123456789ab");
-        let now = conversation.now;
-        let session = &mut conversation.session;
-        session.handle(Input::Output(Stdout, 12), now);
-        for stream in Stream::BOTH {
-            session.handle(Input::OutputEnded(stream), now);
+    fn a_file_that_comes_or_fails_after_the_reply_is_made_changes_nothing() {
+        for full in [false, true] {
+            let mut conversation = Conversation::begin(REQUEST);
+            conversation.full = full;
+            conversation.session.outbox()[..12].copy_from_slice(b"0123456789ab");
+            let now = conversation.now;
+            let session = &mut conversation.session;
+            session.handle(Input::Output(Stdout, 12), now);
+            for stream in Stream::BOTH {
+                session.handle(Input::OutputEnded(stream), now);
+            }
+            session.handle(Input::Exited(OK), now);
+            assert_eq!(session.unspooled(Stdout), b"");
+            let reply = conversation.end(OK, 100);
+            assert_eq!(reply, "status:0\r\n12\r\n0123456789ab0\r\n");
+            assert_eq!(conversation.files, [b"", b""]);
+            assert_eq!(conversation.session.summary(now).fault, None);
         }
-        session.handle(Input::Exited(OK), now);
-        assert_eq!(session.unspooled(Stdout), b"");
-        let reply = conversation.end(OK, 100);
-        assert_eq!(reply, "status:0\r\n12\r\n0123456789ab0\r\n");
-        assert_eq!(conversation.files, [b"", b""]);
     }
 
     #[test]
