@@ -24,7 +24,7 @@ impl Session {
         self.actions.push_back(Action::Command(message));
     }
 
-    pub(super) fn answered(&mut self, answer: Option<Vec<u8>>, close: bool, now: Instant) {
+    pub(super) fn answered(&mut self, answer: Option<Vec<u8>>, close: bool) {
         let asked = std::mem::take(&mut self.commanded);
         if !asked || self.client == Client::Gone {
             return;
@@ -33,8 +33,6 @@ impl Session {
         if close {
             self.reply_state = Reply::Ended;
         }
-        self.timers
-            .set(Timer::Deadline, now + self.limits.control_idle);
     }
 
     /// Sees to it that every wait is bounded, and ends when the client will not ask again.
@@ -231,6 +229,13 @@ mod tests {
             assert_eq!(conversation.receive(), "1");
             assert_eq!(conversation.seen, ["one", "ShutdownReply"]);
         }
+        // Nor when it has begun to go, and the next one is not waited for.
+        let mut conversation = Conversation::new();
+        conversation.send(&[ONE, ONE].concat());
+        conversation.answer("1", false);
+        conversation.tell(Input::Stop);
+        assert_eq!(conversation.receive(), "1");
+        assert_eq!(conversation.seen, ["one", "ShutdownReply"]);
         let mut idle = Conversation::new();
         idle.tell(Input::Stop);
         assert_eq!(idle.seen, ["CloseClient"]);

@@ -266,7 +266,7 @@ impl Session {
             Input::ReplySent(n) => self.consume_reply(n),
             Input::Spooled(stream) => self.spooled(stream),
             Input::SpoolFailed(errno) => self.spool_failed(errno),
-            Input::Answered { answer, close } => self.answered(answer, close, now),
+            Input::Answered { answer, close } => self.answered(answer, close),
             Input::Timeout(timeout) => self.limit_time(timeout),
             Input::Time => {
                 while let Some(timer) = self.timers.take_due(now) {
