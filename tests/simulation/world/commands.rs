@@ -126,7 +126,8 @@ impl<C: Chance> World<C> {
         match action {
             Action::Command(message) => {
                 assert!(!self.working, "two commands at once");
-                assert!(!self.answered_last && !self.shut, "a command too many");
+                let over = self.answered_last || self.shut || self.dismissed;
+                assert!(!over, "a command too many");
                 assert_eq!(self.received.len(), self.answers.len(), "not yet answered");
                 assert_eq!(message, self.messages.all[self.taken]);
                 self.taken += 1;
@@ -138,14 +139,28 @@ impl<C: Chance> World<C> {
                 self.shut = true;
             }
             Action::CloseClient => {
-                let waited = self.now - self.waiting_since >= self.limits.control_idle;
-                assert!(
-                    self.shut || self.client_gone || self.dismissed || waited,
-                    "closed too early"
-                );
+                self.check_close();
                 self.closed = true;
             }
             other => unreachable!("there is no program for {other:?}"),
+        }
+    }
+
+    /// The client loses nothing that it has waited for in time.
+    fn check_close(&self) {
+        if self.shut || self.client_gone {
+            return;
+        }
+        assert!(!self.working, "an answer is lost");
+        let all_told = self.received.len() == self.answers.len();
+        if self.now - self.waiting_since >= self.limits.control_idle {
+            // Unless it does not take the word either.
+            let told = !all_told || self.session.summary(self.now).fault.is_some();
+            let whole = self.messages.ends_at(self.sent);
+            assert!(told || whole, "half a message, and no word of it");
+        } else {
+            assert!(self.dismissed, "closed too early");
+            assert!(all_told, "an answer is lost");
         }
     }
 

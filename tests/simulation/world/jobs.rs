@@ -136,6 +136,7 @@ impl<C: Chance> World<C> {
         for stream in Stream::BOTH {
             let most = match self.spool_failed {
                 // What was read before anybody knew.
+                _ if self.closed => 0,
                 true => self.limits.output_memory + 2 * PAIR_MAX,
                 false => self.limits.output_memory.saturating_sub(1),
             };

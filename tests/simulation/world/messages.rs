@@ -44,6 +44,11 @@ impl Messages {
         messages
     }
 
+    /// Whether nothing is cut in two after the first `sent` bytes.
+    pub fn ends_at(&self, sent: usize) -> bool {
+        sent == 0 || self.ends.contains(&sent)
+    }
+
     /// How many are whole in the first `sent` bytes.
     pub fn whole(&self, sent: usize) -> usize {
         self.ends.iter().filter(|&&end| end <= sent).count()
