@@ -123,13 +123,18 @@ impl Server {
             permit: None,
         };
         self.connections.insert(id, Box::new(entry));
-        let serving = self.phase == Phase::Serving || standing == Standing::Control;
-        self.with(id, |connection, context| {
-            if serving {
-                connection.pump(context);
-            } else {
-                connection.inform(Input::Stop, context);
+        // Who comes now is told at once, if that is all that there is to be told.
+        let refused = match standing {
+            Standing::Control if self.obeys(&peer) => None,
+            Standing::Control => {
+                log::warn!("connection {id}: {peer}: control is for root and the server's user");
+                Some(Input::Stranger)
             }
+            _ => (self.phase != Phase::Serving).then_some(Input::Stop),
+        };
+        self.with(id, |connection, context| match refused {
+            None => connection.pump(context),
+            Some(input) => connection.inform(input, context),
         });
         self.limit_lingering();
     }

@@ -14,6 +14,12 @@ use crate::session::Input;
 use crate::wire::control;
 
 impl Server {
+    /// Whether the server takes commands from this client.
+    pub(super) fn obeys(&self, peer: &Peer) -> bool {
+        peer.uid()
+            .is_some_and(|uid| uid == 0 || uid == self.own_uid)
+    }
+
     /// Carries out what waits.
     pub(super) fn carry_out(&mut self) {
         for id in std::mem::take(&mut self.commands) {
@@ -21,22 +27,14 @@ impl Server {
                 continue;
             };
             entry.queued = false;
-            let uid = entry.connection.peer().uid();
             let peer = *entry.connection.peer();
             let Some(message) = entry.connection.take_command() else {
                 continue;
             };
-            let allowed = uid.is_some_and(|uid| uid == 0 || uid == self.own_uid);
-            let (request, response) = if allowed {
-                self.statistics.commands += 1;
-                self.answer(id, &peer, &message)
-            } else {
-                log::warn!("connection {id}: {peer}: control is for root and the server's user");
-                let refusal = "only root and the server's own user may control it";
-                (Request::default(), Response::failure(refusal))
-            };
-            let close = request.close || !allowed;
-            let answer = (request.respond || !allowed).then(|| {
+            self.statistics.commands += 1;
+            let (request, response) = self.answer(id, &peer, &message);
+            let close = request.close;
+            let answer = request.respond.then(|| {
                 let mut answer = Vec::new();
                 control::encode(&mut answer, &request.answered(response).to_json());
                 answer

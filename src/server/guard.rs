@@ -104,6 +104,11 @@ impl Guard {
         self.tallies.iter().any(|t| Rc::ptr_eq(t, tally))
     }
 
+    /// Whether somebody who is held back may go on.
+    pub(super) fn has_freed(&self) -> bool {
+        !self.freed.is_empty()
+    }
+
     /// How many requests wait for others that run by the same rule.
     pub(super) fn held(&self) -> usize {
         self.tallies.iter().map(|t| t.held.borrow().len()).sum()

@@ -303,7 +303,7 @@ impl Server {
         let moments = [
             self.timers.first().map(|&(at, _)| at),
             self.launcher.is_settling().then(|| now + SETTLE),
-            (!self.commands.is_empty()).then_some(now),
+            (!self.commands.is_empty() || self.guard.has_freed()).then_some(now),
             log_waits.then(|| now + LOG_AGAIN),
             self.accept_again,
             self.watchdog_at,

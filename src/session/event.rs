@@ -46,6 +46,8 @@ pub enum Input {
         /// Whether it was the last.
         close: bool,
     },
+    /// Nothing that this client sends is carried out.
+    Stranger,
     /// From now on the connection may last so long since its acceptance; `None`: as long
     /// as it likes.
     Timeout(Option<Duration>),

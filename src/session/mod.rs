@@ -267,6 +267,9 @@ impl Session {
             Input::Spooled(stream) => self.spooled(stream),
             Input::SpoolFailed(errno) => self.spool_failed(errno),
             Input::Answered { answer, close } => self.answered(answer, close),
+            Input::Stranger => {
+                self.fault.get_or_insert(Fault::Stranger);
+            }
             Input::Timeout(timeout) => self.limit_time(timeout),
             Input::Time => {
                 while let Some(timer) = self.timers.take_due(now) {

@@ -47,6 +47,8 @@ pub enum Fault {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The client is nobody who may control the server.
+    Stranger,
     /// A message was not complete this long after the last one.
     MessageLate(Duration),
     /// Output could not be put into a temporary file.
@@ -63,7 +65,9 @@ impl Fault {
     /// What the reply says; `None`: how the program itself ended.
     pub fn exit(self) -> Option<Exit> {
         match self {
-            Self::Wire(_) | Self::RequestLate(_) | Self::MessageLate(_) => Some(Exit::Code(100)),
+            Self::Wire(_) | Self::RequestLate(_) | Self::MessageLate(_) | Self::Stranger => {
+                Some(Exit::Code(100))
+            }
             Self::Spawn(error) => Some(Exit::Code(error.exit_code())),
             Self::Stopping | Self::Spool(_) => Some(Exit::Code(111)),
             Self::Stuck(_) => Some(KILLED),
@@ -92,6 +96,7 @@ impl fmt::Display for Fault {
                 f,
                 "the program was ended: its {stream} is larger than the limit of {limit} bytes"
             ),
+            Self::Stranger => f.write_str("only root and the server's own user may control it"),
             Self::MessageLate(limit) => write!(
                 f,
                 "the message was not complete within {} s",

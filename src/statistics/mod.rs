@@ -86,9 +86,15 @@ impl Statistics {
         Some(match (summary.fault, summary.exit) {
             _ if summary.silent => return None,
             (Some(Fault::Spawn(SpawnError::Refused(_))), _) => &mut o.refused,
-            (Some(Fault::Wire(_) | Fault::RequestLate(_) | Fault::MessageLate(_)), _) => {
-                &mut o.malformed
-            }
+            (
+                Some(
+                    Fault::Wire(_)
+                    | Fault::RequestLate(_)
+                    | Fault::MessageLate(_)
+                    | Fault::Stranger,
+                ),
+                _,
+            ) => &mut o.malformed,
             _ if summary.late => &mut o.timeout,
             _ if summary.disconnected => &mut o.disconnected,
             (Some(Fault::Spawn(_) | Fault::Stopping | Fault::Stuck(_)), _) => &mut o.not_started,

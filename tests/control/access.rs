@@ -88,6 +88,29 @@ fn others_learn_nothing_by_not_asking() {
 }
 
 #[test]
+fn others_who_say_nothing_are_told_at_once_and_keep_nobody_out() {
+    let daemon = start(&[]);
+    open_to_all(&daemon);
+    let path = daemon.control_path();
+    let mut strangers = Vec::new();
+    // Twice as many as there may be control connections.
+    for _ in 0..32 {
+        let Some(stranger) = as_user(NOBODY, NOBODY, &[], || Control::connect(&path)) else {
+            return;
+        };
+        strangers.push(stranger);
+    }
+    assert_eq!(daemon.status()["totals"]["commands"], 1);
+    for mut stranger in strangers {
+        assert!(stranger.response().unwrap_err().contains("root"));
+        stranger.closed();
+    }
+    let lines = daemon.log.all();
+    let refusals = lines.iter().filter(|line| line.contains("control is for"));
+    assert_eq!(refusals.count(), 32, "{lines:#?}");
+}
+
+#[test]
 fn a_server_of_somebody_else_answers_that_one_and_root() {
     if !skip::unless_root() {
         return;

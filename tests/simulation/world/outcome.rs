@@ -102,7 +102,8 @@ fn ending(fault: Option<Fault>, exit: Option<Exit>) -> Exit {
         dumped: false,
     };
     match fault {
-        Some(Fault::Wire(_) | Fault::RequestLate(_) | Fault::MessageLate(_)) => Exit::Code(100),
+        Some(Fault::Wire(_) | Fault::RequestLate(_)) => Exit::Code(100),
+        Some(Fault::MessageLate(_) | Fault::Stranger) => unreachable!("it has no program"),
         Some(Fault::Spawn(SpawnError::Exec(Errno::ENOENT))) => Exit::Code(127),
         Some(Fault::Spawn(SpawnError::Refused(_))) => Exit::Code(126),
         Some(Fault::Spawn(_) | Fault::Stopping | Fault::Spool(_)) => Exit::Code(111),
