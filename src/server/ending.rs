@@ -32,6 +32,7 @@ impl Server {
                 // A drain was asked for: now what runs gets the time that it has at a stop.
                 _ if matches!(self.phase, Phase::Finishing { until: None }) => {
                     log::info!("{signal}: stopping, {} connections active", self.active);
+                    self.notifier.notify(&[NotifyState::Stopping]);
                     self.phase = Phase::Finishing {
                         until: Some(self.now + self.settings.stop_grace),
                     };
@@ -52,7 +53,11 @@ impl Server {
         if self.phase != Phase::Serving {
             return;
         }
-        self.notifier.notify(&[NotifyState::Stopping]);
+        if grace.is_some() {
+            // Not for a drain, which takes its time: the service manager would end it after
+            // its own time for a stop.
+            self.notifier.notify(&[NotifyState::Stopping]);
+        }
         let until = grace.map(|grace| self.now + grace);
         self.phase = Phase::Finishing { until };
         self.close_listeners(false);

@@ -92,7 +92,7 @@ impl Server {
     ///
     /// When it is not valid. The text, which is in the log as well, names file and line.
     pub(super) fn reload(&mut self) -> Result<Reloaded, String> {
-        // The manager has been told already that a server which drains is stopping.
+        // To the manager a server that is about to end is not reloading.
         let serving = self.phase == Phase::Serving;
         if serving {
             let mut states = vec![NotifyState::Reloading];
