@@ -97,7 +97,7 @@ impl Statistics {
             ) => &mut o.malformed,
             _ if summary.late => &mut o.timeout,
             _ if summary.disconnected => &mut o.disconnected,
-            (Some(Fault::Spawn(_) | Fault::Stopping | Fault::Stuck(_)), _) => &mut o.not_started,
+            (Some(Fault::Spawn(_) | Fault::Stopping), _) => &mut o.not_started,
             (_, Some(Exit::Code(0))) if summary.fault.is_none() => &mut o.exit_zero,
             (_, Some(Exit::Code(_))) => &mut o.exit_nonzero,
             // Without an exit it was SIGKILL, as far as anybody has seen.
@@ -181,7 +181,7 @@ mod tests {
             (spawn(SpawnError::Exec(Errno::ENOENT)), None, "not-started"),
             (spawn(SpawnError::Cancelled), None, "not-started"),
             (Some(Fault::Stopping), None, "not-started"),
-            (Some(Fault::Stuck(Duration::ZERO)), None, "not-started"),
+            (Some(Fault::Stuck(Duration::ZERO)), None, "signal"),
         ] {
             let summary = ended(fault, exit);
             assert_eq!(outcomes(&summary), [(name, 1)], "{summary:?}");
