@@ -149,7 +149,7 @@ pub struct Server {
     statistics: Statistics,
     accept_again: Option<Instant>,
     shortage_told: Option<Instant>,
-    status_told: Option<(Instant, usize, u64)>,
+    status_told: Option<(Instant, (usize, usize, u64))>,
     watchdog_at: Option<Instant>,
     idle_since: Option<Instant>,
     now: Instant,
@@ -289,8 +289,8 @@ impl Server {
         let status_at = self
             .status_told
             .filter(|_| self.notifier.is_heard())
-            .filter(|&(_, active, ended)| (active, ended) != self.status())
-            .map(|(at, ..)| at + SELDOM);
+            .filter(|&(_, told)| told != self.status())
+            .map(|(at, _)| at + SELDOM);
         let idle_at = self
             .idle_since
             .zip(self.settings.idle_exit)

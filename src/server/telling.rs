@@ -11,22 +11,21 @@ use crate::os::poller::ConnectionId;
 use crate::statistics::Statistics;
 
 impl Server {
-    pub(super) fn status(&self) -> (usize, u64) {
-        (self.active, self.statistics.accepted)
+    pub(super) fn status(&self) -> (usize, usize, u64) {
+        let most = self.settings.budget.connections_max;
+        (self.active, most, self.statistics.accepted)
     }
 
     pub(super) fn tell_status(&mut self) {
-        let (active, accepted) = self.status();
+        let status = self.status();
         let due = self
             .status_told
-            .is_none_or(|(at, a, t)| (a, t) != (active, accepted) && at + SELDOM <= self.now);
+            .is_none_or(|(at, told)| told != status && at + SELDOM <= self.now);
         if due {
-            let status = format!(
-                "{active} of {} connections active, {accepted} accepted",
-                self.settings.budget.connections_max
-            );
-            self.notifier.notify(&[NotifyState::Status(&status)]);
-            self.status_told = Some((self.now, active, accepted));
+            let (active, most, accepted) = status;
+            let text = format!("{active} of {most} connections active, {accepted} accepted");
+            self.notifier.notify(&[NotifyState::Status(&text)]);
+            self.status_told = Some((self.now, status));
         }
     }
 
@@ -91,9 +90,9 @@ pub(super) fn report(
         return;
     }
     let end = match (summary.exit, summary.fault) {
-        (Some(exit), Some(fault)) => format!("{exit} fault=\"{fault}\""),
+        (Some(exit), Some(fault)) => format!("{exit} fault={:?}", fault.to_string()),
         (Some(exit), None) => exit.to_string(),
-        (None, Some(fault)) => format!("fault=\"{fault}\""),
+        (None, Some(fault)) => format!("fault={:?}", fault.to_string()),
         (None, None) => "not_started".into(),
     };
     let how = match (summary.late, summary.disconnected) {

@@ -161,6 +161,15 @@ fn what_is_out_of_range_changes_nothing_at_all() {
 }
 
 #[test]
+fn the_service_manager_hears_of_another_limit_without_a_client() {
+    let daemon = start(&[]);
+    daemon.ask("set", json!({"max-connections": 7}));
+    daemon.notify.wait_for("the status", |line| {
+        line.starts_with("STATUS=0 of 7 connections")
+    });
+}
+
+#[test]
 fn many_at_once_are_set_together() {
     let daemon = start(&[]);
     let args =

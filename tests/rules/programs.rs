@@ -119,6 +119,10 @@ fn a_name_does_not_get_past_by_dots() {
         "../sh".into(),
     ] {
         daemon.run(&[&name]).refused(126, &[&name, "\"..\""]);
+        // A reader of the log finds where the reason ends.
+        daemon.log.wait_for("the refusal", |line| {
+            line.contains(r#" has a \"..\" in it" time="#)
+        });
     }
     assert_eq!(daemon.status()["outcomes"]["refused"], 4);
 }
