@@ -3,7 +3,8 @@
 use crate::common::daemon::{PROGRAM, command};
 use crate::common::process::{children, eventually, signal};
 use crate::common::temporary::Directory;
-use crate::common::{Client, Control, End, Setup, shell, skip};
+use crate::common::{Client, Control, End, Setup, shell, skip, sockproc};
+use crate::inetd::free_port;
 use crate::{Starter, run, serves};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -113,6 +114,33 @@ fn systemd_hands_over_a_control_socket() {
     asking.closed();
     assert_eq!(starter.wait().code(), Some(0));
     assert!(exec.exists() && control.exists());
+}
+
+#[test]
+fn systemd_hands_over_sockets_for_sockproc() {
+    let directory = Directory::new();
+    let path = directory.join("sockproc");
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let options = [
+        "-l",
+        path.to_str().unwrap(),
+        "-l",
+        &address,
+        "--fdname=sockproc:sockproc",
+    ];
+    let Some(mut starter) = socket_activate(&options, &["--log", "stderr"]) else {
+        return;
+    };
+    let mut client = Client::connect(&path);
+    client.send(sockproc::request("echo $PROTO; exit 3", ""));
+    let reply = sockproc::reply(client);
+    assert_eq!((reply.status, reply.out()), (768, "IPC\n".into()));
+    let reply = sockproc::run_tcp(port, "echo $PROTO $IPCREMOTEEUID");
+    assert_eq!(reply.succeeded(), "TCP\n");
+    signal(starter.pid(), Signal::SIGTERM);
+    assert_eq!(starter.wait().code(), Some(0));
+    assert!(path.exists());
 }
 
 #[test]
