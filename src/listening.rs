@@ -36,7 +36,6 @@ impl Plan {
                 .iter()
                 .any(|i| Protocol::of_socket(i.name.as_deref()) == protocol)
         };
-        let mut unused = Vec::new();
         let mut plan = Self {
             path: config.path.clone(),
             sockproc: config.sockproc.clone(),
@@ -46,27 +45,21 @@ impl Plan {
             control_served: config.control.is_some() || given(Protocol::Control),
             listens: false,
         };
+        let path = |path: PathBuf| path.display().to_string();
         if given(Protocol::Exec) {
-            unused.extend(plan.path.take().map(|path| path.display().to_string()));
+            plan.unused.extend(plan.path.take().map(path));
         }
         if given(Protocol::Sockproc) {
-            unused.extend(plan.sockproc.take().map(|address| match address {
-                Address::Path(path) => path.display().to_string(),
-                Address::Tcp(address) => address.to_string(),
-            }));
+            let address = plan.sockproc.take();
+            plan.unused
+                .extend(address.map(|address| address.to_string()));
         }
         if given(Protocol::Control) {
-            unused.extend(plan.control.take().map(|path| path.display().to_string()));
+            plan.unused.extend(plan.control.take().map(path));
         }
-        plan.unused = unused;
-        let programs = plan.path.is_some()
-            || plan.sockproc.is_some()
-            || given(Protocol::Exec)
-            || given(Protocol::Sockproc);
-        plan.listens = inherited.iter().any(|i| i.listens)
-            || plan.path.is_some()
-            || plan.sockproc.is_some()
-            || plan.control.is_some();
+        let own = plan.path.is_some() || plan.sockproc.is_some();
+        let programs = own || given(Protocol::Exec) || given(Protocol::Sockproc);
+        plan.listens = own || plan.control.is_some() || inherited.iter().any(|i| i.listens);
         if !programs {
             return Err(Fatal::Usage(
                 "no PATH to listen at, no --sockproc, and no socket for programs was handed over \

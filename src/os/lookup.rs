@@ -13,7 +13,6 @@
 //!   /usr/../bin/uname    refused
 //! ```
 
-use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -29,15 +28,6 @@ pub enum LookupError {
     System(Errno),
     /// The name has a component `..`: what it leads to is not known without looking.
     Upwards,
-}
-
-impl fmt::Display for LookupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::System(errno) => f.write_str(errno.desc()),
-            Self::Upwards => f.write_str("a name with \"..\" in it cannot be compared with rules"),
-        }
-    }
 }
 
 /// Where programs are, as it was when this was made.

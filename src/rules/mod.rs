@@ -10,15 +10,11 @@
 //!
 //! Pure: names have become numbers before, paths are compared as bytes and never looked at.
 
-use std::fmt;
 use std::time::Duration;
 
 /// A peer as the kernel vouches for it: its user, and all its groups. `None` for one without
 /// credentials, as on a TCP socket.
 pub type Who<'a> = Option<(u32, &'a [u32])>;
-
-/// How much of a program's path goes into the text of a refusal.
-const SHOWN_MAX: usize = 1024;
 
 /// Which programs a rule is about: an absolute path as bytes, without `.`, `..` and doubled
 /// slashes.
@@ -78,6 +74,10 @@ impl Rule {
     }
 }
 
+/// There are rules, and none of them matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRule;
+
 /// All rules, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules(Vec<Rule>);
@@ -114,7 +114,7 @@ impl Rules {
     /// # Errors
     ///
     /// When there are rules and none matches.
-    pub fn decide(&self, who: Who<'_>, program: &[u8]) -> Result<Option<usize>, Refused> {
+    pub fn decide(&self, who: Who<'_>, program: &[u8]) -> Result<Option<usize>, NoRule> {
         if self.is_empty() {
             return Ok(None);
         }
@@ -122,31 +122,7 @@ impl Rules {
             .0
             .iter()
             .position(|rule| rule.is_for(who) && rule.is_about(program));
-        found.map(Some).ok_or_else(|| Refused {
-            program: program[..program.len().min(SHOWN_MAX)].to_vec(),
-            uid: who.map(|(uid, _)| uid),
-        })
-    }
-}
-
-/// No rule allows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    program: Vec<u8>,
-    uid: Option<u32>,
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}: no rule allows this program to ",
-            self.program.escape_ascii()
-        )?;
-        match self.uid {
-            Some(uid) => write!(f, "user {uid}"),
-            None => f.write_str("a client without credentials"),
-        }
+        found.map(Some).ok_or(NoRule)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Entry, Server};
 use crate::os::lookup::LookupError;
 use crate::os::poller::ConnectionId;
 use crate::program::{Arguments, Refusal, SpawnError};
-use crate::rules::{Rule, Rules};
+use crate::rules::{NoRule, Rule, Rules};
 use crate::session::Input;
 
 /// A rule, and what runs by it.
@@ -204,7 +204,7 @@ impl Server {
             .guard
             .rules
             .decide(who, &file)
-            .map_err(|_| SpawnError::Refused(Refusal::NoRule))?;
+            .map_err(|NoRule| SpawnError::Refused(Refusal::NoRule))?;
         Ok(Permit {
             file: Some(file),
             tally: index.and_then(|index| self.guard.tallies.get(index).map(Rc::clone)),

@@ -3,8 +3,6 @@
 //! A stream is kept in memory up to a limit, and then goes to a temporary file, which the
 //! caller has. What was last comes after what is in the file. Owns bytes only.
 
-use std::collections::VecDeque;
-
 use nix::errno::Errno;
 
 use super::Session;
@@ -33,95 +31,6 @@ impl Kept {
 
     fn len(&self) -> u64 {
         self.spooled + self.memory.len() as u64
-    }
-}
-
-/// What the client gets next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
-    /// These bytes: whole pairs, unless a send was cut short.
-    Bytes(&'a [u8]),
-    /// What is in the temporary file of an output.
-    Spooled {
-        /// Which one.
-        stream: Stream,
-        /// From here on.
-        offset: u64,
-        /// So many bytes, at least one.
-        length: u64,
-    },
-}
-
-/// A piece of a reply that is complete.
-#[derive(Debug)]
-enum Part {
-    Bytes {
-        bytes: Vec<u8>,
-        sent: usize,
-    },
-    Spooled {
-        stream: Stream,
-        sent: u64,
-        length: u64,
-    },
-}
-
-/// A reply that is complete, as far as it is not sent.
-#[derive(Debug, Default)]
-pub(super) struct Complete {
-    parts: VecDeque<Part>,
-}
-
-impl Complete {
-    pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.parts.clear();
-    }
-
-    pub(super) fn put(&mut self, bytes: Vec<u8>) {
-        if !bytes.is_empty() {
-            self.parts.push_back(Part::Bytes { bytes, sent: 0 });
-        }
-    }
-
-    pub(super) fn front(&self) -> Option<Piece<'_>> {
-        self.parts.front().map(|part| match *part {
-            Part::Bytes { ref bytes, sent } => Piece::Bytes(&bytes[sent..]),
-            Part::Spooled {
-                stream,
-                sent,
-                length,
-            } => Piece::Spooled {
-                stream,
-                offset: sent,
-                length: length - sent,
-            },
-        })
-    }
-
-    pub(super) fn consume(&mut self, n: usize) {
-        let over = match self.parts.front_mut() {
-            Some(Part::Bytes { bytes, sent }) => {
-                *sent += n;
-                assert!(*sent <= bytes.len(), "more sent than there was");
-                *sent == bytes.len()
-            }
-            Some(Part::Spooled { sent, length, .. }) => {
-                *sent += n as u64;
-                assert!(*sent <= *length, "more sent than there was");
-                *sent == *length
-            }
-            None => {
-                assert_eq!(n, 0, "more sent than there was");
-                false
-            }
-        };
-        if over {
-            self.parts.pop_front();
-        }
     }
 }
 
@@ -187,11 +96,7 @@ impl Session {
             bytes.extend_from_slice(&sockproc::size_line(kept.len()));
             if kept.spooled > 0 {
                 self.tail.put(std::mem::take(&mut bytes));
-                self.tail.parts.push_back(Part::Spooled {
-                    stream,
-                    sent: 0,
-                    length: kept.spooled,
-                });
+                self.tail.put_spooled(stream, kept.spooled);
             }
             bytes.extend_from_slice(&kept.memory);
         }
@@ -205,7 +110,7 @@ mod tests {
 
     use super::*;
     use crate::session::policy::Limits;
-    use crate::session::{Input, ProcessLeft};
+    use crate::session::{Input, Piece, ProcessLeft};
     use crate::wire::Protocol;
 
     const MEMORY: usize = 10;
