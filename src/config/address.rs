@@ -32,7 +32,8 @@ impl Address {
     /// port, or it looks like a host's name and a port, which a path seldom is.
     pub fn parse(text: &str) -> Result<Self, String> {
         const PORTS: &str = "not a port from 1 to 65535";
-        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
             return match text.parse() {
                 Ok(port @ 1..) => Ok(Self::Tcp((Ipv4Addr::LOCALHOST, port).into())),
                 _ => Err(format!("{PORTS} (a file of that name is ./{text})")),
@@ -102,6 +103,7 @@ mod tests {
     fn what_others_could_reach_is_refused() {
         for (text, words) in [
             ("0", "1 to 65535"),
+            ("-1", "1 to 65535"),
             ("65536", "1 to 65535"),
             ("99999999999999999999", "1 to 65535"),
             ("127.0.0.1:0", "1 to 65535"),

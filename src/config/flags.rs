@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser};
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser};
 
 use super::keys::Key;
 use super::value::{Kind, Value};
@@ -124,9 +124,18 @@ fn parser(name: &str) -> ValueParser {
     }
 }
 
+/// The options, with their values. No option is a digit: where a value is wanted, `-1` is one,
+/// and the refusal says what is accepted there.
+fn command() -> Command {
+    Flags::command().mut_args(|arg| {
+        let has_value = arg.get_action().takes_values() && !arg.is_positional();
+        arg.allow_negative_numbers(has_value)
+    })
+}
+
 /// Reads the command line.
 pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
-    let flags = Flags::try_parse_from(arguments)?;
+    let flags = Flags::from_arg_matches(&command().try_get_matches_from(arguments)?)?;
     let level = if flags.debug {
         Some(Value::Word("debug"))
     } else {
@@ -160,14 +169,12 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
     use crate::config::keys::KEYS;
 
     #[test]
     fn help_tells_the_default_of_each_option_that_has_one() {
-        let command = Flags::command();
+        let command = command();
         let help = |name: &str| {
             let mut options = command.get_arguments();
             let option = options.find(|option| option.get_long() == Some(name))?;
@@ -192,7 +199,6 @@ mod tests {
     fn refusals_name_the_option_and_its_range() {
         for (line, option, range) in [
             ("sockexec -m 0 x", "--max-connections", "1 to 1000000"),
-            ("sockexec -q -1 x", "-1", ""),
             ("sockexec -q 70000 x", "--queue", "1 to 65535"),
             ("sockexec -t minus x", "--timeout", "seconds from 0 to"),
             ("sockexec -k nan x", "--kill-timeout", "seconds from 0 to"),
@@ -213,6 +219,41 @@ mod tests {
                 message.contains(option) && message.contains(range),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn a_negative_number_is_refused_with_the_option_and_its_range() {
+        for (line, option, range) in [
+            ("-t -1", "--timeout", "seconds from 0 to 315360000"),
+            ("-k -0.5", "--kill-timeout", "seconds from 0 to 315360000"),
+            ("-q -1", "--queue", "1 to 65535"),
+            ("-m -1", "--max-connections", "1 to 1000000"),
+            ("-M -1", "--mode", "0 to 0777"),
+            ("-t-1", "--timeout", "seconds from 0 to"),
+            ("--mode -660", "--mode", "0 to 0777"),
+            ("--stop-grace -1", "--stop-grace", "seconds from 0 to"),
+            ("--idle-exit -1e3", "--idle-exit", "seconds from 0 to"),
+            ("--sockproc -1", "--sockproc", "1 to 65535"),
+            ("--log-level -1", "--log-level", "error, warn, info, debug"),
+        ] {
+            let line = format!("sockexec {line} x");
+            let error = read(line.split(' ').map(Into::into).collect()).unwrap_err();
+            let message = error.to_string();
+            assert!(
+                message.contains("for '-") && message.contains(option),
+                "{message}"
+            );
+            assert!(message.contains(range), "{message}");
+        }
+    }
+
+    #[test]
+    fn no_option_with_a_value_takes_a_negative_one_for_an_option() {
+        let command = command();
+        for option in command.get_arguments().filter(|o| !o.is_positional()) {
+            let (takes, name) = (option.get_action().takes_values(), option.get_id());
+            assert_eq!(option.is_allow_negative_numbers_set(), takes, "{name}");
         }
     }
 }

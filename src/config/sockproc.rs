@@ -27,7 +27,7 @@ see sockexec.toml(5).";
 )]
 struct Flags {
     /// A path, or a port of 127.0.0.1
-    #[arg(value_name = "PATH|PORT", value_parser = Address::parse)]
+    #[arg(allow_negative_numbers = true, value_name = "PATH|PORT", value_parser = Address::parse)]
     address: Address,
 
     /// A file for the number of the server's process

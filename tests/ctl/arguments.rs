@@ -13,7 +13,9 @@ fn command_lines_without_sense_exit_100_and_name_the_range() {
         (&["no-such-command"], "no-such-command"),
         (&["status", "more"], "more"),
         (&["kill"], "<ID>"),
-        (&["kill", "0"], "1.."),
+        (&["kill", "0"], "number of a job, 1 or more"),
+        (&["kill", "KILL"], "a signal is given with --signal"),
+        (&["kill", "-9", "5"], "'-9'"),
         (&["kill", "one"], "<ID>"),
         (&["set"], "<NAME=VALUE>"),
         (&["set", "timeout"], "NAME=VALUE"),
@@ -21,7 +23,11 @@ fn command_lines_without_sense_exit_100_and_name_the_range() {
         (&["--timeout", "0", "ping"], "0.001 to 86400"),
         (&["top", "--interval", "nan"], "--interval"),
         (&["top", "--interval", "1e9"], "0.001 to 86400"),
-        (&["top", "--count", "0"], "1.."),
+        (&["top", "--interval", "-1"], "0.001 to 86400"),
+        (&["--timeout", "-1", "ping"], "0.001 to 86400"),
+        (&["ping", "--timeout", "-0.5"], "0.001 to 86400"),
+        (&["top", "--count", "0"], "1 to "),
+        (&["top", "--count", "-1"], "1 to "),
     ] {
         let output = tool(nowhere, []).args(args).output().unwrap();
         let stderr = stderr_of(&output);

@@ -94,7 +94,10 @@ fn usage_errors_name_the_flag_and_the_range() {
     let path = "/nonexistent/never-bound";
     for (arguments, words) in [
         (&["-m", "0", path][..], &["--max-connections", "1"][..]),
-        (&["-m", "-1", path], &["-1"]),
+        (&["-m", "-1", path], &["--max-connections", "1 to 1000000"]),
+        (&["-q", "-1", path], &["--queue", "1 to 65535"]),
+        (&["-M", "-1", path], &["--mode", "0 to 0777"]),
+        (&["-k", "-1", path], &["--kill-timeout", "0 to 315360000"]),
         (&["-m", "many", path], &["--max-connections", "many", "1"]),
         (
             &["-m", "99999999999999999999", path],
@@ -105,13 +108,15 @@ fn usage_errors_name_the_flag_and_the_range() {
         (&["-M", "999", path], &["--mode", "0777"]),
         (&["-M", "1777", path], &["--mode", "0777"]),
         (&["-M", "rw", path], &["--mode", "0777"]),
-        (&["-t", "-5", path], &["-5"]),
+        (&["-t", "-1", path], &["--timeout", "0 to 315360000"]),
         (&["-t", "soon", path], &["--timeout", "soon", "0"]),
         (&["-t", "NaN", path], &["--timeout", "0"]),
         (&["-t", "inf", path], &["--timeout", "0"]),
         (&["-t", "1e30", path], &["--timeout", "0"]),
         (&["-k", "x", path], &["--kill-timeout", "x"]),
-        (&["--stop-grace", "-1", path], &["-1"]),
+        (&["--stop-grace", "-1", path], &["--stop-grace", "0 to"]),
+        (&["--idle-exit", "-1", path], &["--idle-exit", "0 to"]),
+        (&["--sockproc", "-1", path], &["--sockproc", "1 to 65535"]),
         (&["--stop-grace", "x", path], &["--stop-grace", "x"]),
         (&["--log", "printer", path], &["--log", "syslog", "stderr"]),
         (

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand, value_parser};
+use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::Value;
 use sockexec::control::client::SOCKET;
 
@@ -40,7 +40,8 @@ pub struct Arguments {
     pub json: bool,
 
     /// Seconds to wait for an answer
-    #[arg(long, global = true, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(long, global = true, allow_negative_numbers = true, value_name = "SECONDS", default_value = "5",
+        value_parser = seconds)]
     pub timeout: Duration,
 
     #[command(subcommand)]
@@ -56,10 +57,15 @@ pub enum Command {
     /// Send a signal to a job's program and all of its process group
     Kill {
         /// The job, as jobs and the server's log have it
-        #[arg(value_parser = value_parser!(u64).range(1..))]
+        #[arg(value_parser = job)]
         id: u64,
         /// The signal, by name or number
-        #[arg(long, value_name = "SIGNAL", default_value = "TERM")]
+        #[arg(
+            long,
+            allow_negative_numbers = true,
+            value_name = "SIGNAL",
+            default_value = "TERM"
+        )]
         signal: String,
     },
     /// Change limits for new jobs: max-connections, timeout, kill-timeout, log-level
@@ -79,10 +85,11 @@ pub enum Command {
     /// A live screen of jobs and rates; q quits
     Top {
         /// Seconds from one look to the next
-        #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+        #[arg(long, allow_negative_numbers = true, value_name = "SECONDS", default_value = "1",
+            value_parser = seconds)]
         interval: Duration,
         /// Stop after so many looks
-        #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+        #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = count)]
         count: Option<u64>,
     },
     /// The server's version
@@ -113,6 +120,22 @@ fn seconds(text: &str) -> Result<Duration, String> {
         _ => Err(format!(
             "not a number of seconds from {SECONDS_MIN} to {SECONDS_MAX}"
         )),
+    }
+}
+
+/// The number of a job.
+fn job(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(id @ 1..) => Ok(id),
+        _ => Err("not the number of a job, 1 or more (a signal is given with --signal)".into()),
+    }
+}
+
+/// How often.
+fn count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(count @ 1..) => Ok(count),
+        _ => Err(format!("not a number from 1 to {}", u64::MAX)),
     }
 }
 
