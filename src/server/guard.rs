@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::{Entry, Server};
 use crate::os::lookup::LookupError;
@@ -164,6 +165,27 @@ impl Server {
         permit.standing == Standing::In
     }
 
+    /// Takes other rules. Whatever is not started is asked about anew: a rule that has been
+    /// taken away starts nothing any more.
+    pub(super) fn replace_rules(&mut self, rules: Rules) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let general = self.settings.limits.timeout;
+        let mut again = Vec::new();
+        for id in waiting {
+            if let Some(mut entry) = self.connections.remove(&id) {
+                entry.queued = false;
+                self.count_off(id, &mut entry);
+                again.push((id, forget(&mut entry).then_some(general)));
+                self.connections.insert(id, entry);
+            }
+        }
+        self.guard.replace(rules);
+        // In their order: who may still run, and has to wait, comes into the queue again.
+        for (id, timeout) in again {
+            self.try_again(id, timeout);
+        }
+    }
+
     /// Counts off a request that has no program any more, and will have none.
     pub(super) fn count_off(&mut self, id: ConnectionId, entry: &mut Entry) {
         let Some(permit) = &mut entry.permit else {
@@ -218,34 +240,48 @@ impl Server {
             let is_current = self.guard.is_in_force(&tally);
             let mut held = std::mem::take(&mut *tally.held.borrow_mut());
             while let Some(id) = held.pop_front() {
-                let waits = self.connections.get_mut(&id);
-                let Some(entry) = waits.filter(|e| e.connection.request().is_some()) else {
-                    continue;
-                };
-                let mut general = None;
-                match &mut entry.permit {
-                    Some(permit) if is_current && tally.has_room() => {
-                        permit.standing = Standing::Out;
-                    }
-                    Some(_) if is_current => {
-                        held.push_front(id);
-                        break;
-                    }
-                    permit => {
-                        *permit = None;
-                        general = tally.rule.timeout.map(|_| self.settings.limits.timeout);
-                    }
+                if is_current && !tally.has_room() {
+                    held.push_front(id);
+                    break;
                 }
-                self.with(id, |connection, context| {
-                    // What the rule had put in its place.
-                    if let Some(timeout) = general {
-                        connection.inform(Input::Timeout(timeout), context);
-                    }
-                });
+                self.release(id, is_current);
             }
             tally.held.replace(held);
         }
     }
+
+    /// Lets a request try again that was held back, by a rule that is in force or has gone.
+    fn release(&mut self, id: ConnectionId, in_force: bool) {
+        let general = self.settings.limits.timeout;
+        let entry = self.connections.get_mut(&id);
+        let Some(entry) = entry.filter(|entry| entry.connection.wants_program()) else {
+            return;
+        };
+        let timeout = match &mut entry.permit {
+            Some(permit) if in_force => {
+                permit.standing = Standing::Out;
+                None
+            }
+            _ => forget(entry).then_some(general),
+        };
+        self.try_again(id, timeout);
+    }
+
+    /// Asks again about a request, which has this timeout from now on.
+    fn try_again(&mut self, id: ConnectionId, timeout: Option<Option<Duration>>) {
+        self.with(id, |connection, context| {
+            if let Some(timeout) = timeout {
+                connection.inform(Input::Timeout(timeout), context);
+            }
+        });
+    }
+}
+
+/// Forgets what the rules have said of a request. Returns whether a rule had put its own
+/// timeout in the place of the general one.
+fn forget(entry: &mut Entry) -> bool {
+    let tally = entry.permit.take().and_then(|permit| permit.tally);
+    tally.is_some_and(|tally| tally.rule.timeout.is_some())
 }
 
 /// What is run instead of a program that a rule allows, if the rule says so.

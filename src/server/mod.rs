@@ -170,7 +170,7 @@ impl Server {
     ) -> io::Result<Self> {
         let poller = Poller::new()?;
         let settings = Settings::new(&config, &frame);
-        let lookup = Lookup::new(launcher.path(), std::env::current_dir().ok().as_deref());
+        let lookup = settings::lookup(launcher.path());
         let (signals, watched) = signals;
         let now = Instant::now();
         Ok(Self {

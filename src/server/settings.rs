@@ -10,6 +10,7 @@ use crate::config::keys::Key;
 use crate::config::{Config, takes_effect_at_start};
 use crate::control::command;
 use crate::control::payload::Reloaded;
+use crate::os::lookup::Lookup;
 use crate::session::policy::{Budget, Demand, Limits};
 
 /// What stays as it is while the server runs.
@@ -121,7 +122,10 @@ impl Server {
             .into_iter()
             .partition(|key| takes_effect_at_start(key));
         self.settings = Settings::new(&config, &self.frame);
-        self.guard.replace(config.rules.clone());
+        // A link in PATH may lead elsewhere by now, and the rules were read with what it
+        // leads to.
+        self.lookup = lookup(self.launcher.path());
+        self.replace_rules(config.rules.clone());
         log::set_max_level(config.level);
         let owned = |keys: Vec<&str>| keys.into_iter().map(str::to_owned).collect();
         let reloaded = Reloaded {
@@ -164,6 +168,11 @@ impl Server {
         log::info!("set by command: {}", list(&changed));
         log::set_max_level(self.config.level);
     }
+}
+
+/// Where programs are now.
+pub(super) fn lookup(path: &[u8]) -> Lookup {
+    Lookup::new(path, std::env::current_dir().ok().as_deref())
 }
 
 /// One line of them all.
