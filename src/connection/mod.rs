@@ -49,6 +49,8 @@ pub struct Context<'a> {
     pub large_pipes: &'a Rc<()>,
     /// The time of this turn of the loop.
     pub now: Instant,
+    /// How much the connection has done in this turn (see `pump`).
+    pub spent: usize,
 }
 
 /// A process that has not ended although it was killed.
@@ -294,7 +296,7 @@ impl Connection {
         self.maybe.client_write |= ready.writable;
     }
 
-    fn process_ready(&mut self, context: &Context<'_>) {
+    fn process_ready(&mut self, context: &mut Context<'_>) {
         // What is in the pipes first: mostly they are at their end now.
         self.maybe.output_read = [true; 2];
         for stream in Stream::BOTH {

@@ -2,7 +2,6 @@
 //! should have their turn.
 
 use std::os::fd::{AsFd, AsRawFd};
-use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
@@ -13,26 +12,40 @@ use crate::program::Stream;
 use crate::session::{Input, Piece};
 use crate::wire::exec::PAIR_MAX;
 
-/// How many bytes a connection moves before the others have their turn.
+/// How much a connection does before the others have their turn, in the price of one byte
+/// that is moved. What else there is has its price in bytes: pieces of one byte each must
+/// not buy a client more of the server's time than large ones.
 const TURN_MAX: usize = 256 * 1024;
+
+/// The price of a system call, without the bytes that it moves.
+const CALL: usize = 2 * 1024;
+
+/// The price of a step of decoding.
+const STEP: usize = 16;
 
 impl Connection {
     /// Moves what can be moved, does what is to be done, and sees to it that the next
     /// event comes.
+    ///
+    /// What is sent comes last in each round, and what the session asks for comes right
+    /// behind it: when the last pair goes out, all else of the job is done, and the client
+    /// finds the end of the reply behind it at once.
     pub fn pump(&mut self, context: &mut Context<'_>) {
         self.session.lend(context.pool);
-        let mut moved = 0;
         loop {
-            let before = moved;
+            let mut moved = false;
             for stream in Stream::BOTH {
-                moved += self.read_output(stream, context);
+                moved |= self.read_output(stream, context);
             }
-            moved += self.send_reply(context.now);
-            moved += self.write_stdin(context.now);
-            moved += self.read_client(context.now);
-            // After the bytes: the client need not wait until its program is reaped.
-            let acted = self.act(context);
-            if (moved == before && !acted) || moved >= TURN_MAX {
+            moved |= self.write_stdin(context);
+            moved |= self.read_client(context);
+            moved |= self.act(context);
+            if self.send_reply(context) {
+                moved = true;
+                self.act(context);
+            }
+            context.spent += self.session.take_steps() * STEP;
+            if !moved || context.spent >= TURN_MAX {
                 break;
             }
         }
@@ -44,49 +57,55 @@ impl Connection {
             self.act(context);
         }
     }
-
-    pub(super) fn read_output(&mut self, stream: Stream, context: &Context<'_>) -> usize {
+    /// Reads what a program has written. Returns whether that changed anything, as the
+    /// others do.
+    pub(super) fn read_output(&mut self, stream: Stream, context: &mut Context<'_>) -> bool {
         let which = stream as usize;
         if !self.maybe.output_read[which] || !self.session.interest().output_read[which] {
-            return 0;
+            return false;
         }
         let Some(running) = &mut self.running else {
-            return 0;
+            return false;
         };
         let Some(output) = &mut running.outputs[which] else {
-            return 0;
+            return false;
         };
         let room = self.session.outbox();
         let size = room.len();
-        let (input, moved) = match retry(|| read(output.pipe.as_fd(), room)) {
-            Ok(0) => (Input::OutputEnded(stream), 1),
+        context.spent += CALL;
+        let input = match retry(|| read(output.pipe.as_fd(), room)) {
+            Ok(0) => Input::OutputEnded(stream),
             Ok(n) => {
                 // A pipe gives all it has: there is no need to ask it again.
                 self.maybe.output_read[which] = n == size;
                 if n == PAIR_MAX {
                     output.enlarge(context.large_pipes);
                 }
-                (Input::Output(stream, n), n)
+                context.spent += n;
+                Input::Output(stream, n)
             }
             Err(Errno::EAGAIN) => {
                 self.maybe.output_read[which] = false;
-                (Input::OutputDry(stream), 1)
+                Input::OutputDry(stream)
             }
-            Err(_) => (Input::OutputEnded(stream), 1),
+            Err(_) => Input::OutputEnded(stream),
         };
         if matches!(input, Input::OutputEnded(_)) {
             self.maybe.output_read[which] = false;
             running.outputs[which] = None;
         }
         self.session.handle(input, context.now);
-        moved
+        true
     }
 
-    fn send_reply(&mut self, now: Instant) -> usize {
+    fn send_reply(&mut self, context: &mut Context<'_>) -> bool {
         if !self.maybe.client_write || !self.session.interest().client_write {
-            return 0;
+            return false;
         }
-        let Some(client) = &self.client else { return 0 };
+        let Some(client) = &self.client else {
+            return false;
+        };
+        context.spent += CALL;
         let (sent, size) = match self.session.reply() {
             Piece::Bytes(bytes) => (
                 retry(|| send(client.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)),
@@ -112,70 +131,77 @@ impl Connection {
         match sent {
             Ok(n) => {
                 self.maybe.client_write = n == size;
-                self.session.handle(Input::ReplySent(n), now);
-                n.max(1)
+                context.spent += n;
+                self.session.handle(Input::ReplySent(n), context.now);
+                true
             }
             Err(Errno::EAGAIN) => {
                 self.maybe.client_write = false;
-                0
+                false
             }
             Err(_) => {
-                self.session.handle(Input::ClientGone, now);
-                1
+                self.session.handle(Input::ClientGone, context.now);
+                true
             }
         }
     }
 
-    fn write_stdin(&mut self, now: Instant) -> usize {
+    fn write_stdin(&mut self, context: &mut Context<'_>) -> bool {
         if !self.maybe.stdin_write || !self.session.interest().stdin_write {
-            return 0;
+            return false;
         }
         let Some(stdin) = self.running.as_ref().and_then(|r| r.stdin.as_ref()) else {
-            return 0;
+            return false;
         };
+        context.spent += CALL;
         let bytes = self.session.stdin();
         let size = bytes.len();
         match retry(|| write(stdin, bytes)) {
             Ok(n) => {
                 self.maybe.stdin_write = n == size;
-                self.session.handle(Input::StdinTaken(n), now);
-                n
+                context.spent += n;
+                self.session.handle(Input::StdinTaken(n), context.now);
+                true
             }
             Err(Errno::EAGAIN) => {
                 self.maybe.stdin_write = false;
-                0
+                false
             }
             Err(_) => {
-                self.session.handle(Input::StdinClosed, now);
-                1
+                self.session.handle(Input::StdinClosed, context.now);
+                true
             }
         }
     }
 
-    fn read_client(&mut self, now: Instant) -> usize {
+    fn read_client(&mut self, context: &mut Context<'_>) -> bool {
         if !self.maybe.client_read || !self.session.interest().client_read {
-            return 0;
+            return false;
         }
-        let Some(client) = &self.client else { return 0 };
+        let Some(client) = &self.client else {
+            return false;
+        };
+        context.spent += CALL;
         let room = self.session.inbox();
         let size = room.len();
-        let (input, moved) = match retry(|| recv(client.as_raw_fd(), room, MsgFlags::empty())) {
+        let input = match retry(|| recv(client.as_raw_fd(), room, MsgFlags::empty())) {
             Ok(0) => {
                 self.maybe.client_read = false;
-                (Input::ClientEnded, 1)
+                Input::ClientEnded
             }
             Ok(n) => {
                 self.maybe.client_read = n == size;
-                (Input::ClientSent(n), n)
+                context.spent += n;
+                Input::ClientSent(n)
             }
             Err(Errno::EAGAIN) => {
                 self.maybe.client_read = false;
-                return 0;
+                return false;
             }
-            Err(_) => (Input::ClientGone, 1),
+            Err(_) => Input::ClientGone,
         };
-        self.session.handle(input, now);
-        moved
+        self.session.handle(input, context.now);
+        true
     }
 }
 

@@ -62,6 +62,7 @@ impl Server {
             pool: &mut self.pool,
             large_pipes: &self.large_pipes,
             now: self.now,
+            spent: 0,
         };
         work(&mut entry.connection, &mut context);
     }

@@ -32,7 +32,7 @@ impl Session {
         Interest {
             client_read: self.client == Client::Open && self.inbox.is_empty(),
             client_write: self.client != Client::Gone && !self.is_sent(),
-            stdin_write: self.stdin_open && self.stdin_ready > 0,
+            stdin_write: self.stdin_open && !self.inbox.ready().is_empty(),
             output_read: self
                 .outputs
                 .map(|output| !output.ended && room && self.lives()),
@@ -77,7 +77,7 @@ impl Session {
 
     /// The bytes that the program's standard input takes next.
     pub fn stdin(&self) -> &[u8] {
-        &self.inbox.bytes()[..self.stdin_ready]
+        self.inbox.ready()
     }
 
     /// What the client gets next.
@@ -96,15 +96,20 @@ impl Session {
         }
     }
 
+    /// How many steps decoding has taken since the last call, as a measure of its work.
+    pub fn take_steps(&mut self) -> usize {
+        self.codec.take_steps()
+    }
+
     /// Gives the buffers storage for what is about to come.
     pub fn lend(&mut self, pool: &mut Pool) {
-        pool.lend(&mut self.inbox);
+        self.inbox.lend(pool);
         pool.lend(&mut self.reply);
     }
 
     /// Gives back the storage of empty buffers.
     pub fn take_back(&mut self, pool: &mut Pool) {
-        pool.take_back(&mut self.inbox);
+        self.inbox.take_back(pool);
         pool.take_back(&mut self.reply);
     }
 
@@ -123,11 +128,5 @@ impl Session {
         let (header, length) = output_header(stream, n);
         self.reply
             .commit_framed(HEADER_MAX, &header[..length], n, b',');
-    }
-
-    pub(super) fn take_stdin(&mut self, n: usize) {
-        self.codec.advance(n);
-        self.inbox.consume(n);
-        self.stdin_ready -= n;
     }
 }

@@ -42,6 +42,7 @@ mod collect;
 mod command;
 mod event;
 mod flow;
+mod inbox;
 mod outgoing;
 pub mod policy;
 mod settle;
@@ -56,6 +57,7 @@ use self::collect::Kept;
 pub use self::event::{Action, Input, ProcessLeft};
 pub use self::flow::Interest;
 use self::flow::REPLY_MAX;
+use self::inbox::Inbox;
 use self::outgoing::Complete;
 pub use self::outgoing::Piece;
 use self::policy::{GIVE_UP, Limits};
@@ -63,9 +65,9 @@ pub use self::summary::Summary;
 use self::timers::{Timer, Timers};
 use self::verdict::Fault;
 use crate::program::Exit;
-use crate::wire::buffer::{Buffer, CAPACITY};
+use crate::wire::buffer::Buffer;
 use crate::wire::exec::{self, HEADER_MAX};
-use crate::wire::{Codec, Protocol, control, sockproc};
+use crate::wire::{Codec, Protocol, WireError, control, sockproc};
 
 /// How much of a program's name goes into an error message.
 const NAME_MAX: usize = 1024;
@@ -121,9 +123,9 @@ pub struct Session {
     codec: Codec,
     /// What the client sent and nobody has taken yet: the rest of a request, or standard
     /// input in its framing.
-    inbox: Buffer,
-    /// How many bytes at the front of the inbox are standard input.
-    stdin_ready: usize,
+    inbox: Inbox,
+    /// What is wrong behind the standard input that is ready, which comes first.
+    malformed: Option<WireError>,
     /// The client has said all of its standard input.
     stdin_complete: bool,
     /// The program's standard input is open on our side.
@@ -181,8 +183,8 @@ impl Session {
             program: Program::None,
             reply_state: Reply::Streaming,
             stopping: Stopping::No,
-            inbox: Buffer::new(),
-            stdin_ready: 0,
+            inbox: Inbox::default(),
+            malformed: None,
             stdin_complete: false,
             stdin_open: false,
             stdin_bytes: 0,
@@ -261,7 +263,7 @@ impl Session {
             Input::OutputDry(stream) => self.outputs[stream as usize].dry = true,
             Input::OutputEnded(stream) => self.outputs[stream as usize].ended = true,
             Input::StdinTaken(n) => {
-                self.take_stdin(n);
+                self.inbox.consume(n);
                 self.stdin_bytes += n as u64;
             }
             Input::StdinClosed => self.close_stdin(),
@@ -371,10 +373,7 @@ impl Session {
     fn close_stdin(&mut self) {
         if std::mem::take(&mut self.stdin_open) {
             self.actions.push_back(Action::CloseStdin);
-            let ready = self.stdin_ready;
-            if ready > 0 {
-                self.take_stdin(ready);
-            }
+            self.inbox.drop_ready();
         }
     }
 
@@ -419,7 +418,7 @@ impl Session {
 
     /// What always holds.
     fn check(&self) {
-        assert!(self.inbox.len() <= CAPACITY && self.stdin_ready <= self.inbox.len());
+        self.inbox.check();
         assert!(self.reply.len() <= REPLY_MAX + HEADER_MAX + 1 + NAME_MAX + 512);
         assert!(self.actions.len() <= 8, "{:?}", self.actions);
         assert!(self.exit.is_none() || matches!(self.program, Program::Exited | Program::Gone));

@@ -10,6 +10,10 @@ use crate::program::{Arguments, Exit};
 use crate::wire::exec::pair;
 use crate::wire::{Decoded, Protocol};
 
+/// Pieces of standard input that are joined before they are written. More would keep the
+/// others waiting, and fewer would cost more system calls.
+const JOINED_MAX: usize = 1024;
+
 impl Session {
     pub(super) fn settle(&mut self, now: Instant) {
         self.decode();
@@ -18,7 +22,7 @@ impl Session {
             self.stop(now);
         }
         if self.stdin_open
-            && self.stdin_ready == 0
+            && self.inbox.ready().is_empty()
             && (self.stdin_complete || self.exit.is_some() || self.stopping > Stopping::No)
         {
             self.close_stdin();
@@ -40,32 +44,42 @@ impl Session {
         !matches!(self.fault, None | Some(Fault::Spawn(_)))
     }
 
-    /// Takes what can be taken from the inbox.
+    /// Takes what can be taken from the inbox, with pieces of standard input joined.
     pub(super) fn decode(&mut self) {
-        while self.listens() && self.stdin_ready == 0 && !self.is_busy() {
-            match self.codec.poll(self.inbox.bytes()) {
-                Err(error) => self.fault = Some(Fault::Wire(error)),
+        let mut pieces = 0;
+        while self.listens() && !self.is_busy() && self.malformed.is_none() && pieces < JOINED_MAX {
+            match self.codec.poll(self.inbox.raw()) {
+                Err(error) => self.malformed = Some(error),
                 Ok((used, found)) => {
-                    self.inbox.consume(used);
+                    self.inbox.skip(used);
                     match found {
                         Decoded::More => break,
                         Decoded::Request(arguments) => self.begin(arguments),
-                        Decoded::Stdin(n) => {
-                            self.stdin_ready = n;
-                            if !self.stdin_open {
-                                self.take_stdin(n);
-                            }
-                        }
+                        Decoded::Stdin(n) => pieces += self.take_piece(n),
                         Decoded::End => self.stdin_complete = true,
                         Decoded::Message(message) => self.command(message),
                     }
                 }
             }
         }
+        if self.malformed.is_some() && self.inbox.ready().is_empty() {
+            self.fault = self.fault.or(self.malformed.map(Fault::Wire));
+        }
         if !self.listens() {
             self.inbox.clear();
-            self.stdin_ready = 0;
         }
+    }
+
+    /// Takes a piece of standard input. Returns how many are to be written because of it:
+    /// none when nobody reads them.
+    fn take_piece(&mut self, n: usize) -> usize {
+        self.codec.advance(n);
+        if self.stdin_open {
+            self.inbox.take(n);
+            return 1;
+        }
+        self.inbox.skip(n);
+        0
     }
 
     pub(super) fn begin(&mut self, arguments: Arguments) {
@@ -181,6 +195,59 @@ impl Session {
         }
         if self.reply_state == Reply::Shut && self.client == Client::Ended {
             self.lose_client();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Input;
+    use crate::session::policy::Limits;
+
+    fn begin(request: &[u8], now: Instant) -> Session {
+        let mut session = Session::new(Protocol::Exec, Limits::default(), now);
+        session.inbox()[..request.len()].copy_from_slice(request);
+        session.handle(Input::ClientSent(request.len()), now);
+        session.handle(Input::Started, now);
+        session
+    }
+
+    /// Writes all of standard input. Returns it, and how many writes that took.
+    fn write_all(session: &mut Session, now: Instant) -> (Vec<u8>, usize) {
+        let (mut written, mut writes) = (Vec::new(), 0);
+        while session.interest().stdin_write {
+            let bytes = session.stdin().to_vec();
+            session.handle(Input::StdinTaken(bytes.len()), now);
+            written.extend_from_slice(&bytes);
+            writes += 1;
+        }
+        (written, writes)
+    }
+
+    #[test]
+    fn pieces_of_one_byte_do_not_cost_a_write_each() {
+        let now = Instant::now();
+        let pieces = 10_000;
+        let request = format!("1:1,3:cat,{}", "1:x,".repeat(pieces));
+        let mut session = begin(request.as_bytes(), now);
+        let (written, writes) = write_all(&mut session, now);
+        assert_eq!(written, "x".repeat(pieces).as_bytes());
+        assert!(writes <= pieces.div_ceil(JOINED_MAX), "{writes}");
+    }
+
+    #[test]
+    fn what_comes_before_a_malformed_piece_is_written() {
+        let now = Instant::now();
+        for (malformed, reason) in [("x", "'x' in the length"), ("1:ab", "'b' where")] {
+            let request = format!("1:1,3:cat,2:he,3:llo,{malformed}");
+            let mut session = begin(request.as_bytes(), now);
+            assert_eq!(session.summary(now).fault, None);
+            let (written, writes) = write_all(&mut session, now);
+            assert!(written.starts_with(b"hello"), "{written:?}");
+            assert_eq!(writes, 1);
+            let fault = session.summary(now).fault.unwrap().to_string();
+            assert!(fault.contains(reason), "{fault}");
         }
     }
 }

@@ -112,6 +112,23 @@ impl Buffer {
         self.tail += 1;
     }
 
+    /// Copies the `n` held bytes at offset `from` to offset `to`, nearer to the front.
+    ///
+    /// # Panics
+    ///
+    /// When that many are not held there, or `to` is behind `from`.
+    #[inline]
+    pub fn move_up(&mut self, from: usize, to: usize, n: usize) {
+        assert!(to <= from && from + n <= self.len(), "moved past the end");
+        let (from, to) = (self.head + from, self.head + to);
+        if n == 1 {
+            // The call to move one byte would cost more than all the rest.
+            self.storage[to] = self.storage[from];
+        } else {
+            self.storage.copy_within(from..from + n, to);
+        }
+    }
+
     /// Appends `bytes`.
     ///
     /// # Panics

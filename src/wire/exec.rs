@@ -42,6 +42,8 @@ pub struct Decoder {
     phase: Phase,
     request_max: usize,
     seen: usize,
+    /// How often something was looked at, since the caller asked.
+    steps: usize,
     /// The digits of argc.
     count: Vec<u8>,
     arguments: Arguments,
@@ -55,9 +57,16 @@ impl Decoder {
             phase: Phase::Count,
             request_max,
             seen: 0,
+            steps: 0,
             count: Vec::new(),
             arguments: Arguments::default(),
         }
+    }
+
+    /// How many steps the decoder has made since the last call. Small pieces take many, and
+    /// each has its price.
+    pub fn take_steps(&mut self) -> usize {
+        std::mem::take(&mut self.steps)
     }
 
     /// Looks at `input`, the bytes not yet consumed. Returns how many were consumed, and
@@ -66,13 +75,18 @@ impl Decoder {
     /// # Errors
     ///
     /// When this is no request within the limits. The decoder is of no use afterwards.
+    #[inline]
     pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Decoded), WireError> {
         let mut used = 0;
         loop {
+            self.steps += 1;
             let rest = &input[used..];
             match self.phase {
                 Phase::Ended => return Ok((input.len(), Decoded::More)),
                 Phase::Stdin | Phase::Ending => {
+                    if let Some((skipped, n)) = self.skip_to_short(rest) {
+                        return Ok((used + skipped, Decoded::Stdin(n)));
+                    }
                     let (n, token) = self.framing.poll(rest)?;
                     used += n;
                     match token {
@@ -94,6 +108,14 @@ impl Decoder {
                     }
                 }
             }
+        }
+    }
+
+    /// Small pieces of standard input are found in one step.
+    fn skip_to_short(&mut self, rest: &[u8]) -> Option<(usize, usize)> {
+        match self.phase {
+            Phase::Stdin => self.framing.skip_to_short(rest),
+            _ => None,
         }
     }
 
@@ -177,6 +199,7 @@ impl Decoder {
     /// # Panics
     ///
     /// When [`Decoded::Stdin`] offered fewer.
+    #[inline]
     pub fn advance(&mut self, n: usize) {
         self.framing.advance(n);
     }

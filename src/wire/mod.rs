@@ -79,6 +79,7 @@ impl Codec {
     ///
     /// When this is not what the protocol asks for, within its limits. The codec is of no
     /// use afterwards.
+    #[inline]
     pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Decoded), WireError> {
         match self {
             Self::Exec(decoder) => decoder.poll(input),
@@ -96,11 +97,22 @@ impl Codec {
         }
     }
 
+    /// How many steps decoding has taken since the last call, as a measure of its work.
+    pub fn take_steps(&mut self) -> usize {
+        match self {
+            Self::Exec(decoder) => decoder.take_steps(),
+            Self::Sockproc(decoder) => decoder.take_steps(),
+            // A message is one piece, whatever its size.
+            Self::Control(_) => 0,
+        }
+    }
+
     /// Says that `n` bytes of standard input have been taken.
     ///
     /// # Panics
     ///
     /// When [`Decoded::Stdin`] offered fewer.
+    #[inline]
     pub fn advance(&mut self, n: usize) {
         match self {
             Self::Exec(decoder) => decoder.advance(n),

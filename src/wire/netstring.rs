@@ -109,6 +109,7 @@ impl Decoder {
     /// # Errors
     ///
     /// When the bytes are no netstring. The decoder is of no use afterwards.
+    #[inline]
     pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Token), Malformed> {
         match self.state {
             State::Length { .. } => self.poll_length(input),
@@ -125,6 +126,24 @@ impl Decoder {
         }
     }
 
+    /// The step from the end of one netstring into the payload of the next, where that is
+    /// short and some of it is there: what [`Decoder::poll`] finds in three calls. Returns
+    /// how many bytes were consumed as framing, and how many are payload.
+    #[inline]
+    pub fn skip_to_short(&mut self, input: &[u8]) -> Option<(usize, usize)> {
+        match (self.state, input) {
+            (State::Payload { left: 0 }, [b',', digit @ b'1'..=b'9', b':', rest @ ..])
+                if !rest.is_empty() =>
+            {
+                let left = usize::from(digit - b'0');
+                self.state = State::Payload { left };
+                Some((3, left.min(rest.len())))
+            }
+            _ => None,
+        }
+    }
+
+    #[inline]
     fn poll_length(&mut self, input: &[u8]) -> Result<(usize, Token), Malformed> {
         let State::Length {
             mut value,
@@ -158,6 +177,7 @@ impl Decoder {
     /// # Panics
     ///
     /// When `n` is more than [`Token::Payload`] offered.
+    #[inline]
     pub fn advance(&mut self, n: usize) {
         match &mut self.state {
             State::Payload { left } if *left >= n => *left -= n,

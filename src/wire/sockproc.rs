@@ -42,6 +42,8 @@ pub struct Decoder {
     return_seen: bool,
     request_max: usize,
     seen: usize,
+    /// How often something was looked at, since the caller asked.
+    steps: usize,
     arguments: Arguments,
 }
 
@@ -53,8 +55,15 @@ impl Decoder {
             return_seen: false,
             request_max,
             seen: 0,
+            steps: 0,
             arguments: Arguments::default(),
         }
+    }
+
+    /// How many steps the decoder has made since the last call. Small pieces take many, and
+    /// each has its price.
+    pub fn take_steps(&mut self) -> usize {
+        std::mem::take(&mut self.steps)
     }
 
     /// Looks at `input`, the bytes not yet consumed. Returns how many were consumed, and
@@ -67,6 +76,7 @@ impl Decoder {
     pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Decoded), WireError> {
         let mut used = 0;
         loop {
+            self.steps += 1;
             let rest = &input[used..];
             match self.phase {
                 Phase::Ended => return Ok((input.len(), Decoded::More)),

@@ -3,6 +3,7 @@
 use crate::common::client::END;
 use crate::common::process::{eventually, resident};
 use crate::common::random::Random;
+use crate::common::skip;
 use crate::common::{Daemon, End, Reply, request};
 use std::time::{Duration, Instant};
 
@@ -292,4 +293,27 @@ fn a_client_that_never_hangs_up_is_hung_up_on() {
         crate::common::process::sockets(daemon.pid()) == before
     });
     assert!(client.send_piece(b"x").is_err());
+}
+
+/// How many bytes and calls of write(2) and the like the server has made. Only root may ask.
+fn writes(daemon: &Daemon) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/io", daemon.pid())).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("syscw: "));
+    line.unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_client_that_sends_pieces_of_one_byte_does_not_cost_a_write_each() {
+    if !skip::unless_root() {
+        return;
+    }
+    let daemon = Daemon::start(&[]);
+    let pieces = 200_000;
+    let before = writes(&daemon);
+    let mut client = daemon.begin(request(&["wc", "-c"]));
+    client.send("1:x,".repeat(pieces));
+    client.send(END);
+    assert_eq!(client.reply().succeeded(), format!("{pieces}\n"));
+    let made = writes(&daemon) - before;
+    assert!(made < pieces as u64 / 100, "{made} writes");
 }
