@@ -52,6 +52,8 @@ pub struct Status {
     pub duration: Percentiles,
     /// Of jobs, from acceptance to the first byte of output.
     pub first_byte: Percentiles,
+    /// Of turns of the server's loop. A connection waits that long while others are served.
+    pub turn: Percentiles,
 }
 
 /// The limits in effect; the answer to `set`, too.
@@ -284,7 +286,7 @@ mod tests {
                 "disconnected": 5, "malformed": 6, "refused": 7, "not-started": 8},
             "spawn-failures": {"ENOENT": 3}, "memory": 4096,
             "descriptors": {"open": null, "limit": 1024},
-            "duration": percentiles, "first-byte": percentiles}));
+            "duration": percentiles, "first-byte": percentiles, "turn": percentiles}));
         agree::<Vec<Job>>(json!([
             {"id": 12, "protocol": "exec", "peer": {"uid": 33, "gid": 33, "pid": 123},
                 "pid": 4567, "argv": "sleep 1", "age": 1.25, "deadline": 58.75, "in": 1, "out": 2,

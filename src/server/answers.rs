@@ -65,6 +65,7 @@ impl Server {
             },
             duration: lately(self.statistics.duration.lately(self.now)),
             first_byte: lately(self.statistics.first_byte.lately(self.now)),
+            turn: lately(self.statistics.turn.lately(self.now)),
         }
     }
 

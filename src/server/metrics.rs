@@ -126,6 +126,11 @@ impl Server {
             "Descriptors that the server may have.",
             status.descriptors.limit as f64,
         );
+        text.gauge(
+            "turn_longest_seconds",
+            "The longest turn of the loop in the last minutes.",
+            status.turn.max.unwrap_or_default(),
+        );
         for (name, help, value) in [
             (
                 "connections_accepted_total",

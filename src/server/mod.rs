@@ -280,6 +280,8 @@ impl Server {
             self.accept_from(index)?;
         }
         self.housekeep();
+        let end = Instant::now();
+        self.statistics.turn.count(end - self.now, end);
         Ok(())
     }
 

@@ -33,6 +33,8 @@ pub struct Statistics {
     pub duration: Durations,
     /// From acceptance to the first byte of output.
     pub first_byte: Durations,
+    /// Turns of the loop: how long everybody else had to wait for what was done in one.
+    pub turn: Durations,
 }
 
 impl Statistics {
@@ -47,6 +49,7 @@ impl Statistics {
             spawn_failures: BTreeMap::new(),
             duration: Durations::new(now),
             first_byte: Durations::new(now),
+            turn: Durations::new(now),
         }
     }
 

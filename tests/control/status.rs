@@ -97,6 +97,21 @@ fn percentiles_are_in_order_and_plausible() {
 }
 
 #[test]
+fn the_longest_turn_of_the_loop_is_in_status_and_metrics() {
+    let daemon = Setup::new().control().start();
+    daemon.serves();
+    let turn = &daemon.status()["turn"];
+    assert!(turn["count"].as_u64().unwrap() >= 3, "{turn}");
+    let longest = turn["max"].as_f64().unwrap();
+    assert!(longest > 0.0 && longest < 30.0, "{turn}");
+    let metrics = daemon.control().ask("metrics", &json!({})).unwrap();
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("sockexec_turn_longest_seconds "));
+    assert!(line.unwrap().parse::<f64>().unwrap() >= longest, "{line:?}");
+}
+
+#[test]
 fn it_tells_of_the_server_and_its_limits() {
     let setup = Setup::new().control().config("user-share = 70");
     let daemon = setup

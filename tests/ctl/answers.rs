@@ -22,7 +22,7 @@ pub fn status(uptime: u64) -> Value {
             "disconnected": 4, "malformed": 5, "refused": 6, "not-started": 7},
         "spawn-failures": {"ENOENT": 5, "EACCES": 2}, "memory": 12_582_912,
         "descriptors": {"open": 45, "limit": 1024},
-        "duration": times, "first-byte": times, "of-a-newer-version": [1]})
+        "duration": times, "first-byte": times, "turn": times, "of-a-newer-version": [1]})
 }
 
 /// So many jobs.

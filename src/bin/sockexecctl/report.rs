@@ -18,6 +18,7 @@ pub fn status(status: &Status, width: Option<usize>) -> Vec<String> {
         totals(status),
         percentiles("duration", &status.duration),
         percentiles("first byte", &status.first_byte),
+        percentiles("loop turn", &status.turn),
     ];
     if !status.spawn_failures.is_empty() {
         let each = status.spawn_failures.iter();
