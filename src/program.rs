@@ -116,12 +116,19 @@ fn reason(errno: Errno) -> String {
 }
 
 /// Why a program was not started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SpawnError {
     /// execve(2) failed.
     Exec(Errno),
     /// The program is there, but not what its first line names as its interpreter.
     Interpreter(Errno),
+    /// What a rule runs in front of the program cannot be run.
+    InFront {
+        /// Its name, as the rule has it.
+        program: String,
+        /// Why.
+        error: Box<SpawnError>,
+    },
     /// The system is short of what a new process needs.
     Start(Errno),
     /// The request had to wait for its turn until it was too late or not wanted any more.
@@ -137,6 +144,8 @@ pub enum Refusal {
     NoRule,
     /// Its name has a `..` in it, so that nobody can say which program it is.
     Unclear,
+    /// Its path has a `=` in it, and the rule has a program in front.
+    Assignment,
 }
 
 impl fmt::Display for Refusal {
@@ -144,13 +153,29 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Self::NoRule => "no rule of the server allows it to this user",
             Self::Unclear => "the server has rules, and the name has a \"..\" in it",
+            Self::Assignment => {
+                "the path has a \"=\" in it, which the rule's run-prefix could take for a variable"
+            }
         })
     }
 }
 
 impl SpawnError {
+    /// The same error of a program that a rule runs in front of the client's. A shortage,
+    /// and arguments that are too long, are not its fault.
+    pub fn in_front(self, program: &[u8]) -> Self {
+        match self {
+            Self::Exec(Errno::E2BIG) => self,
+            Self::Exec(_) | Self::Interpreter(_) if self.exit_code() != 111 => Self::InFront {
+                program: String::from_utf8_lossy(program).into_owned(),
+                error: Box::new(self),
+            },
+            _ => self,
+        }
+    }
+
     /// The exit code that tells it: 127 not found, 126 cannot be run, 111 a shortage.
-    pub fn exit_code(self) -> i32 {
+    pub fn exit_code(&self) -> i32 {
         match self {
             Self::Exec(Errno::ENOENT) => 127,
             Self::Exec(
@@ -158,14 +183,15 @@ impl SpawnError {
             )
             | Self::Start(_)
             | Self::Cancelled => 111,
-            Self::Exec(_) | Self::Interpreter(_) | Self::Refused(_) => 126,
+            Self::Exec(_) | Self::Interpreter(_) | Self::InFront { .. } | Self::Refused(_) => 126,
         }
     }
 
     /// A name to count it by: that of the system's error, where there is one.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Exec(errno) | Self::Interpreter(errno) | Self::Start(errno) => errno_name(errno),
+            Self::Exec(errno) | Self::Interpreter(errno) | Self::Start(errno) => errno_name(*errno),
+            Self::InFront { error, .. } => error.name(),
             Self::Cancelled => "not-in-time",
             Self::Refused(_) => "refused",
         }
@@ -198,6 +224,9 @@ impl fmt::Display for SpawnError {
         match self {
             Self::Exec(errno) => f.write_str(&reason(*errno)),
             Self::Interpreter(errno) => write!(f, "bad interpreter: {}", reason(*errno)),
+            Self::InFront { program, error } => {
+                write!(f, "the server's run-prefix {program:?}: {error}")
+            }
             Self::Start(errno) => write!(f, "cannot start a process: {}", reason(*errno)),
             Self::Cancelled => f.write_str("not started in time"),
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),

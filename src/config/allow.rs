@@ -12,7 +12,7 @@ use toml::de::DeValue;
 use super::file::{Document, in_order, number, scalar, wanted};
 use super::value::{Kind, SECONDS_MAX, Value};
 use crate::os::{accounts, lookup};
-use crate::rules::{Program, Rule, Rules};
+use crate::rules::{Program, Rule, Rules, prefix};
 
 /// The name of the tables.
 pub const NAME: &str = "allow";
@@ -109,7 +109,7 @@ fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
                 let time = place.one(value, TIMEOUT)?.time();
                 rule.timeout = Some(Some(time).filter(|time| *time != Duration::ZERO));
             }
-            _ => rule.run_prefix = place.words(value)?,
+            _ => rule.run_prefix = place.prefix(value)?,
         }
     }
     Ok(rule)
@@ -188,6 +188,17 @@ impl Place<'_> {
             programs.extend(spellings(written, path.ends_with(b"/")));
         }
         Ok(programs)
+    }
+
+    fn prefix(&self, value: &Node<'_>) -> Result<Vec<Vec<u8>>, String> {
+        let words = self.words(value)?;
+        match prefix::complaint(&words) {
+            None => Ok(words),
+            Some(what) => {
+                let what = format!("{}: {what}", self.key);
+                Err(self.document.error(&value.span(), &what))
+            }
+        }
     }
 
     fn words(&self, value: &Node<'_>) -> Result<Vec<Vec<u8>>, String> {

@@ -10,6 +10,8 @@
 //!
 //! Pure: names have become numbers before, paths are compared as bytes and never looked at.
 
+pub mod prefix;
+
 use std::time::Duration;
 
 /// A peer as the kernel vouches for it: its user, and all its groups. `None` for one without
@@ -58,6 +60,12 @@ impl Rule {
     /// Whether it matches the same requests as `other`, whatever it then allows.
     pub fn is_about_the_same(&self, other: &Self) -> bool {
         self.users == other.users && self.groups == other.groups && self.programs == other.programs
+    }
+
+    /// Whether the program may come behind what the rule runs instead. A word with a `=` is
+    /// an assignment to env(1) and others, wherever it stands in front of a command.
+    pub fn may_be_prefixed(&self, program: &[u8]) -> bool {
+        self.run_prefix.is_empty() || !program.contains(&b'=')
     }
 
     fn is_for(&self, who: Who<'_>) -> bool {

@@ -227,9 +227,16 @@ impl Server {
             .rules
             .decide(who, &file)
             .map_err(|NoRule| SpawnError::Refused(Refusal::NoRule))?;
+        let tally = index.and_then(|index| self.guard.tallies.get(index).map(Rc::clone));
+        if tally
+            .as_ref()
+            .is_some_and(|t| !t.rule.may_be_prefixed(&file))
+        {
+            return Err(SpawnError::Refused(Refusal::Assignment));
+        }
         Ok(Permit {
             file: Some(file),
-            tally: index.and_then(|index| self.guard.tallies.get(index).map(Rc::clone)),
+            tally,
             standing: Standing::Out,
         })
     }
@@ -282,6 +289,14 @@ impl Server {
 fn forget(entry: &mut Entry) -> bool {
     let tally = entry.permit.take().and_then(|permit| permit.tally);
     tally.is_some_and(|tally| tally.rule.timeout.is_some())
+}
+
+impl Permit {
+    /// What is run in front of the program, if anything is.
+    pub(super) fn in_front(&self) -> Option<&[u8]> {
+        let rule = &self.tally.as_ref()?.rule;
+        rule.run_prefix.first().map(Vec::as_slice)
+    }
 }
 
 /// What is run instead of a program that a rule allows, if the rule says so.

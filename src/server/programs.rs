@@ -1,7 +1,7 @@
 //! Programs of the server: whose turn it is, which have come to run, and strays.
 
 use super::admission::Standing;
-use super::guard::prefixed;
+use super::guard::{Permit, prefixed};
 use super::{Entry, Server};
 use crate::connection::Stray;
 use crate::os::poller::ConnectionId;
@@ -13,6 +13,12 @@ impl Server {
         self.launcher
             .sweep(|id, outcome| outcomes.push((id, outcome)));
         for (id, outcome) in outcomes {
+            let permit = self.connections.get(&id).and_then(|e| e.permit.as_ref());
+            let in_front = permit.and_then(Permit::in_front);
+            let outcome = outcome.map_err(|error| match in_front {
+                Some(program) => error.in_front(program),
+                None => error,
+            });
             self.with(id, |connection, context| {
                 connection.launched(outcome, context);
             });

@@ -83,13 +83,13 @@ pub(super) fn report(
     statistics.count(&summary, now);
     let peer = connection.peer();
     if summary.title.is_empty() {
-        match summary.fault {
+        match &summary.fault {
             Some(fault) if !summary.silent => log::warn!("connection {id}: {peer}: {fault}"),
             _ => log::debug!("connection {id}: {peer}: left without a request"),
         }
         return;
     }
-    let end = match (summary.exit, summary.fault) {
+    let end = match (summary.exit, &summary.fault) {
         (Some(exit), Some(fault)) => format!("{exit} fault={:?}", fault.to_string()),
         (Some(exit), None) => exit.to_string(),
         (None, Some(fault)) => format!("fault={:?}", fault.to_string()),
@@ -100,7 +100,7 @@ pub(super) fn report(
         (false, true) => " disconnected",
         (false, false) => "",
     };
-    let level = match summary.fault {
+    let level = match &summary.fault {
         Some(_) => log::Level::Warn,
         None => log::Level::Info,
     };

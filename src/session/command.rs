@@ -74,7 +74,7 @@ impl Session {
 
     /// Tells why the connection ends.
     pub(super) fn refuse(&mut self) {
-        if let Some(fault) = self.fault {
+        if let Some(fault) = &self.fault {
             let failure = Response::failure(fault.to_string());
             let mut answer = Vec::new();
             control::encode(&mut answer, &Request::default().answered(failure).to_json());

@@ -63,7 +63,7 @@ impl Session {
             }
         }
         if self.malformed.is_some() && self.inbox.ready().is_empty() {
-            self.fault = self.fault.or(self.malformed.map(Fault::Wire));
+            self.fault = self.fault.take().or(self.malformed.map(Fault::Wire));
         }
         if !self.listens() {
             self.inbox.clear();
@@ -120,7 +120,7 @@ impl Session {
         if self.client == Client::Gone {
             return;
         }
-        let reason = self.fault.map(|fault| self.reason(fault));
+        let reason = self.fault.as_ref().map(|fault| self.reason(fault));
         match self.protocol {
             Protocol::Exec => {
                 if let Some(reason) = reason {
@@ -135,7 +135,7 @@ impl Session {
     }
 
     /// What stderr says about a fault.
-    fn reason(&self, fault: Fault) -> Vec<u8> {
+    fn reason(&self, fault: &Fault) -> Vec<u8> {
         let mut reason = b"sockexec: ".to_vec();
         if self.program != Program::None {
             reason.extend_from_slice(&self.name);
@@ -151,12 +151,16 @@ impl Session {
             .outputs
             .iter()
             .all(|output| output.ended || (self.released && output.dry));
-        match (self.fault, self.program) {
+        match (&self.fault, self.program) {
             (Some(fault @ Fault::Spawn(_)), _) => fault.exit(),
             (Some(fault), Program::None) => fault.exit(),
             (fault, Program::Exited | Program::Gone) if outputs_done => {
                 // One without a status of its own leaves the program's.
-                fault.and_then(Fault::exit).or(self.exit).or(Some(KILLED))
+                fault
+                    .as_ref()
+                    .and_then(Fault::exit)
+                    .or(self.exit)
+                    .or(Some(KILLED))
             }
             _ => None,
         }

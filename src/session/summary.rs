@@ -78,7 +78,7 @@ impl Session {
         Summary {
             title: self.title.clone(),
             exit: self.exit,
-            fault: self.fault,
+            fault: self.fault.clone(),
             disconnected: self.disconnected,
             silent: self.silent && !self.late,
             late: self.late,

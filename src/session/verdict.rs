@@ -28,7 +28,7 @@ pub fn exit_pair(exit: Exit, termsig: Termsig) -> Vec<u8> {
 }
 
 /// Why a reply does not end with the program's own status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// What came is no request.
     Wire(WireError),
@@ -63,7 +63,7 @@ pub(super) const KILLED: Exit = Exit::Signal {
 
 impl Fault {
     /// What the reply says; `None`: how the program itself ended.
-    pub fn exit(self) -> Option<Exit> {
+    pub fn exit(&self) -> Option<Exit> {
         match self {
             Self::Wire(_) | Self::RequestLate(_) | Self::MessageLate(_) | Self::Stranger => {
                 Some(Exit::Code(100))

@@ -62,7 +62,7 @@ impl Statistics {
     pub fn count(&mut self, summary: &Summary, now: Instant) {
         self.bytes_out += summary.bytes_out.iter().sum::<u64>();
         self.bytes_in += summary.bytes_in;
-        match summary.fault {
+        match &summary.fault {
             // Those have a count of their own.
             Some(Fault::Spawn(SpawnError::Refused(_))) => {}
             // Nobody wanted that any more.
@@ -86,7 +86,7 @@ impl Statistics {
     /// Where a request belongs, if there was one.
     fn outcome(&mut self, summary: &Summary) -> Option<&mut u64> {
         let o = &mut self.outcomes;
-        Some(match (summary.fault, summary.exit) {
+        Some(match (&summary.fault, summary.exit) {
             _ if summary.silent => return None,
             (Some(Fault::Spawn(SpawnError::Refused(_))), _) => &mut o.refused,
             (

@@ -175,5 +175,5 @@ fn the_examples_of_the_manual_page_are_accepted() {
         assert!(!load(&text).rules.is_empty(), "{text}");
         count += 1;
     }
-    assert_eq!(count, 6);
+    assert_eq!(count, 7);
 }

@@ -55,14 +55,14 @@ fn names_are_those_of_the_system() {
 fn the_first_rule_that_matches_decides() {
     let (uid, _) = own_user();
     let daemon = start(&format!(
-        "[[allow]]\nprogram = \"/usr/bin/echo\"\nrun-prefix = [\"echo\", \"first\"]\n\
-         [[allow]]\nuser = {uid}\nrun-prefix = [\"echo\", \"second\"]\n\
-         [[allow]]\nrun-prefix = [\"echo\", \"third\"]\n"
+        "[[allow]]\nprogram = \"/usr/bin/echo\"\nrun-prefix = [\"echo\", \"first\", \"--\"]\n\
+         [[allow]]\nuser = {uid}\nrun-prefix = [\"echo\", \"second\", \"--\"]\n\
+         [[allow]]\nrun-prefix = [\"echo\", \"third\", \"--\"]\n"
     ));
     let first = daemon.run(&["echo", "hi"]).succeeded();
-    assert_eq!(first, "first /usr/bin/echo hi\n");
+    assert_eq!(first, "first -- /usr/bin/echo hi\n");
     let second = daemon.run(&["cat", "hi"]).succeeded();
-    assert_eq!(second, "second /usr/bin/cat hi\n");
+    assert_eq!(second, "second -- /usr/bin/cat hi\n");
 }
 
 #[test]

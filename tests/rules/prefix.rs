@@ -43,24 +43,100 @@ fn nice_is_nice() {
 
 #[test]
 fn the_rule_is_about_the_program_and_not_about_what_is_in_front() {
-    let daemon = start("[[allow]]\nprogram = \"/usr/bin/echo\"\nrun-prefix = [\"env\"]\n");
+    let daemon = start("[[allow]]\nprogram = \"/usr/bin/echo\"\nrun-prefix = [\"env\", \"--\"]\n");
     assert_eq!(daemon.run(&["echo", "hi"]).succeeded(), "hi\n");
     daemon.run(&["env"]).refused(126, &["env", "rule"]);
 }
 
 #[test]
-fn a_prefix_that_is_not_there_is_told() {
-    let daemon = start("[[allow]]\nrun-prefix = [\"no-such-prefix\"]\n");
-    daemon.run(&["echo", "hi"]).refused(127, &["No such file"]);
+fn a_prefix_that_is_missing_is_named_as_what_is_missing() {
+    let setup = Setup::new();
+    let plain = setup.directory.file("plain", 0o644, "");
+    let script = setup.directory.file("script", 0o755, "#!/no/such/shell\n");
+    for (prefix, reason) in [
+        ("no-such-prefix", "No such file or directory"),
+        ("/no/such/prefix", "No such file or directory"),
+        (&plain, "Permission denied"),
+        (&script, "bad interpreter: No such file or directory"),
+    ] {
+        let daemon = start(&format!("[[allow]]\nrun-prefix = [\"{prefix}\", \"--\"]\n"));
+        let reply = daemon.run(&["echo", "hi"]);
+        let told = format!("sockexec: echo: the server's run-prefix \"{prefix}\": {reason}\n");
+        assert_eq!((reply.end.clone(), reply.err()), (End::Exit(126), told));
+        daemon
+            .log
+            .wait_for("the fault", |line| line.contains("run-prefix"));
+        // What is the client's own is told as before.
+        daemon
+            .run(&["none-such"])
+            .refused(127, &["none-such: No such file"]);
+    }
+}
+
+#[test]
+fn arguments_that_are_too_long_are_not_the_prefixes_fault() {
+    let daemon = start("[[allow]]\nrun-prefix = [\"nice\"]\n");
+    let long = "x".repeat(200_000);
+    let reply = daemon.run(&["echo", &long]);
+    reply.refused(126, &["sockexec: echo: Argument list too long"]);
+}
+
+#[test]
+fn a_path_that_looks_like_a_variable_does_not_come_behind_a_prefix() {
+    let setup = Setup::new();
+    let script = "#!/bin/sh\necho ran\n";
+    let file = setup.directory.file("X=1", 0o755, script);
+    let directory = setup.directory.path().display().to_string();
+    let beside = setup.directory.file("beside", 0o755, script);
+    let daemon = setup
+        .env("PATH", format!("{directory}:/usr/bin:/bin"))
+        .config("[[allow]]\nrun-prefix = [\"env\", \"--\"]\n")
+        .control()
+        .start();
+    for name in [&file, "X=1", &format!("{directory}/no=/x")] {
+        let reply = daemon.run(&[name, "id", "-u"]);
+        reply.refused(126, &[name, "\"=\"", "run-prefix"]);
+    }
+    assert_eq!(daemon.status()["outcomes"]["refused"], 3);
+    assert_eq!(daemon.run(&[&beside, "a=b"]).succeeded(), "ran\n");
+    // Without a prefix it is a name like any other.
+    let daemon = start(&format!("[[allow]]\nprogram = \"{directory}/\"\n"));
+    assert_eq!(daemon.run(&[&file]).succeeded(), "ran\n");
+}
+
+#[test]
+fn programs_that_are_known_to_stop_take_no_option_of_the_client() {
+    for prefix in [
+        &["nice", "-n", "1"][..],
+        &["ionice", "-c", "3"],
+        &["timeout", "-k", "5", "60"],
+        &["chrt", "-b", "0"],
+        &["stdbuf", "-oL"],
+        &["setsid", "-w"],
+        &["nohup"],
+        &["prlimit", "--nofile=64"],
+        &["taskset", "0xffffffff"],
+        &["unshare"],
+        &["nice", "timeout", "60", "nohup"],
+    ] {
+        if skip::unless_tool(prefix[0]).is_none() {
+            continue;
+        }
+        let daemon = start(&format!("[[allow]]\nrun-prefix = {prefix:?}\n"));
+        let options = ["-n", "-c", "-p", "-u", "--help", "--version", "--", "X=1"];
+        let arguments = [&["printf", "<%s>"], &options[..]].concat();
+        let out = daemon.run(&arguments).succeeded();
+        assert_eq!(out, options.map(|option| format!("<{option}>")).concat());
+    }
 }
 
 #[test]
 fn sockproc_has_it_too() {
-    let rule = "[[allow]]\nrun-prefix = [\"echo\", \"in front\"]\n";
+    let rule = "[[allow]]\nrun-prefix = [\"echo\", \"in front\", \"--\"]\n";
     let daemon = Setup::new().config(rule).sockproc().start();
     let out = sockproc::run(&daemon, "id; id").succeeded();
     assert!(
-        out.starts_with("in front /") && out.ends_with("/bin/sh -c id; id\n"),
+        out.starts_with("in front -- /") && out.ends_with("/bin/sh -c id; id\n"),
         "{out}"
     );
 }

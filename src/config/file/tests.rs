@@ -133,6 +133,18 @@ fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
             "f:2: run-prefix: not a list",
         ),
         (
+            "[[allow]]\nrun-prefix = [\"env\"]",
+            "f:2: run-prefix: must end in \"--\", or the program in front could take options",
+        ),
+        (
+            "[[allow]]\nrun-prefix = [\"runuser\", \"-u\", \"nobody\"]",
+            "f:2: run-prefix: must end in \"--\"",
+        ),
+        (
+            "[[allow]]\nrun-prefix = [\"timeout\", \"60\", \"--\"]",
+            "f:2: run-prefix: timeout would take the \"--\" at the end for its command",
+        ),
+        (
             "[[allow]]\nusers = 5",
             "f:2: users: not a key; the keys are user, group, program, max-jobs, timeout, run-prefix",
         ),
@@ -155,7 +167,7 @@ fn rules_are_read() {
     assert_eq!(one_rule(""), Rule::default());
     let rule = one_rule(
         "user = [\"root\", 33, \"44\"]\ngroup = \"root\"\nprogram = [\"/no/x\", \"/no//dir/\"]\n\
-         max-jobs = 3\ntimeout = 0\nrun-prefix = [\"nice\", \"-n\", \"\"]",
+         max-jobs = 3\ntimeout = 0\nrun-prefix = [\"nice\", \"-n\", \"\", \"--\"]",
     );
     assert_eq!(
         rule,
@@ -168,7 +180,7 @@ fn rules_are_read() {
             ],
             max_jobs: Some(3),
             timeout: Some(None),
-            run_prefix: vec![b"nice".into(), b"-n".into(), b"".into()],
+            run_prefix: vec![b"nice".into(), b"-n".into(), b"".into(), b"--".into()],
         }
     );
     assert_eq!(

@@ -316,7 +316,7 @@ impl<C: Chance> World<C> {
         }
         let rest = self.received.strip_prefix(&self.answers[..]);
         let rest = rest.expect("all answers in their order");
-        match fault.filter(|_| !self.answered_last) {
+        match fault.as_ref().filter(|_| !self.answered_last) {
             Some(fault) => assert_eq!(failure(rest), fault.to_string()),
             None => assert!(rest.is_empty(), "an answer to nothing"),
         }

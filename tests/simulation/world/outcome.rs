@@ -51,7 +51,7 @@ impl<C: Chance> World<C> {
             Protocol::Sockproc => Reply::of_command(&self.received),
             _ => Reply::of_pairs(&self.received),
         };
-        let fault = summary.fault;
+        let fault = summary.fault.as_ref();
         let exit = ending(fault, summary.exit);
         let ending = match (self.session.protocol(), exit) {
             (Protocol::Sockproc, Exit::Code(code)) => format!("status:{}", code << 8),
@@ -78,13 +78,13 @@ impl<C: Chance> World<C> {
             if self.session.protocol() == Protocol::Sockproc {
                 assert!(got.len() as u64 <= self.limits.output_max);
             }
-            if matches!(fault, Some(Fault::OutputMax { stream: large, .. }) if large == stream) {
+            if matches!(fault, Some(Fault::OutputMax { stream: large, .. }) if *large == stream) {
                 assert_eq!(got.len() as u64, self.limits.output_max);
             }
         }
     }
 
-    fn reason(&self, fault: Fault) -> Vec<u8> {
+    fn reason(&self, fault: &Fault) -> Vec<u8> {
         let mut reason = b"sockexec: ".to_vec();
         if let Some(name) = &self.asked {
             reason.extend_from_slice(name);
@@ -96,7 +96,7 @@ impl<C: Chance> World<C> {
 }
 
 /// What the client is told of the end.
-fn ending(fault: Option<Fault>, exit: Option<Exit>) -> Exit {
+fn ending(fault: Option<&Fault>, exit: Option<Exit>) -> Exit {
     let killed = Exit::Signal {
         number: 9,
         dumped: false,
