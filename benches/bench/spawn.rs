@@ -18,7 +18,7 @@ use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use syscalls::{Sysno, syscall};
+use sockexec::os::syscall::syscall;
 
 /// A way to start a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,7 +233,7 @@ impl Drop for Nest {
 }
 
 /// Runs in the child, in the parent's memory: nothing but system calls, and those by way of
-/// a crate that leaves the parent's errno alone. No signal has a handler here that could
+/// a function that leaves the parent's errno alone. No signal has a handler here that could
 /// run on this stack: the program installs none.
 extern "C" fn child(plan: *mut c_void) -> c_int {
     let no_signals = 0_u64;
@@ -243,17 +243,17 @@ extern "C" fn child(plan: *mut c_void) -> c_int {
     // replaces belong to this child alone. The strings of the plan end with NUL, and the
     // arrays with a null pointer.
     let _ = unsafe {
-        syscall!(
-            Sysno::rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const no_signals,
-            0,
-            8
+        let [stdin, stdout, stderr] = plan.pipes;
+        let program = [plan.path as usize, plan.argv as usize, plan.envp as usize];
+        let mask = &raw const no_signals as usize;
+        syscall(
+            libc::SYS_rt_sigprocmask,
+            [libc::SIG_SETMASK as usize, mask, 0, 8],
         )
-        .and_then(|_| syscall!(Sysno::dup3, plan.pipes[0], 0, 0))
-        .and_then(|_| syscall!(Sysno::dup3, plan.pipes[1], 1, 0))
-        .and_then(|_| syscall!(Sysno::dup3, plan.pipes[2], 2, 0))
-        .and_then(|_| syscall!(Sysno::execve, plan.path, plan.argv, plan.envp))
+        .and_then(|_| syscall(libc::SYS_dup3, [stdin as usize, 0, 0]))
+        .and_then(|_| syscall(libc::SYS_dup3, [stdout as usize, 1, 0]))
+        .and_then(|_| syscall(libc::SYS_dup3, [stderr as usize, 2, 0]))
+        .and_then(|_| syscall(libc::SYS_execve, program))
     };
     127
 }

@@ -11,9 +11,8 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use syscalls::{Errno, Sysno, syscall};
-
 use crate::os::signals;
+use crate::os::syscall::syscall;
 
 /// What the child needs to know, and where it leaves word.
 #[derive(Debug)]
@@ -42,6 +41,8 @@ pub struct Plan {
 /// plan tells more.
 const NOT_RUN: c_int = 127;
 
+const NULL: usize = 0;
+
 /// A set of signals as large as the kernel's on any architecture.
 const SIGSET: [u64; 2] = [0; 2];
 
@@ -58,83 +59,85 @@ pub extern "C" fn main(plan: *mut c_void) -> c_int {
             Err(errno) => errno,
         }
     };
-    plan.errno.store(errno.into_raw(), Ordering::Release);
+    plan.errno.store(errno, Ordering::Release);
     NOT_RUN
 }
 
-unsafe fn prepare(plan: &Plan) -> Result<(), Errno> {
+unsafe fn prepare(plan: &Plan) -> Result<(), c_int> {
     // SAFETY: see `main`; each call changes this process alone, once the first is through.
     unsafe {
-        syscall!(
-            Sysno::close_range,
-            plan.keep_below,
-            c_uint::MAX,
-            libc::CLOSE_RANGE_UNSHARE
+        syscall(
+            libc::SYS_close_range,
+            [
+                plan.keep_below as usize,
+                c_uint::MAX as usize,
+                libc::CLOSE_RANGE_UNSHARE as usize,
+            ],
         )?;
         plan.unshared.store(true, Ordering::Release);
         let mut number = 0;
         while number < 3 {
-            syscall!(Sysno::dup3, plan.streams[number], number, 0)?;
+            syscall(libc::SYS_dup3, [plan.streams[number] as usize, number, 0])?;
             number += 1;
         }
         // Others' pipes are here too, on their way to their programs.
-        syscall!(Sysno::close_range, 3, c_uint::MAX, 0)?;
-        syscall!(Sysno::setpgid, 0, 0)?;
+        syscall(libc::SYS_close_range, [3, c_uint::MAX as usize, 0])?;
+        syscall(libc::SYS_setpgid, [0, 0])?;
         for signal in signals::RESET {
-            syscall!(
-                Sysno::rt_sigaction,
-                signal as c_int,
-                signals::DEFAULT_ACTION.as_ptr(),
-                ptr::null::<c_void>(),
-                signals::SIGSET_SIZE
+            let action = signals::DEFAULT_ACTION.as_ptr() as usize;
+            syscall(
+                libc::SYS_rt_sigaction,
+                [signal as usize, action, NULL, signals::SIGSET_SIZE],
             )?;
         }
         if let Some(limit) = &plan.descriptors {
-            syscall!(
-                Sysno::prlimit64,
-                0,
-                libc::RLIMIT_NOFILE,
-                ptr::from_ref(limit),
-                ptr::null::<c_void>()
+            let limit = ptr::from_ref(limit) as usize;
+            syscall(
+                libc::SYS_prlimit64,
+                [0, libc::RLIMIT_NOFILE as usize, limit, NULL],
             )?;
         }
         // Last: from here on a signal ends this process, as it would end the program.
-        syscall!(
-            Sysno::rt_sigprocmask,
-            libc::SIG_SETMASK,
-            SIGSET.as_ptr(),
-            ptr::null::<c_void>(),
-            signals::SIGSET_SIZE
+        syscall(
+            libc::SYS_rt_sigprocmask,
+            [
+                libc::SIG_SETMASK as usize,
+                SIGSET.as_ptr() as usize,
+                NULL,
+                signals::SIGSET_SIZE,
+            ],
         )?;
     }
     Ok(())
 }
 
 /// Tries all candidates, as execvp(3) does, but never a shell. Returns only with an error.
-unsafe fn run(plan: &Plan) -> Errno {
-    let mut worst = Errno::ENOENT;
+unsafe fn run(plan: &Plan) -> c_int {
+    let mut worst = libc::ENOENT;
     let mut next = plan.candidates;
     // SAFETY: see `main`; the list of candidates ends with a null.
     unsafe {
         let several = !(*next).is_null() && !(*next.add(1)).is_null();
         while !(*next).is_null() {
-            let file = *next;
-            let Err(errno) = syscall!(Sysno::execve, file, plan.argv, plan.envp) else {
-                return Errno::ENOEXEC;
+            let file = *next as usize;
+            let arguments = [file, plan.argv as usize, plan.envp as usize];
+            let Err(errno) = syscall(libc::SYS_execve, arguments) else {
+                return libc::ENOEXEC;
             };
-            let is_there = syscall!(Sysno::faccessat, libc::AT_FDCWD, file, libc::F_OK).is_ok();
+            let arguments = [libc::AT_FDCWD as usize, file, libc::F_OK as usize];
+            let is_there = syscall(libc::SYS_faccessat, arguments).is_ok();
             match errno {
                 // So it is its interpreter that is not.
-                Errno::ENOENT if is_there => {
+                libc::ENOENT if is_there => {
                     plan.interpreter.store(true, Ordering::Release);
                     return errno;
                 }
-                Errno::ENOENT => {}
+                libc::ENOENT => {}
                 // Says more than that the other directories do not have it, unless it is the
                 // directory that may not be searched.
-                Errno::EACCES if several && is_there => worst = Errno::EACCES,
-                Errno::EACCES if several => {}
-                Errno::ENOTDIR | Errno::ENODEV | Errno::ESTALE | Errno::ETIMEDOUT if several => {}
+                libc::EACCES if several && is_there => worst = libc::EACCES,
+                libc::EACCES if several => {}
+                libc::ENOTDIR | libc::ENODEV | libc::ESTALE | libc::ETIMEDOUT if several => {}
                 _ => return errno,
             }
             next = next.add(1);

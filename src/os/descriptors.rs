@@ -27,6 +27,9 @@ pub struct Limit {
 pub fn raise_limit() -> io::Result<Limit> {
     let (inherited, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    // They have half the width on 32-bit machines.
+    #[allow(clippy::useless_conversion)]
+    let (inherited, hard) = (u64::from(inherited), u64::from(hard));
     Ok(Limit {
         inherited,
         raised: hard,
@@ -75,9 +78,8 @@ pub fn copy_to(fd: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
 /// Makes the table of descriptors large enough for `count` now. Growing it later, while a
 /// child still shares it, would make the server wait for the kernel.
 pub fn reserve(fd: BorrowedFd<'_>, count: u64) {
-    if let Ok(last) = RawFd::try_from(count.saturating_sub(1))
-        && let Ok(copy) = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(last))
-    {
+    let last = RawFd::try_from(count.saturating_sub(1)).unwrap_or(RawFd::MAX);
+    if let Ok(copy) = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(last)) {
         // SAFETY: fcntl has just made this descriptor, and nobody else knows it.
         drop(unsafe { OwnedFd::from_raw_fd(copy) });
     }

@@ -31,6 +31,7 @@ use crate::os::descriptors::{self, copy_to, set_new_nonblocking};
 use crate::os::environment::Environment;
 use crate::os::job::{Job, Process};
 use crate::os::peer::Peer;
+use crate::os::syscall::WRITES_ERRNO;
 use crate::program::{Arguments, SpawnError};
 
 /// How many children may be between their clone and their own table of descriptors.
@@ -200,8 +201,10 @@ impl<T: Copy> Launcher<T> {
             let flight = &mut self.flights[i];
             let left = flight.nest.inside.load(Ordering::Acquire) == 0;
             let unshared = left || flight.nest.plan.unshared.load(Ordering::Acquire);
-            if unshared && let Some(place) = flight.place.take() {
-                self.vacate(place);
+            if unshared {
+                if let Some(place) = flight.place.take() {
+                    self.vacate(place);
+                }
             }
             if left {
                 let flight = self.flights.swap_remove(i);
@@ -322,7 +325,9 @@ impl Nest {
             | libc::CLONE_FILES
             | libc::CLONE_PIDFD
             | libc::CLONE_CHILD_CLEARTID
-            | libc::SIGCHLD;
+            | libc::SIGCHLD
+            // Else errno would be the child's and ours at once.
+            | if WRITES_ERRNO { libc::CLONE_VFORK } else { 0 };
         *self.inside.get_mut() = 1;
         let mut pidfd: c_int = -1;
         let mut mask = SigSet::empty();

@@ -99,9 +99,7 @@ fn inherit(socket: OwnedFd, name: Option<String>) -> io::Result<Inherited> {
         Err(_) => return Err(wrong("is not a socket")),
     }
     let address: SockaddrStorage = getsockname(socket.as_raw_fd())?;
-    if let Some(address) = peer::inet(&address)
-        && !address.ip().is_loopback()
-    {
+    if let Some(address) = peer::inet(&address).filter(|address| !address.ip().is_loopback()) {
         return Err(wrong(&format!(
             "is bound to {address}: TCP is served on a loopback address only"
         )));

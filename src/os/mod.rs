@@ -16,5 +16,6 @@ pub mod poller;
 pub mod queued;
 pub mod signals;
 pub mod spool;
+pub mod syscall;
 pub mod tcp;
 pub mod usage;

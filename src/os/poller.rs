@@ -196,10 +196,8 @@ impl Watched {
     ///
     /// When the system has no memory for it.
     pub fn arm(&mut self, poller: &Poller, readable: bool, writable: bool) -> io::Result<()> {
-        if let Some((r, w)) = self.armed
-            && r >= readable
-            && w >= writable
-        {
+        let does = |(r, w)| r >= readable && w >= writable;
+        if self.armed.is_some_and(does) {
             return Ok(());
         }
         let event = Event::new(self.token.key(), readable, writable);

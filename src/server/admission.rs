@@ -235,12 +235,11 @@ impl Server {
             let ours = !matches!(listener.origin, Origin::HandedOver);
             // Nobody new finds it from here on.
             drop(listener.origin);
-            while ours
-                && listener.protocol != Protocol::Control
-                && let Ok(client) = listen::accept(listener.socket.as_fd())
-            {
-                if let Ok(peer) = Peer::of(&client) {
-                    self.admit(client, peer, listener.protocol);
+            if ours && listener.protocol != Protocol::Control {
+                while let Ok(client) = listen::accept(listener.socket.as_fd()) {
+                    if let Ok(peer) = Peer::of(&client) {
+                        self.admit(client, peer, listener.protocol);
+                    }
                 }
             }
             listener.socket.close(&self.poller);

@@ -322,11 +322,9 @@ impl Server {
         if self.accept_again.is_some_and(|at| at <= self.now) {
             self.accept_again = None;
         }
-        if let (Some(at), Some(within)) = (self.watchdog_at, self.notifier.watchdog())
-            && at <= self.now
-        {
+        if self.watchdog_at.is_some_and(|at| at <= self.now) {
             self.notifier.notify(&[NotifyState::Watchdog]);
-            self.watchdog_at = Some(self.now + within / 2);
+            self.watchdog_at = self.notifier.watchdog().map(|within| self.now + within / 2);
         }
         self.tell_status();
         let empty = self.connections.is_empty();

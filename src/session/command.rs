@@ -160,10 +160,10 @@ mod tests {
             conversation.send(&three[..cut]);
             let mut rest = Some(&three[cut..]);
             for (name, answer) in [("one", "1"), ("two", ""), ("three", "3")] {
-                if conversation.session.interest().client_read
-                    && let Some(rest) = rest.take()
-                {
-                    conversation.send(rest);
+                if conversation.session.interest().client_read {
+                    if let Some(rest) = rest.take() {
+                        conversation.send(rest);
+                    }
                 }
                 assert_eq!(conversation.seen, [name], "cut at {cut}");
                 conversation.seen.clear();

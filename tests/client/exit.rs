@@ -73,7 +73,7 @@ fn signals_end_it_as_signals_and_disconnect() {
         let mut command = server.command(["sleep", "inf"]);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         running.recv().unwrap();
-        kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
+        kill(Pid::from_raw(child.id() as i32), signal).unwrap();
         let input_end = child.stdin.take();
         assert_eq!(child.wait().unwrap().signal(), Some(signal as i32));
         assert_eq!(server.join(), (Vec::new(), InputEnd::Disconnect));

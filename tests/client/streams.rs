@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
 
+use nix::fcntl::OFlag;
 use nix::libc::SIGPIPE;
 
 use crate::server::{InputEnd, MIB, Server, echo, pattern, program_with, stderr_of};
@@ -175,7 +176,7 @@ fn a_reader_that_is_gone_ends_it_as_any_filter() {
         while peer.stream.write_all(b"6:stdout,3:y\ny,").is_ok() {}
         peer.take_input()
     });
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
     drop(reader);
     let child = {
         let mut command = server.command(["yes"]);

@@ -92,7 +92,7 @@ fn binary_data_stays_what_it_is() {
     check(&[conversation("all bytes", input, prints(&all))], false);
     // An argument may have all of them but NUL.
     let argument = &all[1..];
-    let input = without_stdin(&request(&[b"printf", &b"%s"[..], argument]));
+    let input = without_stdin(&request(&[&b"printf"[..], b"%s", argument]));
     check(
         &[conversation("all but NUL", input, prints(argument))],
         false,

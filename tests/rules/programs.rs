@@ -17,7 +17,7 @@ fn without_a_rule_everything_is_allowed() {
     let daemon = setup.config("timeout = 50\n").start();
     assert_eq!(daemon.run(&[&script]).succeeded(), "any\n");
     let directory = daemon.directory.path();
-    let name = directory.file_name().unwrap().display();
+    let name = directory.file_name().unwrap().to_str().unwrap();
     let upwards = format!("{}/../{name}/any", directory.display());
     assert_eq!(daemon.run(&[&upwards]).succeeded(), "any\n");
 }

@@ -197,11 +197,12 @@ impl<C: Chance> World<C> {
 
     /// Whatever else holds the outputs lets go.
     pub(super) fn others_close(&mut self) {
-        if let Some(program) = &mut self.program
-            && program.exit.is_some()
-            && self.chance.once_in(3)
-        {
-            program.writers_gone = true;
+        let ended = self
+            .program
+            .as_mut()
+            .filter(|program| program.exit.is_some());
+        if let Some(program) = ended {
+            program.writers_gone |= self.chance.once_in(3);
         }
     }
 
