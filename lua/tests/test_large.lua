@@ -80,7 +80,7 @@ if harness.ngx then
                 got[#got + 1] = data
                 size = size + #data
             elseif typ == 'exitcode' then
-                equal(data, 0)
+                equal(data, '0')
             else
                 equal(err, 'closed')
                 break
@@ -105,7 +105,7 @@ else
             size = size + #data
         end
         equal(table.concat(got), bytes)
-        equal(client:receive(), 0)
+        equal(client:receive(), '0')
         client:close()
     end)
 

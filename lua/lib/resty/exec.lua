@@ -25,7 +25,11 @@ end
 local function new_reply(job)
     local sinks = {}
     for _, typ in ipairs { 'stdout', 'stderr' } do
-        sinks[typ] = is_callable(job[typ]) and job[typ] or nil
+        local sink = job[typ] or nil
+        if sink ~= nil and not is_callable(sink) then
+            return nil, typ .. ' must be a function'
+        end
+        sinks[typ] = sink
     end
     return { stdout = {}, stderr = {}, unknown = {}, ending = {}, sinks = sinks }
 end
@@ -36,10 +40,11 @@ local function add(reply, typ, data)
     elseif typ == 'stdout' or typ == 'stderr' then
         reply[typ][#reply[typ] + 1] = data
     elseif typ == 'exitcode' or typ == 'termsig' then
-        reply.ending[typ] = data
+        -- A number, unless the server sends a signal's name.
+        reply.ending[typ] = tonumber(data:match('^%d+$')) or data
     else
         -- As it came over the socket, so that a report of it loses nothing.
-        local pair = netstring.encode(typ) .. netstring.encode(tostring(data))
+        local pair = netstring.encode(typ) .. netstring.encode(data)
         reply.unknown[#reply.unknown + 1] = pair
     end
 end
@@ -99,12 +104,16 @@ local function run(job)
     if type(stdin) ~= 'string' then
         return nil, 'stdin must be a string'
     end
+    local reply, err = new_reply(job)
+    if not reply then
+        return nil, err
+    end
     local client = socket:new { timeout = job.timeout }
-    local done, err = client:connect(job.path)
+    local done
+    done, err = client:connect(job.path)
     if not done then
         return nil, err
     end
-    local reply = new_reply(job)
     done, err = client:send_request(argv, stdin)
     if done then
         done, err = collect_guarded(client, reply, job.timeout_fatal)
@@ -136,8 +145,11 @@ function Prog:__call(first, ...)
     return run(job)
 end
 
---- A program runner on the server's UNIX socket at `path`.
+--- A program runner on the server's UNIX socket at `path`, or `nil` and the reason.
 function exec.new(path)
+    if not path then
+        return nil, 'must supply an address'
+    end
     return setmetatable({ path = path, timeout = 60000, timeout_fatal = true }, Prog)
 end
 

@@ -207,14 +207,11 @@ local function take_pair(self)
     end
     local typ = self.typ
     self.typ = nil
-    if typ == 'exitcode' or typ == 'termsig' then
-        data = tonumber(data:match('^%d+$')) or data
-    end
     return data, typ
 end
 
---- The next data from the program and its type, or `nil`, `nil` and a reason: `closed`, `timeout`
---- or another. Bytes that came before a timeout are kept for the next call.
+--- The next data from the program, a string, and its type, or `nil`, `nil` and a reason: `closed`,
+--- `timeout` or another. Bytes that came before a timeout are kept for the next call.
 function Client:receive()
     local held = self.held
     if held then
