@@ -1,20 +1,44 @@
 //! The environment of programs, and where they are looked for.
 
 use std::ffi::{OsString, c_char};
+use std::fmt;
 use std::os::unix::ffi::OsStringExt as _;
 
-use crate::os::peer;
+use crate::os::peer::{self, Peer};
 
 /// Where programs are looked for when the server itself was started without a PATH.
 pub const PATH_DEFAULT: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Whether a variable belongs to the protocols by which a service manager speaks to the
-/// server, or tells of a client of somebody else's: no program may see those.
+/// What a service manager says to the server alone: where it listens and reports, which unit it
+/// is, where that unit's secrets are, which journal it writes to.
+const OWN: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "JOURNAL_STREAM",
+    "INVOCATION_ID",
+    "SYSTEMD_EXEC_PID",
+    "CREDENTIALS_DIRECTORY",
+    "SOCKEXEC_OPTIONS",
+];
+
+/// The number of the program's line in the log.
+const JOB: &str = "SOCKEXEC_JOB";
+
+/// Whether a variable is meant for the server, or is about a client of another server: no
+/// program may see it.
 fn is_kept_back(name: &[u8]) -> bool {
+    let is_one_of = |names: &[&str]| names.iter().any(|n| n.as_bytes() == name);
     name.starts_with(b"LISTEN_")
         || name.starts_with(b"WATCHDOG_")
-        || name == b"NOTIFY_SOCKET"
-        || peer::VARIABLES.iter().any(|v| v.as_bytes() == name)
+        || name == JOB.as_bytes()
+        || is_one_of(&OWN)
+        || is_one_of(&peer::VARIABLES)
+}
+
+/// The variables that only one program gets, each `NAME=value`: its number, and who asked for it.
+pub fn of_job(number: impl fmt::Display, peer: &Peer) -> Vec<String> {
+    let mut variables = peer.variables();
+    variables.push(format!("{JOB}={number}"));
+    variables
 }
 
 /// The variables that all programs get.
@@ -104,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_back_what_belongs_to_the_activation_protocols() {
+    fn keeps_back_what_the_service_manager_says_to_the_server() {
         let e = environment(&[
             ("LISTEN_FDS", "1"),
             ("LISTEN_FDNAMES", "x"),
@@ -112,6 +136,12 @@ mod tests {
             ("HOME", "/root"),
             ("WATCHDOG_USEC", "1"),
             ("IPCREMOTEPID", "1"),
+            ("JOURNAL_STREAM", "8:1"),
+            ("INVOCATION_ID", "x"),
+            ("SYSTEMD_EXEC_PID", "1"),
+            ("CREDENTIALS_DIRECTORY", "/run/x"),
+            ("SOCKEXEC_OPTIONS", "-m 1"),
+            ("SOCKEXEC_JOB", "1"),
             ("NOTIFY", "kept"),
         ]);
         assert_eq!(e.variables, b"HOME=/root\0NOTIFY=kept\0");

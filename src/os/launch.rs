@@ -16,6 +16,7 @@
 //! else settles there. Needs Linux 5.9 (close_range).
 
 use std::ffi::{c_char, c_int, c_void};
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -28,7 +29,7 @@ use nix::unistd::{Pid, pipe2};
 
 use crate::os::child::{self, Plan};
 use crate::os::descriptors::{self, copy_to, set_new_nonblocking};
-use crate::os::environment::Environment;
+use crate::os::environment::{self, Environment};
 use crate::os::job::{Job, Process};
 use crate::os::peer::Peer;
 use crate::os::syscall::WRITES_ERRNO;
@@ -87,7 +88,7 @@ pub struct Launcher<T> {
     nests: Vec<Box<Nest>>,
 }
 
-impl<T: Copy> Launcher<T> {
+impl<T: Copy + fmt::Display> Launcher<T> {
     /// Takes the descriptors from 3 to [`FIRST_FREE`] for itself: whatever is there is
     /// closed. `limit` tells which limit of descriptors programs get.
     ///
@@ -135,7 +136,7 @@ impl<T: Copy> Launcher<T> {
 
     /// Makes the process that will run the program: `file`, if its path is known, else
     /// what the first argument means. Whether it comes to run it is told by
-    /// a later [`Launcher::sweep`], under `tag`.
+    /// a later [`Launcher::sweep`], under `tag`, which is the program's `SOCKEXEC_JOB` too.
     ///
     /// # Errors
     ///
@@ -155,7 +156,8 @@ impl<T: Copy> Launcher<T> {
             Some(nest) => nest,
             None => Box::new(Nest::new()?),
         };
-        nest.furnish(file, arguments, peer, &self.environment);
+        let own = environment::of_job(tag, peer);
+        nest.furnish(file, arguments, &own, &self.environment);
         let place = self.free_places.pop().expect("asked only when ready");
         let job = self.start(place, &mut nest);
         if job.is_ok() {
@@ -281,20 +283,19 @@ impl Nest {
         })
     }
 
-    /// Lays out the program's files, arguments and environment.
+    /// Lays out the program's files, arguments and environment, `variables` first.
     fn furnish(
         &mut self,
         file: Option<&[u8]>,
         arguments: Arguments,
-        peer: &Peer,
+        variables: &[String],
         environment: &Environment,
     ) {
         self.arguments = arguments;
         self.strings.clear();
         let program = file.unwrap_or(self.arguments.program());
         let files = environment.candidates(program, &mut self.strings);
-        let variables = peer.variables();
-        for variable in &variables {
+        for variable in variables {
             self.strings.extend_from_slice(variable.as_bytes());
             self.strings.push(0);
         }

@@ -186,7 +186,7 @@ fn umask_and_directory_are_those_the_daemon_was_started_with() {
 }
 
 #[test]
-fn what_belongs_to_activation_stays_with_the_daemon() {
+fn what_the_service_manager_says_stays_with_the_daemon() {
     let daemon = Setup::new()
         .env("WATCHDOG_USEC", "10000000")
         .env("WATCHDOG_PID", "1")
@@ -196,10 +196,25 @@ fn what_belongs_to_activation_stays_with_the_daemon() {
         .env("IPCREMOTEPID", "1")
         .env("PROTO", "TCP")
         .env("TCPREMOTEIP", "192.0.2.1")
+        .env("JOURNAL_STREAM", "8:1")
+        .env("INVOCATION_ID", "0123")
+        .env("SYSTEMD_EXEC_PID", "1")
+        .env("CREDENTIALS_DIRECTORY", "/run/credentials/sockexec")
+        .env("SOCKEXEC_OPTIONS", "-m 10")
         .spawn();
     daemon.wait_serving();
     let out = daemon.run(&["env"]).succeeded();
-    for name in ["LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "TCP"] {
+    for name in [
+        "LISTEN_",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_",
+        "TCP",
+        "JOURNAL_",
+        "INVOCATION_",
+        "SYSTEMD_",
+        "CREDENTIALS_",
+        "SOCKEXEC_OPTIONS",
+    ] {
         assert!(!out.lines().any(|l| l.starts_with(name)), "{out}");
     }
     for (name, value) in [
@@ -208,6 +223,21 @@ fn what_belongs_to_activation_stays_with_the_daemon() {
     ] {
         let values: Vec<_> = out.lines().filter_map(|l| l.strip_prefix(name)).collect();
         assert_eq!(values, [value]);
+    }
+}
+
+#[test]
+fn a_program_knows_its_number_in_the_log() {
+    let daemon = Setup::new().env("SOCKEXEC_JOB", "7").start();
+    for marker in ["one-marker", "other-marker"] {
+        let out = daemon.shell(&format!(": {marker}; env")).succeeded();
+        let numbers: Vec<_> = out
+            .lines()
+            .filter_map(|l| l.strip_prefix("SOCKEXEC_JOB="))
+            .collect();
+        let line = daemon.log.wait_for(marker, |line| line.contains(marker));
+        assert_eq!(numbers.len(), 1, "{out}");
+        assert!(line.contains(&format!("job {}: ", numbers[0])), "{line}");
     }
 }
 
