@@ -3,6 +3,7 @@
 //! told later.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
@@ -84,7 +85,7 @@ pub fn start(target: Target, level: LevelFilter) {
         Target::Stderr => Sink::Stderr {
             prefix: format!("sockexec[{}]: ", std::process::id()),
             kind: Kind::of_stderr(),
-            journal: std::env::var_os("JOURNAL_STREAM").is_some(),
+            journal: is_journal(io::stderr(), std::env::var_os("JOURNAL_STREAM").as_deref()),
         },
     };
     let logger = LOGGER.get_or_init(|| Logger {
@@ -99,6 +100,13 @@ pub fn start(target: Target, level: LevelFilter) {
     // Fails only where a logger has been set before: this one.
     let _ = log::set_logger(logger);
     log::set_max_level(level);
+}
+
+/// Whether `stream` is the one that `JOURNAL_STREAM` names, as `DEVICE:INODE`. The variable alone
+/// says nothing: whatever a service starts inherits it, with its standard error elsewhere.
+fn is_journal(stream: impl AsFd, named: Option<&OsStr>) -> bool {
+    let identity = fstat(stream).map(|s| format!("{}:{}", s.st_dev, s.st_ino));
+    identity.is_ok_and(|identity| named == Some(OsStr::new(&identity)))
 }
 
 /// Whether syslogd can be reached now.

@@ -3,7 +3,7 @@
 use crate::common::process::eventually;
 use crate::common::{Daemon, Setup};
 use nix::fcntl::OFlag;
-use std::io::Read;
+use std::io::{BufRead as _, Read};
 use std::process::Stdio;
 
 #[test]
@@ -25,6 +25,30 @@ fn debug_says_more() {
     plain.log.wait_for("the job", last);
     debug.log.wait_for("the job", last);
     assert!(debug.log.all().len() > plain.log.all().len());
+}
+
+/// The first line of a daemon that is started like this, in a shell.
+fn first_line(script: &str) -> String {
+    let mut setup = Setup::by(&["sh", "-c", script, "sh"]).log("stderr");
+    let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+    setup.command.stderr(Stdio::from(writer));
+    let daemon = setup.spawn();
+    let mut first = String::new();
+    std::io::BufReader::new(std::fs::File::from(reader))
+        .read_line(&mut first)
+        .unwrap();
+    drop(daemon);
+    first
+}
+
+#[test]
+fn a_journal_is_believed_only_where_stderr_is_it() {
+    // The variable is inherited by whatever a service starts.
+    let other = first_line("JOURNAL_STREAM=8:1234 exec \"$@\"");
+    assert!(other.starts_with("sockexec["), "{other}");
+    // A pipe takes the place of the journal's socket: what counts is its device and inode.
+    let own = first_line("JOURNAL_STREAM=$(stat -Lc %d:%i /proc/$$/fd/2) exec \"$@\"");
+    assert!(own.starts_with("<6>"), "{own}");
 }
 
 /// A daemon whose stderr is this end of a pipe, and the pipe's other end.
