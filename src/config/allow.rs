@@ -10,12 +10,19 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::file::{Document, in_order, number, scalar, wanted};
+use super::keys::Key;
 use super::value::{Kind, SECONDS_MAX, Value};
 use crate::os::{accounts, lookup};
-use crate::rules::{Program, Rule, Rules, prefix};
+use crate::rules::{Program, Rule, Unmatched, prefix};
 
 /// The name of the tables.
 pub const NAME: &str = "allow";
+
+/// The key that says what becomes of the rest.
+pub const DEFAULT: &str = "default";
+
+/// Stands for every program.
+const ANY: &str = "*";
 
 const MAX_JOBS: Kind = Kind::Number(1, 1_000_000);
 const TIMEOUT: Kind = Kind::Seconds(0.0, SECONDS_MAX);
@@ -35,7 +42,7 @@ pub const RULE_KEYS: [(&str, Accepts); 6] = [
 pub enum Accepts {
     /// A name or a number, or a list of them.
     Accounts,
-    /// An absolute path, or a list of them.
+    /// An absolute path, or `*`, or a list of them.
     Programs,
     /// A value.
     One(Kind),
@@ -49,8 +56,8 @@ impl Accepts {
         match self {
             Self::Accounts => "a name or a number from 0 to 4294967294, or a list of them".into(),
             Self::Programs => {
-                "an absolute path without \"..\", with a slash at the end for a directory, or a \
-                 list of them"
+                "an absolute path without \"..\", with a slash at the end for a directory, \"*\" \
+                 for all, or a list of them"
                     .into()
             }
             Self::One(kind) => wanted(kind),
@@ -65,8 +72,17 @@ type Node<'i> = Spanned<DeValue<'i>>;
 /// How a name is asked for.
 type Find = fn(&str) -> Result<Option<u32>, Errno>;
 
+/// Reads what becomes of requests that no rule matches.
+pub fn default(document: &Document<'_>, value: &Node<'_>) -> Result<Unmatched, String> {
+    match value.get_ref().as_str() {
+        Some("allow") => Ok(Unmatched::Allow),
+        Some("deny") => Ok(Unmatched::Deny),
+        _ => Err(document.refusal(&value.span(), DEFAULT, "one of \"allow\", \"deny\"")),
+    }
+}
+
 /// Reads all rules.
-pub fn rules(document: &Document<'_>, value: &Node<'_>) -> Result<Rules, String> {
+pub fn rules(document: &Document<'_>, value: &Node<'_>) -> Result<Vec<Rule>, String> {
     const WANTED: &str = "a list of tables, each under its own [[allow]]";
     let refusal = |value: &Node<'_>| document.refusal(&value.span(), NAME, WANTED);
     let tables = value.get_ref().as_array().ok_or_else(|| refusal(value))?;
@@ -74,14 +90,13 @@ pub fn rules(document: &Document<'_>, value: &Node<'_>) -> Result<Rules, String>
     if tables.is_empty() {
         return Err(refusal(value));
     }
-    let rules: Result<_, String> = tables
+    tables
         .iter()
         .map(|table| match table.get_ref() {
             DeValue::Table(_) => rule(document, table),
             _ => Err(refusal(table)),
         })
-        .collect();
-    Ok(Rules::new(rules?))
+        .collect()
 }
 
 fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
@@ -93,7 +108,11 @@ fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
         let found = RULE_KEYS.iter().find(|(key, _)| key == name.get_ref());
         let Some(&(key, accepts)) = found else {
             let known = RULE_KEYS.map(|(key, _)| key).join(", ");
-            return Err(document.unknown(name, &known));
+            let mut error = document.unknown(name, &known);
+            if Key::find(name.get_ref()).is_some() || name.get_ref() == DEFAULT {
+                error.push_str(" (what belongs to no rule stands above the first [[allow]])");
+            }
+            return Err(error);
         };
         let place = Place {
             document,
@@ -111,6 +130,12 @@ fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
             }
             _ => rule.run_prefix = place.prefix(value)?,
         }
+    }
+    // What a file looks like that was cut off, and it would allow everything.
+    if rule.users.is_empty() && rule.groups.is_empty() && rule.programs.is_empty() {
+        let what = "[[allow]]: names no user, no group and no program; to allow everything, say \
+                    program = \"*\"";
+        return Err(document.error(&table.span(), what));
     }
     Ok(rule)
 }
@@ -179,10 +204,16 @@ impl Place<'_> {
     fn programs(&self, value: &Node<'_>) -> Result<Vec<Program>, String> {
         let mut programs = Vec::new();
         for value in self.one_or_more(value)? {
-            let path = value.get_ref().as_str().unwrap_or_default().as_bytes();
+            let path = value.get_ref().as_str().unwrap_or_default();
+            if path == ANY {
+                programs.push(Program::Any);
+                continue;
+            }
+            let path = path.as_bytes();
             let written = lookup::clean(path).ok();
-            let Some(written) = written.filter(|_| path.starts_with(b"/") && !path.contains(&0))
-            else {
+            // A star is part of no name here: it would match nothing, and look as if it did.
+            let plain = path.starts_with(b"/") && !path.contains(&0) && !path.contains(&b'*');
+            let Some(written) = written.filter(|_| plain) else {
                 return Err(self.refusal(value));
             };
             programs.extend(spellings(written, path.ends_with(b"/")));

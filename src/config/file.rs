@@ -73,23 +73,29 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Told, String> {
         let at = error.span().unwrap_or_default();
         document.error(&at, &error.message().trim_end().replace('\n', ", "))
     })?;
-    let mut told = Told::default();
+    let (mut values, mut rules, mut default) = (Vec::new(), Vec::new(), None);
     for (name, value) in in_order(table.get_ref()) {
         if name.get_ref() == allow::NAME {
-            told.rules = allow::rules(&document, value)?;
+            rules = allow::rules(&document, value)?;
+            continue;
+        }
+        if name.get_ref() == allow::DEFAULT {
+            default = Some(allow::default(&document, value)?);
             continue;
         }
         let Some(key) = Key::find(name.get_ref()) else {
             let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-            let known = format!("{} and [[{}]]", known.join(", "), allow::NAME);
+            let known = known.join(", ");
+            let known = format!("{known}, {} and [[{}]]", allow::DEFAULT, allow::NAME);
             return Err(document.unknown(name, &known));
         };
         match scalar(key.kind, value.get_ref()) {
-            Some(value) => told.values.push((key, value)),
+            Some(value) => values.push((key, value)),
             None => return Err(document.refusal(&value.span(), key.name, &wanted(key.kind))),
         }
     }
-    Ok(told)
+    let rules = Rules::new(rules, default);
+    Ok(Told { values, rules })
 }
 
 /// A value of a setting, if it is accepted.

@@ -107,7 +107,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The names of the settings that differ, `allow` for the rules. Only what the file may
+    /// The names of the settings that differ, `allow` and `default` for the rules. Only what the file may
     /// set is compared; [`takes_effect_at_start`] tells which of them need a restart.
     pub fn changed_since(&self, old: &Self) -> Vec<&'static str> {
         let keys = KEYS.iter().filter(|key| {
@@ -116,8 +116,12 @@ impl Config {
                 || (key.name == "idle-exit" && self.idle_exit != old.idle_exit)
         });
         let mut changed: Vec<_> = keys.map(|key| key.name).collect();
-        if self.rules != old.rules {
+        let (new, old) = (&self.rules, &old.rules);
+        if !new.iter().eq(old.iter()) {
             changed.push(allow::NAME);
+        }
+        if new.default_given() != old.default_given() {
+            changed.push(allow::DEFAULT);
         }
         changed
     }

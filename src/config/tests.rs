@@ -38,7 +38,7 @@ fn nothing_said_leaves_the_defaults() {
     let config = config("sockexec", "# nothing\n");
     assert_eq!(config.limits, Limits::default());
     assert_eq!(config.changed_since(&Config::default()), [""; 0]);
-    assert!(config.rules.is_empty() && config.file.is_some());
+    assert!(config.rules.allow_everything() && config.file.is_some());
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn the_second_name_has_the_command_line_of_sockproc() {
         ("sockproc s p --foreground", Some("s"), false, Some("p")),
         ("./sockproc --foreground 13000 p", None, false, Some("p")),
     ] {
-        let config = config(line, "");
+        let config = config(line, "#\n");
         let address = match address {
             Some(path) => Address::Path(here.join(path)),
             None => Address::Tcp("127.0.0.1:13000".parse().unwrap()),
@@ -91,13 +91,14 @@ fn what_changed_is_told_by_name() {
         ("timeout = 5", &[][..]),
         ("timeout = 5\nqueue = 50", &[]),
         ("timeout = 5.0\nlog = \"auto\"", &[]),
-        ("", &["timeout"]),
+        ("#", &["timeout"]),
         ("timeout = 0\nuser-share = 50", &["user-share", "timeout"]),
         ("timeout = 5\nidle-exit = 0", &["idle-exit"]),
         (
-            "timeout = 5\nmode = \"0600\"\n[[allow]]",
+            "timeout = 5\nmode = \"0600\"\n[[allow]]\nprogram = \"*\"",
             &["mode", "allow"],
         ),
+        ("timeout = 5\ndefault = \"allow\"", &["default"]),
     ] {
         let new = config("sockexec -q 5", text);
         assert_eq!(new.changed_since(&old), changed, "{text}");

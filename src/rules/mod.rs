@@ -1,8 +1,11 @@
 //! Who may run what: the rules of the configuration, and the decision about one request.
 //!
 //! ```text
-//! no rule at all                      everybody may run everything
-//! any rule                            only what the first rule that matches allows
+//! a rule matches                      it allows that, with its limits; the first one decides
+//! none does, and there are some       nobody may run it
+//! none does, since there are none     everybody may run everything
+//! none does, and a default is given   the default decides
+//!
 //! a rule matches when                 the peer is one of its users, or in one of its groups,
 //!                                     or it names neither
 //!                             and     the program is one of its programs, or it names none
@@ -12,6 +15,7 @@
 
 pub mod prefix;
 
+use std::fmt;
 use std::time::Duration;
 
 /// A peer as the kernel vouches for it: its user, and all its groups. `None` for one without
@@ -22,6 +26,8 @@ pub type Who<'a> = Option<(u32, &'a [u32])>;
 /// slashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
+    /// All.
+    Any,
     /// This one.
     File(Vec<u8>),
     /// All in this directory and below it; the path ends with a slash.
@@ -31,6 +37,7 @@ pub enum Program {
 impl Program {
     fn matches(&self, path: &[u8]) -> bool {
         match self {
+            Self::Any => true,
             Self::File(file) => path == file,
             Self::Below(directory) => path.len() > directory.len() && path.starts_with(directory),
         }
@@ -82,55 +89,108 @@ impl Rule {
     }
 }
 
-/// There are rules, and none of them matches.
+/// What becomes of requests that no rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmatched {
+    /// They are run.
+    Allow,
+    /// They are refused.
+    Deny,
+}
+
+/// None of the rules matches, and that is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRule;
 
 /// All rules, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rules(Vec<Rule>);
+pub struct Rules {
+    all: Vec<Rule>,
+    /// `None` where nobody has said it.
+    unmatched: Option<Unmatched>,
+}
 
 impl Rules {
-    /// These rules, in this order.
-    pub fn new(rules: Vec<Rule>) -> Self {
-        Self(rules)
+    /// These rules, in this order, and what becomes of the rest, if it was said.
+    pub fn new(all: Vec<Rule>, unmatched: Option<Unmatched>) -> Self {
+        Self { all, unmatched }
     }
 
-    /// Whether there is no rule, and so everybody may run everything.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// What becomes of requests that no rule matches.
+    pub fn unmatched(&self) -> Unmatched {
+        self.unmatched.unwrap_or(match self.all.is_empty() {
+            true => Unmatched::Allow,
+            false => Unmatched::Deny,
+        })
+    }
+
+    /// The same, if somebody has said it.
+    pub fn default_given(&self) -> Option<Unmatched> {
+        self.unmatched
+    }
+
+    /// Whether everybody may run everything, and no rule has anything to say of it.
+    pub fn allow_everything(&self) -> bool {
+        self.all.is_empty() && self.unmatched() == Unmatched::Allow
+    }
+
+    /// Whether these take away all that the rules before held back, and nobody has said
+    /// that this is meant: a file that was emptied or cut off looks like that.
+    pub fn lift_silently(&self, before: &Self) -> bool {
+        self.allow_everything() && self.unmatched.is_none() && !before.allow_everything()
     }
 
     /// Whether a decision needs the groups of the peer.
     pub fn needs_groups(&self) -> bool {
-        self.0.iter().any(|rule| !rule.groups.is_empty())
+        self.all.iter().any(|rule| !rule.groups.is_empty())
     }
 
     /// The rule at an index that [`Rules::decide`] returned.
     pub fn get(&self, index: usize) -> Option<&Rule> {
-        self.0.get(index)
+        self.all.get(index)
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// All, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.all.iter()
     }
 
-    /// The index of the first rule that matches; `None` where there is no rule at all.
+    /// The index of the first rule that matches; `None` where it needs none.
     /// `program` is an absolute path as `os::lookup` makes it.
     ///
     /// # Errors
     ///
-    /// When there are rules and none matches.
+    /// When none matches, and the rest is refused.
     pub fn decide(&self, who: Who<'_>, program: &[u8]) -> Result<Option<usize>, NoRule> {
-        if self.is_empty() {
-            return Ok(None);
-        }
         let found = self
-            .0
+            .all
             .iter()
             .position(|rule| rule.is_for(who) && rule.is_about(program));
-        found.map(Some).ok_or(NoRule)
+        match (found, self.unmatched()) {
+            (None, Unmatched::Deny) => Err(NoRule),
+            (found, _) => Ok(found),
+        }
+    }
+}
+
+impl fmt::Display for Rules {
+    /// What holds, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (all, rest) = match self.all.len() {
+            0 => ("no rules".into(), ""),
+            1 => ("1 rule".into(), "what it does not match"),
+            n => (format!("{n} rules"), "what none of them matches"),
+        };
+        match (self.all.is_empty(), self.unmatched()) {
+            (true, Unmatched::Allow) => {
+                write!(f, "{all}: any client that can connect may run anything")
+            }
+            (true, Unmatched::Deny) => {
+                write!(f, "{all}, and the default is to deny: nothing is run")
+            }
+            (false, Unmatched::Allow) => write!(f, "{all}; {rest} is allowed"),
+            (false, Unmatched::Deny) => write!(f, "{all}; {rest} is refused"),
+        }
     }
 }
 

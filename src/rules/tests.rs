@@ -22,7 +22,7 @@ fn rule(users: &[u32], groups: &[u32], programs: &[Program]) -> Rule {
 #[test]
 fn without_a_rule_everybody_may_run_everything() {
     let rules = Rules::default();
-    assert!(rules.is_empty() && !rules.needs_groups());
+    assert!(rules.allow_everything() && !rules.needs_groups());
     for who in [None, Some((0, &[0][..])), Some((33, &[]))] {
         assert_eq!(rules.decide(who, b"/bin/sh"), Ok(None));
     }
@@ -30,13 +30,16 @@ fn without_a_rule_everybody_may_run_everything() {
 
 #[test]
 fn the_first_rule_that_matches_decides() {
-    let rules = Rules::new(vec![
-        rule(&[33], &[], &[file("/usr/bin/id"), file("/usr/bin/uname")]),
-        rule(&[], &[50, 51], &[below("/opt/jobs/")]),
-        rule(&[7, 33], &[60], &[below("/usr/bin/")]),
-        rule(&[], &[], &[file("/usr/bin/true")]),
-        rule(&[0], &[], &[]),
-    ]);
+    let rules = Rules::new(
+        vec![
+            rule(&[33], &[], &[file("/usr/bin/id"), file("/usr/bin/uname")]),
+            rule(&[], &[50, 51], &[below("/opt/jobs/")]),
+            rule(&[7, 33], &[60], &[below("/usr/bin/")]),
+            rule(&[], &[], &[file("/usr/bin/true")]),
+            rule(&[0], &[], &[]),
+        ],
+        None,
+    );
     assert!(rules.needs_groups());
     for (who, program, decision) in [
         (Some((33, &[33][..])), "/usr/bin/id", Some(0)),
@@ -70,8 +73,55 @@ fn the_first_rule_that_matches_decides() {
 
 #[test]
 fn the_root_directory_is_a_directory_too() {
-    let rules = Rules::new(vec![rule(&[], &[], &[below("/")])]);
+    let rules = Rules::new(vec![rule(&[], &[], &[below("/")])], None);
     assert_eq!(rules.decide(None, b"/x"), Ok(Some(0)));
     assert!(rules.decide(None, b"/").is_err());
     assert!(!rules.needs_groups());
+}
+
+#[test]
+fn a_star_is_every_program() {
+    let rules = Rules::new(vec![rule(&[33], &[], &[Program::Any])], None);
+    assert_eq!(rules.decide(Some((33, &[])), b"/any/thing"), Ok(Some(0)));
+    assert!(rules.decide(Some((34, &[])), b"/any/thing").is_err());
+}
+
+#[test]
+fn a_default_decides_what_no_rule_matches() {
+    use Unmatched::{Allow, Deny};
+    let one = || vec![rule(&[33], &[], &[file("/usr/bin/id")])];
+    let (matched, other) = (Some((33, &[][..])), Some((34, &[][..])));
+    for (rules, default, decision, rest) in [
+        (vec![], None, Ok(None), Ok(None)),
+        (vec![], Some(Allow), Ok(None), Ok(None)),
+        (vec![], Some(Deny), Err(NoRule), Err(NoRule)),
+        (one(), None, Ok(Some(0)), Err(NoRule)),
+        (one(), Some(Allow), Ok(Some(0)), Ok(None)),
+        (one(), Some(Deny), Ok(Some(0)), Err(NoRule)),
+    ] {
+        let all = rules.is_empty() && default != Some(Deny);
+        let rules = Rules::new(rules, default);
+        assert_eq!(rules.decide(matched, b"/usr/bin/id"), decision, "{rules:?}");
+        assert_eq!(rules.decide(other, b"/usr/bin/id"), rest, "{rules:?}");
+        assert_eq!(rules.allow_everything(), all, "{rules:?}");
+    }
+}
+
+#[test]
+fn rules_do_not_go_without_a_word() {
+    use Unmatched::{Allow, Deny};
+    let one = || vec![rule(&[], &[], &[Program::Any])];
+    let new = |rules, default| Rules::new(rules, default);
+    for (before, after, lifted) in [
+        (new(one(), None), new(vec![], None), true),
+        (new(vec![], Some(Deny)), new(vec![], None), true),
+        (new(one(), Some(Allow)), new(vec![], None), true),
+        (new(one(), None), new(vec![], Some(Allow)), false),
+        (new(one(), None), new(vec![], Some(Deny)), false),
+        (new(vec![], Some(Allow)), new(vec![], None), false),
+        (new(vec![], None), new(vec![], None), false),
+        (new(vec![], None), new(one(), None), false),
+    ] {
+        assert_eq!(after.lift_silently(&before), lifted, "{before:?} {after:?}");
+    }
 }

@@ -79,7 +79,7 @@ impl Guard {
         let mut before = std::mem::take(&mut self.tallies);
         self.freed.extend(before.iter().map(Rc::clone));
         before.append(&mut self.retired);
-        for rule in (0..rules.len()).filter_map(|index| rules.get(index)) {
+        for rule in rules.iter() {
             let same = before.iter().position(|t| t.rule.is_about_the_same(rule));
             self.tallies.push(Rc::new(Tally {
                 rule: rule.clone(),
@@ -203,7 +203,8 @@ impl Server {
 
     fn permit(&self, entry: &Entry) -> Result<Permit, SpawnError> {
         let connection = &entry.connection;
-        let (Some(request), false) = (connection.request(), self.guard.rules.is_empty()) else {
+        let (Some(request), false) = (connection.request(), self.guard.rules.allow_everything())
+        else {
             return Ok(Permit {
                 file: None,
                 tally: None,
@@ -302,17 +303,15 @@ impl Permit {
 /// What is run instead of a program that a rule allows, if the rule says so.
 pub(super) fn prefixed(permit: &Permit, arguments: Arguments) -> (Option<&[u8]>, Arguments) {
     let rule = permit.tally.as_ref().map(|tally| &tally.rule);
-    let (Some(file), Some(rule)) = (&permit.file, rule) else {
-        return (None, arguments);
+    let file = permit.file.as_deref();
+    let (Some(path), Some(rule)) = (file, rule.filter(|rule| !rule.run_prefix.is_empty())) else {
+        return (file, arguments);
     };
-    if rule.run_prefix.is_empty() {
-        return (Some(file), arguments);
-    }
     let all = rule
         .run_prefix
         .iter()
         .map(Vec::as_slice)
-        .chain([&file[..]])
+        .chain([path])
         .chain(arguments.iter().skip(1));
     (None, all.collect())
 }

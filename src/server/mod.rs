@@ -241,6 +241,7 @@ impl Server {
     ///
     /// What the server cannot go on after. All programs have been killed by then.
     pub fn run(mut self) -> io::Result<()> {
+        self.log_rules();
         self.notifier.notify(&[NotifyState::Ready]);
         let mut ready = Vec::new();
         let result = loop {

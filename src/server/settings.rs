@@ -1,6 +1,7 @@
 //! The limits in effect, and how they change while the server runs: by the configuration
 //! file, read again, and by the command `set`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -102,11 +103,14 @@ impl Server {
         }
         let result = self.take_config();
         match &result {
-            Ok(reloaded) => log::info!(
-                "configuration read again, changed: {}; at the next start: {}",
-                list(&reloaded.changed),
-                list(&reloaded.at_next_start)
-            ),
+            Ok(reloaded) => {
+                log::info!(
+                    "configuration read again, changed: {}; at the next start: {}",
+                    list(&reloaded.changed),
+                    list(&reloaded.at_next_start)
+                );
+                self.log_rules();
+            }
             Err(error) => log::error!("configuration not changed: {error}"),
         }
         if serving {
@@ -117,6 +121,14 @@ impl Server {
 
     fn take_config(&mut self) -> Result<Reloaded, String> {
         let config = self.source.load()?;
+        if config.rules.lift_silently(&self.config.rules) {
+            let file = config.file.as_deref().unwrap_or(Path::new(""));
+            return Err(format!(
+                "{}: there is no rule any more, so any client that can connect could run anything; if \
+                 that is meant, say default = \"allow\"",
+                file.display()
+            ));
+        }
         let (later, now): (Vec<&str>, Vec<&str>) = config
             .changed_since(&self.config)
             .into_iter()
@@ -135,6 +147,16 @@ impl Server {
         };
         self.config = config;
         Ok(reloaded)
+    }
+
+    /// Says what holds. That there are no rules at all should be no surprise to anybody.
+    pub(super) fn log_rules(&self) {
+        let rules = &self.config.rules;
+        let level = match rules.allow_everything() && rules.default_given().is_none() {
+            true => log::Level::Warn,
+            false => log::Level::Info,
+        };
+        log::log!(level, "{rules}");
     }
 
     /// Takes what the command `set` says, until the configuration is read again.

@@ -1,7 +1,7 @@
 //! One line for each job: who, what, how it ended, how long it took, how much went by.
 
 use crate::common::process::{own_user, wait_gone};
-use crate::common::{Daemon, End, request, shell};
+use crate::common::{Daemon, End, Setup, request, shell};
 
 /// The audit line of the job whose arguments have this word in them.
 fn line_of(daemon: &Daemon, word: &str) -> String {
@@ -121,7 +121,8 @@ fn refusals_have_a_line_with_the_reason() {
 
 #[test]
 fn who_only_looks_whether_a_daemon_is_there_is_no_fault() {
-    let daemon = Daemon::start(&["-d"]);
+    let setup = Setup::new().config("default = \"allow\"\n");
+    let daemon = setup.arguments(["-d"]).start();
     drop(daemon.connect());
     daemon
         .log

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 /// A daemon that is started with this soft and this hard limit of descriptors.
 fn with_descriptors(soft: u64, hard: u64, arguments: &[&str]) -> Daemon {
     Setup::new()
+        .config("default = \"allow\"\n")
         .arguments(arguments)
         .before_exec(move || Ok(setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?))
         .start()

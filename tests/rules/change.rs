@@ -13,6 +13,16 @@ fn reload(daemon: &Daemon, rules: &str) {
     assert_eq!(answer["changed"], json!(["allow"]));
 }
 
+/// Says that there shall be no rule any more.
+#[track_caller]
+fn lift(daemon: &Daemon) {
+    daemon
+        .directory
+        .file("sockexec.toml", 0o644, "default = \"allow\"\n");
+    let answer = daemon.ask("reload", json!({}));
+    assert_eq!(answer["changed"], json!(["allow", "default"]));
+}
+
 fn shells(most: u32) -> String {
     format!("[[allow]]\nprogram = \"/bin/sh\"\nmax-jobs = {most}\n")
 }
@@ -32,7 +42,7 @@ fn full(rules: &str) -> (Daemon, Vec<Client>) {
 
 #[test]
 fn what_runs_goes_on_and_what_comes_is_judged_anew() {
-    let daemon = start("[[allow]]\n");
+    let daemon = start("[[allow]]\nprogram = \"*\"\n");
     let running = held(&daemon);
     let begun = daemon.begin("1:2,4:echo,");
     daemon.wait_jobs("request", 1);
@@ -45,7 +55,7 @@ fn what_runs_goes_on_and_what_comes_is_judged_anew() {
     daemon.run(&["true"]).succeeded();
     end(running);
     // No rule is none at all.
-    reload(&daemon, "");
+    lift(&daemon);
     assert_eq!(daemon.run(&["echo", "hi"]).succeeded(), "hi\n");
 }
 
@@ -104,7 +114,7 @@ fn a_limit_that_is_lifted_lets_all_go() {
     let first = held(&daemon);
     let waiting: Vec<_> = (0..3).map(|_| daemon.begin(shell("echo up"))).collect();
     daemon.wait_jobs("waiting", 3);
-    reload(&daemon, "");
+    lift(&daemon);
     for client in waiting {
         assert_eq!(client.reply().succeeded(), "up\n");
     }
@@ -115,7 +125,7 @@ fn a_limit_that_is_lifted_lets_all_go() {
 fn a_rule_that_goes_and_comes_back_still_counts_what_runs_by_it() {
     let daemon = start(&shells(1));
     let first = held(&daemon);
-    reload(&daemon, "[[allow]]\n");
+    reload(&daemon, "[[allow]]\nprogram = \"*\"\n");
     reload(&daemon, &shells(1));
     let second = daemon.begin(shell("exec cat"));
     daemon.wait_jobs("waiting", 1);
@@ -140,7 +150,7 @@ fn one_who_waits_has_the_timeout_of_the_new_rule() {
 
 #[test]
 fn requests_that_wait_for_their_turn_do_not_keep_the_old_rules() {
-    let (daemon, running) = full("[[allow]]\ntimeout = 100\n");
+    let (daemon, running) = full("[[allow]]\nprogram = \"*\"\ntimeout = 100\n");
     let mark = daemon.directory.join("mark");
     let script = format!("echo >>{}", mark.display());
     let waiting: Vec<_> = (0..5).map(|_| daemon.begin(shell(&script))).collect();
@@ -160,7 +170,7 @@ fn requests_that_wait_for_their_turn_do_not_keep_the_old_rules() {
 
 #[test]
 fn requests_that_wait_for_their_turn_without_rules_meet_the_first_ones() {
-    let (daemon, running) = full("");
+    let (daemon, running) = full("# no rules\n");
     let waiting = daemon.begin(shell("echo never"));
     daemon.wait_jobs("waiting", 1);
     reload(&daemon, "[[allow]]\nprogram = \"/usr/bin/echo\"\n");
@@ -170,7 +180,7 @@ fn requests_that_wait_for_their_turn_without_rules_meet_the_first_ones() {
 
 #[test]
 fn requests_that_wait_for_their_turn_count_for_the_new_rule_alone() {
-    let (daemon, mut running) = full("timeout = 1000\n[[allow]]\ntimeout = 500\n");
+    let (daemon, mut running) = full("timeout = 1000\n[[allow]]\nprogram = \"*\"\ntimeout = 500\n");
     let count = running.len();
     let waiting: Vec<_> = (0..3).map(|_| daemon.begin(shell("exec cat"))).collect();
     daemon.wait_jobs("waiting", 3);
@@ -194,7 +204,8 @@ fn requests_that_wait_for_their_turn_count_for_the_new_rule_alone() {
 
 #[test]
 fn one_who_is_parked_is_judged_by_the_new_rules() {
-    let daemon = start("user-share = 50\nmax-connections = 2\n[[allow]]\ntimeout = 100\n");
+    let daemon =
+        start("user-share = 50\nmax-connections = 2\n[[allow]]\nprogram = \"*\"\ntimeout = 100\n");
     let first = held(&daemon);
     let parked = daemon.begin(shell("echo never"));
     daemon.wait_jobs("parked", 1);

@@ -5,7 +5,8 @@ use crate::{end, held, start};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-const ONE_SHELL: &str = "[[allow]]\nprogram = \"/bin/sh\"\nmax-jobs = 1\n[[allow]]\n";
+const ONE_SHELL: &str =
+    "[[allow]]\nprogram = \"/bin/sh\"\nmax-jobs = 1\n[[allow]]\nprogram = \"*\"\n";
 
 /// A client whose program waits for others.
 #[track_caller]
@@ -95,7 +96,7 @@ fn one_who_waits_may_go_away() {
 fn one_who_waits_meets_its_deadline() {
     let daemon = start(
         "timeout = 1000\n[[allow]]\nprogram = \"/bin/sh\"\nmax-jobs = 1\n\
-         [[allow]]\n",
+         [[allow]]\nprogram = \"*\"\n",
     );
     let first = held(&daemon);
     daemon.ask("set", json!({"timeout": 0.3}));

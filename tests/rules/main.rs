@@ -5,6 +5,7 @@
 mod common;
 
 mod change;
+mod default;
 mod jobs;
 mod people;
 mod prefix;

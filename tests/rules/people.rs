@@ -57,7 +57,7 @@ fn the_first_rule_that_matches_decides() {
     let daemon = start(&format!(
         "[[allow]]\nprogram = \"/usr/bin/echo\"\nrun-prefix = [\"echo\", \"first\", \"--\"]\n\
          [[allow]]\nuser = {uid}\nrun-prefix = [\"echo\", \"second\", \"--\"]\n\
-         [[allow]]\nrun-prefix = [\"echo\", \"third\", \"--\"]\n"
+         [[allow]]\nprogram = \"*\"\nrun-prefix = [\"echo\", \"third\", \"--\"]\n"
     ));
     let first = daemon.run(&["echo", "hi"]).succeeded();
     assert_eq!(first, "first -- /usr/bin/echo hi\n");

@@ -9,7 +9,9 @@ fn it_gets_the_path_that_was_compared_and_the_arguments() {
     let setup = Setup::new();
     let script = "#!/bin/sh\nfor a; do printf '<%s>' \"$a\"; done\ncat\n";
     let prefix = setup.directory.file("prefix", 0o755, script);
-    let rule = format!("[[allow]]\nrun-prefix = [\"{prefix}\", \"-a\", \"b c\", \"--\"]\n");
+    let rule = format!(
+        "[[allow]]\nprogram = \"*\"\nrun-prefix = [\"{prefix}\", \"-a\", \"b c\", \"--\"]\n"
+    );
     let daemon = setup.config(&rule).start();
     let mut client = daemon.begin("1:3,4:echo,0:,4:d\ne ,");
     client.send("5:input,0:,");
@@ -27,7 +29,7 @@ fn nice_is_nice() {
     if skip::unless_tool("nice").is_none() {
         return;
     }
-    let daemon = start("[[allow]]\nrun-prefix = [\"nice\", \"-n\", \"7\"]\n");
+    let daemon = start("[[allow]]\nprogram = \"*\"\nrun-prefix = [\"nice\", \"-n\", \"7\"]\n");
     // SAFETY: numbers; a result of -1 is a niceness too.
     let own = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
     assert_eq!(
@@ -59,7 +61,9 @@ fn a_prefix_that_is_missing_is_named_as_what_is_missing() {
         (&plain, "Permission denied"),
         (&script, "bad interpreter: No such file or directory"),
     ] {
-        let daemon = start(&format!("[[allow]]\nrun-prefix = [\"{prefix}\", \"--\"]\n"));
+        let daemon = start(&format!(
+            "[[allow]]\nprogram = \"*\"\nrun-prefix = [\"{prefix}\", \"--\"]\n"
+        ));
         let reply = daemon.run(&["echo", "hi"]);
         let told = format!("sockexec: echo: the server's run-prefix \"{prefix}\": {reason}\n");
         assert_eq!((reply.end.clone(), reply.err()), (End::Exit(126), told));
@@ -75,7 +79,7 @@ fn a_prefix_that_is_missing_is_named_as_what_is_missing() {
 
 #[test]
 fn arguments_that_are_too_long_are_not_the_prefixes_fault() {
-    let daemon = start("[[allow]]\nrun-prefix = [\"nice\"]\n");
+    let daemon = start("[[allow]]\nprogram = \"*\"\nrun-prefix = [\"nice\"]\n");
     let long = "x".repeat(200_000);
     let reply = daemon.run(&["echo", &long]);
     reply.refused(126, &["sockexec: echo: Argument list too long"]);
@@ -90,7 +94,7 @@ fn a_path_that_looks_like_a_variable_does_not_come_behind_a_prefix() {
     let beside = setup.directory.file("beside", 0o755, script);
     let daemon = setup
         .env("PATH", format!("{directory}:/usr/bin:/bin"))
-        .config("[[allow]]\nrun-prefix = [\"env\", \"--\"]\n")
+        .config("[[allow]]\nprogram = \"*\"\nrun-prefix = [\"env\", \"--\"]\n")
         .control()
         .start();
     for name in [&file, "X=1", &format!("{directory}/no=/x")] {
@@ -122,7 +126,9 @@ fn programs_that_are_known_to_stop_take_no_option_of_the_client() {
         if skip::unless_tool(prefix[0]).is_none() {
             continue;
         }
-        let daemon = start(&format!("[[allow]]\nrun-prefix = {prefix:?}\n"));
+        let daemon = start(&format!(
+            "[[allow]]\nprogram = \"*\"\nrun-prefix = {prefix:?}\n"
+        ));
         let options = ["-n", "-c", "-p", "-u", "--help", "--version", "--", "X=1"];
         let arguments = [&["printf", "<%s>"], &options[..]].concat();
         let out = daemon.run(&arguments).succeeded();
@@ -132,7 +138,7 @@ fn programs_that_are_known_to_stop_take_no_option_of_the_client() {
 
 #[test]
 fn sockproc_has_it_too() {
-    let rule = "[[allow]]\nrun-prefix = [\"echo\", \"in front\", \"--\"]\n";
+    let rule = "[[allow]]\nprogram = \"*\"\nrun-prefix = [\"echo\", \"in front\", \"--\"]\n";
     let daemon = Setup::new().config(rule).sockproc().start();
     let out = sockproc::run(&daemon, "id; id").succeeded();
     assert!(

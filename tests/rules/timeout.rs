@@ -32,7 +32,9 @@ fn it_holds_in_the_place_of_the_general_one() {
 #[test]
 fn it_may_be_longer_or_none() {
     for (rule, longest) in [("timeout = 500", Some(500.0)), ("timeout = 0", None)] {
-        let daemon = start(&format!("timeout = 20\n[[allow]]\n{rule}\n"));
+        let daemon = start(&format!(
+            "timeout = 20\n[[allow]]\nprogram = \"*\"\n{rule}\n"
+        ));
         let idle = daemon.connect();
         daemon.wait_jobs("request", 1);
         // Until there is a request nobody knows the rule.
@@ -51,7 +53,7 @@ fn it_may_be_longer_or_none() {
 
 #[test]
 fn it_counts_from_the_start_of_the_connection() {
-    let daemon = start("timeout = 1000\n[[allow]]\ntimeout = 0.2\n");
+    let daemon = start("timeout = 1000\n[[allow]]\nprogram = \"*\"\ntimeout = 0.2\n");
     let mut client = daemon.connect();
     crate::common::process::eventually("it is old enough", || {
         daemon.jobs()[0]["age"].as_f64().unwrap() > 0.4

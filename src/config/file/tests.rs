@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::rules::{Program, Rule};
+use crate::rules::{Program, Rule, Unmatched};
 
 fn rules(text: &str) -> Result<Rules, String> {
     Ok(parse("f", text.as_bytes())?.rules)
@@ -11,7 +11,7 @@ fn rules(text: &str) -> Result<Rules, String> {
 
 fn one_rule(text: &str) -> Rule {
     let rules = rules(&format!("[[allow]]\n{text}")).unwrap();
-    assert_eq!(rules.len(), 1);
+    assert_eq!(rules.iter().count(), 1);
     rules.get(0).unwrap().clone()
 }
 
@@ -85,7 +85,7 @@ fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
         (
             "[[allow]]\nprogram = \"id\"",
             "f:2: program: not an absolute path without \"..\", with a slash at the end for a \
-             directory, or a list of them",
+             directory, \"*\" for all, or a list of them",
         ),
         (
             "[[allow]]\nprogram = \"\"",
@@ -108,8 +108,8 @@ fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
             "f:2: program: not an absolute path",
         ),
         (
-            "[[allow]]\n[[allow]]\nmax-jobs = 0",
-            "f:3: max-jobs: not a number from 1 to 1000000",
+            "[[allow]]\nuser = 5\n[[allow]]\nmax-jobs = 0",
+            "f:4: max-jobs: not a number from 1 to 1000000",
         ),
         (
             "[[allow]]\ntimeout = -1",
@@ -151,7 +151,38 @@ fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
         // After a rule everything belongs to the rule.
         (
             "[[allow]]\nuser = 5\nqueue = 6",
-            "f:3: queue: not a key; the keys are user",
+            "f:3: queue: not a key; the keys are user, group, program, max-jobs, timeout, \
+             run-prefix (what belongs to no rule stands above the first [[allow]])",
+        ),
+        (
+            "[[allow]]\nuser = 5\ndefault = \"deny\"",
+            "f:3: default: not a key; the keys are user, group, program, max-jobs, timeout, \
+             run-prefix (what belongs to no rule stands above the first [[allow]])",
+        ),
+        (
+            "default = \"all\"",
+            "f:1: default: not one of \"allow\", \"deny\"",
+        ),
+        ("default = true", "f:1: default: not one of"),
+        ("default = 1\nspeed = 1", "f:1: default"),
+        // Cut off.
+        (
+            "queue = 5\n[[allow]]",
+            "f:2: [[allow]]: names no user, no group and no program; to allow everything, say \
+             program = \"*\"",
+        ),
+        (
+            "[[allow]]\nuser = 5\n\n[[allow]]\n",
+            "f:4: [[allow]]: names no",
+        ),
+        (
+            "[[allow]]\nmax-jobs = 5\ntimeout = 5",
+            "f:1: [[allow]]: names no",
+        ),
+        ("allow = [{}]", "f:1: [[allow]]: names no"),
+        (
+            "[[allow]]\nprogram = \"/*\"\n[[allow]]",
+            "f:3: [[allow]]: names no",
         ),
     ] {
         let refusal = parse("f", text.as_bytes()).map(|_| text).unwrap_err();
@@ -164,7 +195,15 @@ fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
 
 #[test]
 fn rules_are_read() {
-    assert_eq!(one_rule(""), Rule::default());
+    assert_eq!(rules("# nothing").unwrap(), Rules::default());
+    for (text, default) in [("allow", Unmatched::Allow), ("deny", Unmatched::Deny)] {
+        let rules = rules(&format!("default = \"{text}\"\n[[allow]]\nuser = 5")).unwrap();
+        assert_eq!(rules.default_given(), Some(default));
+    }
+    for text in ["\"*\"", "[\"*\"]"] {
+        let rule = one_rule(&format!("program = {text}"));
+        assert_eq!(rule.programs, [Program::Any]);
+    }
     let rule = one_rule(
         "user = [\"root\", 33, \"44\"]\ngroup = \"root\"\nprogram = [\"/no/x\", \"/no//dir/\"]\n\
          max-jobs = 3\ntimeout = 0\nrun-prefix = [\"nice\", \"-n\", \"\", \"--\"]",
@@ -184,7 +223,7 @@ fn rules_are_read() {
         }
     );
     assert_eq!(
-        one_rule("timeout = 1.5").timeout,
+        one_rule("user = 5\ntimeout = 1.5").timeout,
         Some(Some(Duration::from_millis(1500)))
     );
     let programs = one_rule("program = \"/\"").programs;
