@@ -5,22 +5,31 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{SockaddrLike, SockaddrStorage, getpeername, getsockopt, sockopt};
+use nix::sys::socket::{
+    SockaddrLike, SockaddrStorage, getpeername, getsockname, getsockopt, sockopt,
+};
+
+use crate::os::{mapped, owner};
 
 /// A client, as the kernel vouches for it: who it was when it connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A process on a UNIX socket.
     Local {
-        /// Its effective user.
-        uid: u32,
-        /// Its effective group.
-        gid: u32,
+        /// Its effective user, if that is one of ours: see [`mapped`].
+        uid: Option<u32>,
+        /// Its effective group, the same.
+        gid: Option<u32>,
         /// Its number; 0 when it is in a pid namespace that is not visible from here.
         pid: i32,
     },
-    /// A TCP connection. The kernel does not tell who is behind it.
-    Tcp(SocketAddr),
+    /// A TCP connection.
+    Tcp {
+        /// Where it comes from.
+        address: SocketAddr,
+        /// The user who made that socket, where it can be found out: see [`owner`].
+        uid: Option<u32>,
+    },
     /// Neither; such a socket can only have been handed over.
     Unknown,
 }
@@ -34,8 +43,8 @@ impl Peer {
     pub fn of(socket: &(impl AsFd + AsRawFd)) -> Result<Self, Errno> {
         match getsockopt(socket, sockopt::PeerCredentials) {
             Ok(credentials) if credentials.uid() != u32::MAX => Ok(Self::Local {
-                uid: credentials.uid(),
-                gid: credentials.gid(),
+                uid: Some(credentials.uid()).filter(|&uid| mapped::is_user(uid)),
+                gid: Some(credentials.gid()).filter(|&gid| mapped::is_group(gid)),
                 pid: credentials.pid(),
             }),
             _ => Self::of_inet(socket),
@@ -45,33 +54,48 @@ impl Peer {
     /// Its effective user, where the kernel tells.
     pub fn uid(&self) -> Option<u32> {
         match self {
-            Self::Local { uid, .. } => Some(*uid),
-            Self::Tcp(_) | Self::Unknown => None,
+            Self::Local { uid, .. } | Self::Tcp { uid, .. } => *uid,
+            Self::Unknown => None,
         }
     }
 
-    fn of_inet(socket: &impl AsRawFd) -> Result<Self, Errno> {
-        let address = getpeername::<SockaddrStorage>(socket.as_raw_fd())?;
-        Ok(inet(&address).map_or(Self::Unknown, Self::Tcp))
+    fn of_inet(socket: &(impl AsFd + AsRawFd)) -> Result<Self, Errno> {
+        let other: SockaddrStorage = getpeername(socket.as_raw_fd())?;
+        let own: SockaddrStorage = getsockname(socket.as_raw_fd())?;
+        Ok(match (inet(&own), inet(&other)) {
+            (Some(own), Some(other)) => Self::Tcp {
+                address: other,
+                uid: owner::of_other_end(socket, own, other),
+            },
+            _ => Self::Unknown,
+        })
     }
 
     /// The variables by which a program learns who asked for it, as the UCSPI convention
-    /// has them, each `NAME=value`.
+    /// has them, each `NAME=value`. The user of a TCP client has the name that it has on a UNIX
+    /// socket: what `TCPREMOTEINFO` says is the other host's word, and this is the kernel's.
     pub fn variables(&self) -> Vec<String> {
+        let mut variables = Vec::new();
+        let mut put = |name: &str, value: String| variables.push(format!("{name}={value}"));
         match self {
-            Self::Local { uid, gid, pid } => vec![
-                "PROTO=IPC".into(),
-                format!("IPCREMOTEEUID={uid}"),
-                format!("IPCREMOTEEGID={gid}"),
-                format!("IPCREMOTEPID={pid}"),
-            ],
-            Self::Tcp(address) => vec![
-                "PROTO=TCP".into(),
-                format!("TCPREMOTEIP={}", address.ip()),
-                format!("TCPREMOTEPORT={}", address.port()),
-            ],
-            Self::Unknown => Vec::new(),
+            Self::Local { .. } => put("PROTO", "IPC".into()),
+            Self::Tcp { address, .. } => {
+                put("PROTO", "TCP".into());
+                put("TCPREMOTEIP", address.ip().to_string());
+                put("TCPREMOTEPORT", address.port().to_string());
+            }
+            Self::Unknown => {}
         }
+        if let Some(uid) = self.uid() {
+            put("IPCREMOTEEUID", uid.to_string());
+        }
+        if let Self::Local { gid, pid, .. } = self {
+            if let Some(gid) = gid {
+                put("IPCREMOTEEGID", gid.to_string());
+            }
+            put("IPCREMOTEPID", pid.to_string());
+        }
+        variables
     }
 }
 
@@ -82,7 +106,8 @@ pub fn groups(socket: &(impl AsFd + AsRawFd)) -> Vec<u32> {
         return Vec::new();
     };
     let mut groups = supplementary(socket.as_raw_fd());
-    if !groups.contains(&gid) {
+    groups.retain(|&group| mapped::is_group(group));
+    if let Some(gid) = gid.filter(|gid| !groups.contains(gid)) {
         groups.push(gid);
     }
     groups
@@ -116,14 +141,22 @@ fn supplementary(socket: RawFd) -> Vec<u32> {
     }
 }
 
-/// The names of all variables that [`Peer::variables`] may set.
-pub const VARIABLES: [&str; 6] = [
+/// The names of all variables by which this server, or another one of the convention, says who
+/// a client is.
+pub const VARIABLES: [&str; 13] = [
     "PROTO",
     "IPCREMOTEEUID",
     "IPCREMOTEEGID",
     "IPCREMOTEPID",
+    "IPCREMOTEPATH",
+    "IPCLOCALPATH",
     "TCPREMOTEIP",
     "TCPREMOTEPORT",
+    "TCPREMOTEHOST",
+    "TCPREMOTEINFO",
+    "TCPLOCALIP",
+    "TCPLOCALPORT",
+    "TCPLOCALHOST",
 ];
 
 /// The address as the standard library has it, if it is an Internet address.
@@ -141,9 +174,12 @@ pub fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = |number: &Option<u32>| number.map_or("unknown".into(), |n| n.to_string());
         match self {
-            Self::Local { uid, gid, pid } => write!(f, "uid={uid} gid={gid} pid={pid}"),
-            Self::Tcp(address) => write!(f, "tcp={address}"),
+            Self::Local { uid, gid, pid } => {
+                write!(f, "uid={} gid={} pid={pid}", known(uid), known(gid))
+            }
+            Self::Tcp { address, uid } => write!(f, "tcp={address} uid={}", known(uid)),
             Self::Unknown => f.write_str("peer=unknown"),
         }
     }

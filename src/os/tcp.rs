@@ -12,7 +12,7 @@ use nix::sys::socket::{
 /// Listens at `address`, with `queue` connections waiting at most. For port 0 the system
 /// chooses one.
 ///
-/// TCP tells nothing of who connects: everybody on this machine may, and so nobody else.
+/// TCP has no permissions: everybody on this machine may connect, and so nobody else.
 ///
 /// # Errors
 ///

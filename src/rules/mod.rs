@@ -18,8 +18,8 @@ pub mod prefix;
 use std::fmt;
 use std::time::Duration;
 
-/// A peer as the kernel vouches for it: its user, and all its groups. `None` for one without
-/// credentials, as on a TCP socket.
+/// A peer as the kernel vouches for it: its user, and all its groups. `None` for one of whom the
+/// kernel does not tell.
 pub type Who<'a> = Option<(u32, &'a [u32])>;
 
 /// Which programs a rule is about: an absolute path as bytes, without `.`, `..` and doubled

@@ -104,7 +104,7 @@ impl Server {
 
     /// The one place where connections come in.
     pub(super) fn admit(&mut self, client: OwnedFd, peer: Peer, protocol: Protocol) {
-        if matches!(peer, Peer::Tcp(_)) {
+        if matches!(peer, Peer::Tcp { .. }) {
             listen::set_nodelay(&client);
         }
         let id = self.next_id;
@@ -157,7 +157,7 @@ impl Server {
     }
 
     /// Whether there is a slot for this client: one is free, and its user has not had its
-    /// share. Who is nobody in particular, on TCP, is one user.
+    /// share. All whose user is not known are one user.
     fn may_be_active(&self, peer: &Peer) -> bool {
         let used = self.users.get(&peer.uid()).copied().unwrap_or_default();
         // Nobody else comes any more for whom slots should be kept.

@@ -143,13 +143,14 @@ impl Entry {
 fn peer(peer: &Peer) -> PeerAnswer {
     match peer {
         Peer::Local { uid, gid, pid } => PeerAnswer {
-            uid: Some(*uid),
-            gid: Some(*gid),
+            uid: *uid,
+            gid: *gid,
             pid: Some(pid.unsigned_abs()),
             address: None,
         },
-        Peer::Tcp(address) => PeerAnswer {
+        Peer::Tcp { address, uid } => PeerAnswer {
             address: Some(address.to_string()),
+            uid: *uid,
             ..PeerAnswer::default()
         },
         Peer::Unknown => PeerAnswer::default(),

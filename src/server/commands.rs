@@ -14,10 +14,10 @@ use crate::session::Input;
 use crate::wire::control;
 
 impl Server {
-    /// Whether the server takes commands from this client.
+    /// Whether the server takes commands from this client. On TCP from none: there a user's
+    /// programs, such as a browser, connect for others.
     pub(super) fn obeys(&self, peer: &Peer) -> bool {
-        peer.uid()
-            .is_some_and(|uid| uid == 0 || uid == self.own_uid)
+        matches!(peer, Peer::Local { uid: Some(uid), .. } if *uid == 0 || *uid == self.own_uid)
     }
 
     /// Carries out what waits.

@@ -1,7 +1,7 @@
 //! Sockets from systemd, as systemd-socket-activate(1) hands them over.
 
 use crate::common::daemon::{PROGRAM, command};
-use crate::common::process::{children, eventually, signal};
+use crate::common::process::{children, eventually, own_user, signal};
 use crate::common::temporary::Directory;
 use crate::common::{Client, Control, End, Setup, shell, skip, sockproc};
 use crate::inetd::free_port;
@@ -137,7 +137,7 @@ fn systemd_hands_over_sockets_for_sockproc() {
     let reply = sockproc::reply(client);
     assert_eq!((reply.status, reply.out()), (768, "IPC\n".into()));
     let reply = sockproc::run_tcp(port, "echo $PROTO $IPCREMOTEEUID");
-    assert_eq!(reply.succeeded(), "TCP\n");
+    assert_eq!(reply.succeeded(), format!("TCP {}\n", own_user().0));
     signal(starter.pid(), Signal::SIGTERM);
     assert_eq!(starter.wait().code(), Some(0));
     assert!(path.exists());

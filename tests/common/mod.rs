@@ -17,6 +17,7 @@ pub mod notify;
 pub mod process;
 pub mod random;
 pub mod reply;
+pub mod sandbox;
 pub mod skip;
 pub mod sockproc;
 pub mod temporary;

@@ -1,5 +1,5 @@
-//! What one user may have of all slots. Clients on TCP, whom nobody knows, are one user
-//! too, so that two can be had without being root.
+//! What one user may have of all slots. Clients on TCP of whom the kernel does not tell are one
+//! user too, so that there can be two without being root.
 
 use crate::common::process::{eventually, sockets};
 use crate::common::sockproc;
@@ -155,13 +155,13 @@ fn a_drain_finishes_those_who_are_parked() {
     assert_eq!(daemon.wait().code(), Some(0));
 }
 
-/// A daemon with two users: this one, and whoever comes over TCP.
+/// A daemon with two users: this one, and all clients on TCP.
 fn with_tcp(share: u32, arguments: &[&str]) -> (Daemon, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let config = format!("user-share = {share}\n");
-    let setup = Setup::new().control().config(&config);
+    let setup = Setup::new().control().config(&config).without_netlink();
     let setup = setup.arguments(["--sockproc", &port.to_string()]);
     (setup.arguments(arguments).start(), port)
 }
@@ -218,6 +218,26 @@ fn those_without_a_name_are_one_user() {
         stream.read_to_end(&mut bytes).unwrap();
         assert_eq!(sockproc::Reply::parse(&bytes).succeeded(), out);
     }
+}
+
+#[test]
+fn a_user_is_one_on_both_kinds_of_socket() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let setup = Setup::new().control().config("user-share = 50\n");
+    let daemon = setup
+        .arguments(["-m", "2", "--sockproc", &port.to_string()])
+        .start();
+    let first = held(&daemon);
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let request = sockproc::request("echo second", b"");
+    stream.write_all(&request).unwrap();
+    daemon.wait_jobs("parked", 1);
+    end(first);
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    assert_eq!(sockproc::Reply::parse(&bytes).succeeded(), "second\n");
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! TCP: on this machine only, and nobody is known there.
+//! TCP: on this machine only.
 
 use crate::common::Setup;
 use crate::common::daemon::{PROGRAM, command, finish};
+use crate::common::process::own_user;
 use crate::common::sockproc::{self, run_tcp};
 use std::net::TcpListener;
 
@@ -26,7 +27,8 @@ fn a_port_of_this_machine() {
     let out = run_tcp(port, "env").succeeded();
     let has = |line: &str| out.lines().any(|l| l == line);
     assert!(has("PROTO=TCP") && has("TCPREMOTEIP=127.0.0.1"), "{out}");
-    assert!(!out.contains("IPCREMOTE"), "{out}");
+    assert!(has(&format!("IPCREMOTEEUID={}", own_user().0)), "{out}");
+    assert!(!out.contains("IPCREMOTEPID"), "{out}");
     // It listens at that address and no other.
     let table = std::fs::read_to_string(format!("/proc/{}/net/tcp", daemon.pid())).unwrap();
     let listens = |address: &str| table.contains(&format!("{address}:{port:04X} 00000000:0000 0A"));

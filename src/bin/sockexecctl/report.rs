@@ -185,9 +185,11 @@ pub fn jobs(jobs: &[Job], width: Option<usize>) -> Vec<String> {
 fn peer(peer: &Peer) -> String {
     match (peer.uid, peer.pid, &peer.address) {
         (Some(uid), Some(pid), _) => format!("{uid}/{pid}"),
-        (Some(uid), None, _) => uid.to_string(),
+        (Some(uid), None, Some(address)) => format!("{uid}/{address}"),
+        (Some(uid), None, None) => uid.to_string(),
         (None, _, Some(address)) => address.clone(),
-        (None, _, None) => UNKNOWN.into(),
+        (None, Some(pid), None) => format!("{UNKNOWN}/{pid}"),
+        (None, None, None) => UNKNOWN.into(),
     }
 }
 
