@@ -24,6 +24,9 @@ use sockexec::server::{Frame, Server};
 
 use crate::listening::Plan;
 
+#[global_allocator]
+static ALLOCATOR: memory::Allocator = memory::Allocator;
+
 /// The command line is wrong.
 const USAGE: u8 = 100;
 
@@ -77,7 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Config, source: Source) -> Result<(), Fatal> {
-    memory::give_back_large_pieces();
+    memory::prepare();
     let inherited = inherit(&config)?;
     let plan = Plan::new(&config, &inherited)?;
     let starter = match config.background {

@@ -1,6 +1,7 @@
 //! What all parts say of a program: its arguments, its outputs, how it ended, why it was
 //! not started. Plain values, which know nobody.
 
+use std::collections::TryReserveError;
 use std::fmt;
 
 use nix::errno::Errno;
@@ -35,16 +36,63 @@ pub struct Arguments {
     count: usize,
 }
 
+/// There is no memory for what a client has sent, or for what is to be sent to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+impl From<TryReserveError> for OutOfMemory {
+    fn from(_: TryReserveError) -> Self {
+        Self
+    }
+}
+
+/// Appends `bytes` to `to`, or nothing.
+///
+/// # Errors
+///
+/// When there is no memory.
+pub fn try_append(to: &mut Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
+    to.try_reserve(bytes.len())?;
+    to.extend_from_slice(bytes);
+    Ok(())
+}
+
 impl Arguments {
     /// Adds bytes, none of them NUL, to the argument that is being built.
-    pub fn extend(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory. Nothing is added then.
+    pub fn try_extend(&mut self, bytes: &[u8]) -> Result<(), OutOfMemory> {
+        try_append(&mut self.bytes, bytes)
     }
 
     /// Ends the argument that is being built.
-    pub fn end(&mut self) {
-        self.bytes.push(0);
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory. It is not ended then.
+    pub fn try_end(&mut self) -> Result<(), OutOfMemory> {
+        try_append(&mut self.bytes, &[0])?;
         self.count += 1;
+        Ok(())
+    }
+
+    /// A list of all of `arguments`, none of which has a NUL.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory.
+    pub fn try_collect<'a>(
+        arguments: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Self, OutOfMemory> {
+        let mut all = Self::default();
+        for argument in arguments {
+            debug_assert!(!argument.contains(&0), "a NUL in an argument");
+            all.try_extend(argument)?;
+            all.try_end()?;
+        }
+        Ok(all)
     }
 
     /// How many there are.
@@ -67,21 +115,6 @@ impl Arguments {
     /// The arguments with their NULs, one after the other.
     pub fn as_bytes_with_nul(&self) -> &[u8] {
         &self.bytes
-    }
-}
-
-impl<S: AsRef<[u8]>> FromIterator<S> for Arguments {
-    /// # Panics
-    ///
-    /// When an argument holds a NUL.
-    fn from_iter<I: IntoIterator<Item = S>>(arguments: I) -> Self {
-        let mut all = Self::default();
-        for argument in arguments {
-            assert!(!argument.as_ref().contains(&0), "a NUL in an argument");
-            all.extend(argument.as_ref());
-            all.end();
-        }
-        all
     }
 }
 

@@ -27,7 +27,7 @@ use crate::os::poller::{ConnectionId, Part, Poller, Ready, Token, Watched};
 use crate::os::spool::Spool;
 use crate::program::{Arguments, SpawnError, Stream};
 use crate::session::policy::Limits;
-use crate::session::{Action, Input, ProcessLeft, Session};
+use crate::session::{Action, Input, Interest, ProcessLeft, Session};
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
 
@@ -97,6 +97,18 @@ struct Maybe {
     output_read: [bool; 2],
 }
 
+impl Maybe {
+    /// Everything.
+    fn all() -> Self {
+        Self {
+            client_read: true,
+            client_write: true,
+            stdin_write: true,
+            output_read: [true; 2],
+        }
+    }
+}
+
 /// One client and its program.
 #[derive(Debug)]
 pub struct Connection {
@@ -111,6 +123,11 @@ pub struct Connection {
     /// Temporary files of outputs that have become too large for memory.
     spools: [Option<Spool>; 2],
     maybe: Maybe,
+    /// There is no memory for buffers.
+    starved: bool,
+    /// When to try again what was refused for want of something. Until then nothing is
+    /// waited for but a hang-up.
+    again: Option<Instant>,
 }
 
 impl Connection {
@@ -135,12 +152,18 @@ impl Connection {
             spools: [None, None],
             // Who connects has mostly sent its request already.
             maybe: Maybe {
-                client_read: true,
-                client_write: true,
-                stdin_write: true,
                 output_read: [false; 2],
+                ..Maybe::all()
             },
+            starved: false,
+            again: None,
         }
+    }
+
+    /// The moment at which [`Input::Time`] is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let moments = [self.session.poll_timeout(), self.again];
+        moments.into_iter().flatten().min()
     }
 
     /// Who the client is.
@@ -297,6 +320,7 @@ impl Connection {
     }
 
     fn process_ready(&mut self, context: &mut Context<'_>) {
+        self.borrow(context);
         // What is in the pipes first: mostly they are at their end now.
         self.maybe.output_read = [true; 2];
         for stream in Stream::BOTH {
@@ -411,7 +435,10 @@ impl Connection {
     }
 
     fn arm(&mut self, poller: &Poller) -> io::Result<()> {
-        let interest = self.session.interest();
+        let interest = match self.again {
+            None => self.session.interest(),
+            Some(_) => Interest::default(),
+        };
         if let Some(client) = &mut self.client {
             client.arm(poller, interest.client_read, interest.client_write)?;
         }

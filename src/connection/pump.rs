@@ -2,12 +2,14 @@
 //! should have their turn.
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 use nix::unistd::{read, write};
 
-use super::{Connection, Context};
+use super::{Connection, Context, Maybe};
+use crate::os::memory;
 use crate::program::Stream;
 use crate::session::{Input, Piece};
 use crate::wire::exec::PAIR_MAX;
@@ -23,6 +25,9 @@ const CALL: usize = 2 * 1024;
 /// The price of a step of decoding.
 const STEP: usize = 16;
 
+/// How long what was refused for want of something waits before it is tried again.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
 impl Connection {
     /// Moves what can be moved, does what is to be done, and sees to it that the next
     /// event comes.
@@ -31,7 +36,8 @@ impl Connection {
     /// behind it: when the last pair goes out, all else of the job is done, and the client
     /// finds the end of the reply behind it at once.
     pub fn pump(&mut self, context: &mut Context<'_>) {
-        self.session.lend(context.pool);
+        self.resume(context.now);
+        self.borrow(context);
         loop {
             let mut moved = false;
             for stream in Stream::BOTH {
@@ -57,11 +63,45 @@ impl Connection {
             self.act(context);
         }
     }
+
+    /// Gets buffers. Where there is no memory for them, what is to be read waits.
+    pub(super) fn borrow(&mut self, context: &mut Context<'_>) {
+        self.starved = self.session.lend(context.pool).is_err();
+        if self.starved {
+            self.try_again(context.now);
+        }
+    }
+
+    /// Something was refused for want of something that may be there a little later.
+    pub(super) fn try_again(&mut self, now: Instant) {
+        self.again.get_or_insert(now + BACK_OFF);
+    }
+
+    /// Tries everything again, if it is time.
+    fn resume(&mut self, now: Instant) {
+        if self.again.is_some_and(|at| at <= now) {
+            self.again = None;
+            self.maybe = Maybe::all();
+        }
+    }
+
+    /// Whether nothing can be read now that goes into memory. A request that would grow, or
+    /// output that is kept, ends there.
+    fn lacks_memory(&mut self, now: Instant) -> bool {
+        if self.session.grows() && memory::is_short() {
+            self.session.handle(Input::NoMemory, now);
+        }
+        self.starved
+    }
+
     /// Reads what a program has written. Returns whether that changed anything, as the
     /// others do.
     pub(super) fn read_output(&mut self, stream: Stream, context: &mut Context<'_>) -> bool {
         let which = stream as usize;
-        if !self.maybe.output_read[which] || !self.session.interest().output_read[which] {
+        if !self.maybe.output_read[which]
+            || !self.session.interest().output_read[which]
+            || self.lacks_memory(context.now)
+        {
             return false;
         }
         let Some(running) = &mut self.running else {
@@ -175,7 +215,10 @@ impl Connection {
     }
 
     fn read_client(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.maybe.client_read || !self.session.interest().client_read {
+        if !self.maybe.client_read
+            || !self.session.interest().client_read
+            || self.lacks_memory(context.now)
+        {
             return false;
         }
         let Some(client) = &self.client else {

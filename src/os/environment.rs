@@ -5,6 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStringExt as _;
 
 use crate::os::peer::{self, Peer};
+use crate::program::{OutOfMemory, try_append};
 
 /// Where programs are looked for when the server itself was started without a PATH.
 pub const PATH_DEFAULT: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -94,14 +95,18 @@ impl Environment {
     /// Puts every file that `program` may mean into `out`, with a NUL behind each, and
     /// returns how many. A name with a slash is itself; any other is looked for in PATH,
     /// where an empty part is the working directory. An empty name is no file.
-    pub fn candidates(&self, program: &[u8], out: &mut Vec<u8>) -> usize {
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory.
+    pub fn candidates(&self, program: &[u8], out: &mut Vec<u8>) -> Result<usize, OutOfMemory> {
         if program.is_empty() {
-            return 0;
+            return Ok(0);
         }
         if program.contains(&b'/') {
-            out.extend_from_slice(program);
-            out.push(0);
-            return 1;
+            try_append(out, program)?;
+            try_append(out, b"\0")?;
+            return Ok(1);
         }
         let mut count = 0;
         for directory in self.path.split(|&b| b == b':') {
@@ -111,11 +116,11 @@ impl Environment {
                 directory
             };
             for part in [directory, b"/", program, b"\0"] {
-                out.extend_from_slice(part);
+                try_append(out, part)?;
             }
             count += 1;
         }
-        count
+        Ok(count)
     }
 }
 
@@ -153,7 +158,7 @@ mod tests {
         let e = environment(&[("PATH", "/bin::/usr/bin")]);
         let look = |name: &str| {
             let mut out = Vec::new();
-            let count = e.candidates(name.as_bytes(), &mut out);
+            let count = e.candidates(name.as_bytes(), &mut out).unwrap();
             assert_eq!(out.iter().filter(|&&b| b == 0).count(), count);
             String::from_utf8(out).unwrap()
         };
@@ -161,6 +166,6 @@ mod tests {
         assert_eq!(look("./x"), "./x\0");
         assert_eq!(look(""), "");
         let mut out = Vec::new();
-        assert_eq!(environment(&[]).candidates(b"x", &mut out), 6);
+        assert_eq!(environment(&[]).candidates(b"x", &mut out), Ok(6));
     }
 }

@@ -33,7 +33,7 @@ use crate::os::environment::{self, Environment};
 use crate::os::job::{Job, Process};
 use crate::os::peer::Peer;
 use crate::os::syscall::WRITES_ERRNO;
-use crate::program::{Arguments, SpawnError};
+use crate::program::{Arguments, OutOfMemory, SpawnError, try_append};
 
 /// How many children may be between their clone and their own table of descriptors.
 const PLACES: usize = 8;
@@ -157,7 +157,10 @@ impl<T: Copy + fmt::Display> Launcher<T> {
             None => Box::new(Nest::new()?),
         };
         let own = environment::of_job(tag, peer);
-        nest.furnish(file, arguments, &own, &self.environment);
+        if let Err(OutOfMemory) = nest.furnish(file, arguments, &own, &self.environment) {
+            self.keep(nest);
+            return Err(Errno::ENOMEM);
+        }
         let place = self.free_places.pop().expect("asked only when ready");
         let job = self.start(place, &mut nest);
         if job.is_ok() {
@@ -283,26 +286,27 @@ impl Nest {
         })
     }
 
-    /// Lays out the program's files, arguments and environment, `variables` first.
+    /// Lays out the program's files, arguments and environment, `variables` first, if there
+    /// is memory for it.
     fn furnish(
         &mut self,
         file: Option<&[u8]>,
         arguments: Arguments,
         variables: &[String],
         environment: &Environment,
-    ) {
+    ) -> Result<(), OutOfMemory> {
         self.arguments = arguments;
         self.strings.clear();
         let program = file.unwrap_or(self.arguments.program());
-        let files = environment.candidates(program, &mut self.strings);
+        let files = environment.candidates(program, &mut self.strings)?;
         for variable in variables {
-            self.strings.extend_from_slice(variable.as_bytes());
-            self.strings.push(0);
+            try_append(&mut self.strings, variable.as_bytes())?;
+            try_append(&mut self.strings, b"\0")?;
         }
         let argc = self.arguments.count();
         self.pointers.clear();
-        self.pointers
-            .reserve(files + argc + variables.len() + environment.pointers().len() + 3);
+        let count = files + argc + variables.len() + environment.pointers().len() + 3;
+        self.pointers.try_reserve(count)?;
         let mut own = starts(&self.strings);
         self.pointers.extend(own.by_ref().take(files));
         self.pointers.push(ptr::null());
@@ -318,6 +322,7 @@ impl Nest {
         *self.plan.unshared.get_mut() = false;
         *self.plan.errno.get_mut() = 0;
         *self.plan.interpreter.get_mut() = false;
+        Ok(())
     }
 
     /// Makes the child.

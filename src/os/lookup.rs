@@ -21,6 +21,9 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{SFlag, stat};
 use nix::unistd::{AccessFlags, faccessat};
 
+/// The longest path that the kernel takes, in bytes and with its NUL.
+const PATH_MAX: usize = libc::PATH_MAX as usize;
+
 /// Why a name means no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookupError {
@@ -93,6 +96,10 @@ impl Lookup {
     /// When a name without a slash is not found, or cannot be run by the server; or when
     /// the name cannot mean a file. Whether a name with a slash is there is not asked.
     pub fn resolve(&self, name: &[u8]) -> Result<Vec<u8>, LookupError> {
+        // The kernel takes no longer one, and a client's may be as long as a request.
+        if name.len() >= PATH_MAX {
+            return Err(LookupError::System(Errno::ENAMETOOLONG));
+        }
         if !name.contains(&b'/') {
             return self.search(name).map_err(LookupError::System);
         }

@@ -13,9 +13,12 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use super::{Entry, Origin, Phase, Server};
 use crate::connection::Connection;
 use crate::os::listen::{self, AcceptError};
+use crate::os::memory;
 use crate::os::peer::Peer;
 use crate::os::poller::ConnectionId;
 use crate::session::Input;
@@ -84,6 +87,10 @@ impl Server {
             if !self.has_room(protocol) {
                 return Ok(());
             }
+            if memory::is_short() {
+                self.back_off(Errno::ENOMEM);
+                return Ok(());
+            }
             match listen::accept(listener.socket.as_fd()) {
                 Ok(client) => match Peer::of(&client) {
                     Ok(peer) => self.admit(client, peer, protocol),
@@ -92,14 +99,19 @@ impl Server {
                 Err(AcceptError::Lost) => {}
                 Err(AcceptError::Empty) => return Ok(()),
                 Err(AcceptError::Shortage(errno)) => {
-                    self.accept_again = Some(self.now + BACK_OFF);
-                    self.tell_shortage("accept a connection", errno.desc());
+                    self.back_off(errno);
                     return Ok(());
                 }
                 Err(AcceptError::Broken(errno)) => return Err(errno.into()),
             }
         }
         Ok(())
+    }
+
+    /// Accepts nobody for a while.
+    fn back_off(&mut self, errno: Errno) {
+        self.accept_again = Some(self.now + BACK_OFF);
+        self.tell_shortage("accept a connection", errno.desc());
     }
 
     /// The one place where connections come in.

@@ -8,10 +8,18 @@ use crate::control::command::Command;
 use crate::control::message::{Request, Response};
 use crate::control::payload::{Draining, Killed};
 use crate::control::{signal, table};
+use crate::os::memory;
 use crate::os::peer::Peer;
 use crate::os::poller::ConnectionId;
 use crate::session::Input;
 use crate::wire::control;
+
+/// How much memory a byte of JSON takes at most when it is read, in bytes: a number of one
+/// digit and its comma become one value, in a list that doubles when it is full.
+const VALUE_MAX: usize = 64;
+
+/// How much memory the answer about one connection takes at most, in bytes.
+const ANSWER_EACH: usize = 4096;
 
 impl Server {
     /// Whether the server takes commands from this client. On TCP from none: there a user's
@@ -47,6 +55,11 @@ impl Server {
 
     /// Carries out one message.
     fn answer(&mut self, id: ConnectionId, peer: &Peer, message: &[u8]) -> (Request, Response) {
+        let needed = VALUE_MAX * message.len() + ANSWER_EACH * self.connections.len();
+        if !memory::has(needed) {
+            let failure = Response::failure("the server has no memory for it");
+            return (Request::default(), failure);
+        }
         let request = match Request::read(message) {
             Ok(request) => request,
             Err(error) => return (Request::default(), Response::failure(error.to_string())),

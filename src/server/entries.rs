@@ -97,8 +97,7 @@ impl Server {
         if !session.is_active() && entry.standing != Standing::Over {
             self.conclude(id, &mut entry, done);
         }
-        let session = entry.connection.session();
-        let timer = session.poll_timeout();
+        let timer = entry.connection.poll_timeout();
         if entry.timer != timer || done {
             if let Some(at) = entry.timer.take() {
                 self.timers.remove(&(at, id));

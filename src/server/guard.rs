@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Entry, Server};
 use crate::os::lookup::LookupError;
 use crate::os::poller::ConnectionId;
-use crate::program::{Arguments, Refusal, SpawnError};
+use crate::program::{Arguments, OutOfMemory, Refusal, SpawnError};
 use crate::rules::{NoRule, Rule, Rules};
 use crate::session::Input;
 
@@ -301,11 +301,18 @@ impl Permit {
 }
 
 /// What is run instead of a program that a rule allows, if the rule says so.
-pub(super) fn prefixed(permit: &Permit, arguments: Arguments) -> (Option<&[u8]>, Arguments) {
+///
+/// # Errors
+///
+/// When there is no memory for the longer list.
+pub(super) fn prefixed(
+    permit: &Permit,
+    arguments: Arguments,
+) -> Result<(Option<&[u8]>, Arguments), OutOfMemory> {
     let rule = permit.tally.as_ref().map(|tally| &tally.rule);
     let file = permit.file.as_deref();
     let (Some(path), Some(rule)) = (file, rule.filter(|rule| !rule.run_prefix.is_empty())) else {
-        return (file, arguments);
+        return Ok((file, arguments));
     };
     let all = rule
         .run_prefix
@@ -313,5 +320,5 @@ pub(super) fn prefixed(permit: &Permit, arguments: Arguments) -> (Option<&[u8]>,
         .map(Vec::as_slice)
         .chain([path])
         .chain(arguments.iter().skip(1));
-    (None, all.collect())
+    Ok((None, Arguments::try_collect(all)?))
 }

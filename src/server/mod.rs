@@ -198,7 +198,7 @@ impl Server {
             parked: BTreeSet::new(),
             commands: VecDeque::new(),
             strays: BTreeMap::new(),
-            pool: Pool::default(),
+            pool: Pool::new(),
             large_pipes: Rc::new(()),
             active: 0,
             users: BTreeMap::new(),

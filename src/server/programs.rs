@@ -1,10 +1,13 @@
 //! Programs of the server: whose turn it is, which have come to run, and strays.
 
+use nix::errno::Errno;
+
 use super::admission::Standing;
 use super::guard::{Permit, prefixed};
 use super::{Entry, Server};
 use crate::connection::Stray;
 use crate::os::poller::ConnectionId;
+use crate::program::OutOfMemory;
 
 impl Server {
     /// Lets those know whose programs have come to run, or have failed to.
@@ -62,13 +65,13 @@ impl Server {
         let Some(arguments) = entry.connection.take_request() else {
             return;
         };
-        let (file, arguments) = match &entry.permit {
-            Some(permit) => prefixed(permit, arguments),
-            None => (None, arguments),
+        let prepared = match &entry.permit {
+            Some(permit) => prefixed(permit, arguments).map_err(|OutOfMemory| Errno::ENOMEM),
+            None => Ok((None, arguments)),
         };
-        let job = self
-            .launcher
-            .launch(id, file, arguments, entry.connection.peer());
+        let peer = entry.connection.peer();
+        let job =
+            prepared.and_then(|(file, arguments)| self.launcher.launch(id, file, arguments, peer));
         match &job {
             Ok(_) => {
                 entry.program = true;

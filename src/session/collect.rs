@@ -5,11 +5,14 @@
 
 use nix::errno::Errno;
 
-use super::Session;
 use super::event::Action;
 use super::verdict::Fault;
-use crate::program::{Exit, Stream};
-use crate::wire::sockproc;
+use super::{Program, Session};
+use crate::program::{Exit, Stream, try_append};
+use crate::wire::{Protocol, sockproc};
+
+/// What is larger is sent from where it is kept, so that a reply takes no more memory.
+const JOINED_MAX: usize = 4096;
 
 /// One output.
 #[derive(Debug, Default)]
@@ -43,8 +46,10 @@ impl Session {
         }
         let free = self.limits.output_max.saturating_sub(kept.len());
         let fits = n.min(usize::try_from(free).unwrap_or(n));
-        kept.memory
-            .extend_from_slice(&self.reply.spare()[room..room + fits]);
+        let bytes = &self.reply.spare()[room..room + fits];
+        if try_append(&mut kept.memory, bytes).is_err() {
+            return self.lack_memory();
+        }
         if fits < n {
             self.fault.get_or_insert(Fault::OutputMax {
                 stream,
@@ -80,6 +85,30 @@ impl Session {
         }
     }
 
+    /// There is no memory for more of the request, or of what is kept.
+    pub(super) fn lack_memory(&mut self) {
+        if self.grows() {
+            self.fault.get_or_insert(Fault::NoMemory);
+            for kept in &mut self.kept {
+                kept.refused = true;
+            }
+        }
+    }
+
+    /// Whether what comes next takes more memory: a request that is not complete, or output
+    /// that is kept.
+    pub fn grows(&self) -> bool {
+        match (self.protocol, self.program) {
+            // Few, and of those who may do anything.
+            (Protocol::Control, _) => false,
+            (_, Program::None) => self.listens(),
+            (Protocol::Exec, _) => false,
+            (Protocol::Sockproc, _) => {
+                !self.discards() && self.kept.iter().any(|kept| !kept.refused)
+            }
+        }
+    }
+
     /// Forgets what was kept: nobody will have it.
     pub(super) fn drop_kept(&mut self) {
         self.kept = Default::default();
@@ -87,18 +116,22 @@ impl Session {
 
     /// Makes the reply, `reason` at the end of stderr.
     pub(super) fn complete(&mut self, exit: Exit, reason: &[u8]) {
-        self.kept[Stream::Stderr as usize]
-            .memory
-            .extend_from_slice(reason);
         let mut bytes = sockproc::status_line(sockproc::wait_status(exit));
-        for stream in Stream::BOTH {
+        for (stream, reason) in Stream::BOTH.into_iter().zip([&[], reason]) {
             let kept = std::mem::take(&mut self.kept[stream as usize]);
-            bytes.extend_from_slice(&sockproc::size_line(kept.len()));
+            let size = kept.len() + reason.len() as u64;
+            bytes.extend_from_slice(&sockproc::size_line(size));
             if kept.spooled > 0 {
                 self.tail.put(std::mem::take(&mut bytes));
                 self.tail.put_spooled(stream, kept.spooled);
             }
-            bytes.extend_from_slice(&kept.memory);
+            if kept.memory.len() > JOINED_MAX {
+                self.tail.put(std::mem::take(&mut bytes));
+                self.tail.put(kept.memory);
+            } else {
+                bytes.extend_from_slice(&kept.memory);
+            }
+            bytes.extend_from_slice(reason);
         }
         self.tail.put(bytes);
     }
@@ -111,7 +144,6 @@ mod tests {
     use super::*;
     use crate::session::policy::Limits;
     use crate::session::{Input, Piece, ProcessLeft};
-    use crate::wire::Protocol;
 
     const MEMORY: usize = 10;
     const MAX: u64 = 25;

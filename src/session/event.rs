@@ -46,6 +46,8 @@ pub enum Input {
         /// Whether it was the last.
         close: bool,
     },
+    /// There is no memory for what is still to come of the request, or of output that is kept.
+    NoMemory,
     /// Nothing that this client sends is carried out.
     Stranger,
     /// From now on the connection may last so long since its acceptance; `None`: as long

@@ -1,7 +1,7 @@
 //! How bytes pass through a session: what may move now, where from and where to.
 
 use super::{Client, Piece, Session};
-use crate::program::Stream;
+use crate::program::{OutOfMemory, Stream};
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
 use crate::wire::exec::{HEADER_MAX, PAIR_MAX, output_header};
@@ -102,9 +102,14 @@ impl Session {
     }
 
     /// Gives the buffers storage for what is about to come.
-    pub fn lend(&mut self, pool: &mut Pool) {
-        self.inbox.lend(pool);
-        pool.lend(&mut self.reply);
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory: neither [`Session::inbox`] nor [`Session::outbox`] may be asked
+    /// for then.
+    pub fn lend(&mut self, pool: &mut Pool) -> Result<(), OutOfMemory> {
+        self.inbox.lend(pool)?;
+        pool.lend(&mut self.reply)
     }
 
     /// Gives back the storage of empty buffers.

@@ -9,6 +9,7 @@
 //! A piece of standard input moves up to the one before it, so that pieces of one byte
 //! each still leave in one write. The first piece stays where it is. Owns bytes only.
 
+use crate::program::OutOfMemory;
 use crate::wire::buffer::{Buffer, CAPACITY, Pool};
 
 /// See the module.
@@ -88,9 +89,9 @@ impl Inbox {
         (self.ready, self.gap) = (0, 0);
     }
 
-    /// Gets storage for what is about to come.
-    pub(super) fn lend(&mut self, pool: &mut Pool) {
-        pool.lend(&mut self.buffer);
+    /// Gets storage for what is about to come, if there is memory for it.
+    pub(super) fn lend(&mut self, pool: &mut Pool) -> Result<(), OutOfMemory> {
+        pool.lend(&mut self.buffer)
     }
 
     /// Gives its storage back, if it holds nothing.

@@ -271,6 +271,7 @@ impl Session {
             Input::Spooled(stream) => self.spooled(stream),
             Input::SpoolFailed(errno) => self.spool_failed(errno),
             Input::Answered { answer, close } => self.answered(answer, close),
+            Input::NoMemory => self.lack_memory(),
             Input::Stranger => {
                 self.fault.get_or_insert(Fault::Stranger);
             }

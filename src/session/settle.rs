@@ -8,7 +8,7 @@ use super::verdict::{Fault, KILLED, exit_pair};
 use super::{Action, Client, NAME_MAX, Program, Reply, Session, Stopping};
 use crate::program::{Arguments, Exit};
 use crate::wire::exec::pair;
-use crate::wire::{Decoded, Protocol};
+use crate::wire::{Decoded, Protocol, WireError};
 
 /// Pieces of standard input that are joined before they are written. More would keep the
 /// others waiting, and fewer would cost more system calls.
@@ -49,6 +49,7 @@ impl Session {
         let mut pieces = 0;
         while self.listens() && !self.is_busy() && self.malformed.is_none() && pieces < JOINED_MAX {
             match self.codec.poll(self.inbox.raw()) {
+                Err(WireError::NoMemory) => self.fault = Some(Fault::NoMemory),
                 Err(error) => self.malformed = Some(error),
                 Ok((used, found)) => {
                     self.inbox.skip(used);
@@ -67,6 +68,7 @@ impl Session {
         }
         if !self.listens() {
             self.inbox.clear();
+            self.codec.forget();
         }
     }
 
@@ -123,10 +125,16 @@ impl Session {
         let reason = self.fault.as_ref().map(|fault| self.reason(fault));
         match self.protocol {
             Protocol::Exec => {
-                if let Some(reason) = reason {
-                    self.reply.append(&pair("stderr", &reason));
+                let mut end = match reason {
+                    Some(reason) => pair("stderr", &reason),
+                    None => Vec::new(),
+                };
+                end.extend_from_slice(&exit_pair(exit, self.limits.termsig));
+                match self.reply.footprint() {
+                    // Nobody lent it any: there may be no memory for so much.
+                    0 => self.tail.put(end),
+                    _ => self.reply.append(&end),
                 }
-                self.reply.append(&exit_pair(exit, self.limits.termsig));
             }
             Protocol::Sockproc => self.complete(exit, &reason.unwrap_or_default()),
             Protocol::Control => self.refuse(),

@@ -53,6 +53,8 @@ pub enum Fault {
     MessageLate(Duration),
     /// Output could not be put into a temporary file.
     Spool(Errno),
+    /// There is no memory for the request, or for the output that is kept.
+    NoMemory,
 }
 
 /// The end of a program that nobody has seen end.
@@ -69,7 +71,7 @@ impl Fault {
                 Some(Exit::Code(100))
             }
             Self::Spawn(error) => Some(Exit::Code(error.exit_code())),
-            Self::Stopping | Self::Spool(_) => Some(Exit::Code(111)),
+            Self::Stopping | Self::Spool(_) | Self::NoMemory => Some(Exit::Code(111)),
             Self::Stuck(_) => Some(KILLED),
             Self::OutputMax { .. } => None,
         }
@@ -102,6 +104,7 @@ impl fmt::Display for Fault {
                 "the message was not complete within {} s",
                 limit.as_secs_f64()
             ),
+            Self::NoMemory => f.write_str("the server has no memory for it"),
             Self::Spool(errno) => write!(
                 f,
                 "the program was ended: its output cannot be kept in a temporary file: {}",

@@ -3,6 +3,8 @@
 //! A [`Buffer`] has storage only while it holds bytes; storage comes from a [`Pool`] and
 //! goes back to it, so that a connection that moves nothing costs nothing.
 
+use crate::program::OutOfMemory;
+
 /// How many bytes a buffer holds at most.
 ///
 /// It carries one pair of the exec protocol with its header and what may follow at the
@@ -66,7 +68,8 @@ impl Buffer {
     }
 
     /// The free room behind the bytes held, to be written to and then committed: what is
-    /// held moves to the front when little is left behind it.
+    /// held moves to the front when little is left behind it. A buffer to which a [`Pool`] has
+    /// lent no storage gets its own, for which there must be memory.
     pub fn spare(&mut self) -> &mut [u8] {
         if self.storage.is_empty() {
             self.storage = new_storage();
@@ -144,6 +147,13 @@ fn new_storage() -> Box<[u8]> {
     vec![0; CAPACITY].into_boxed_slice()
 }
 
+fn try_new_storage() -> Result<Box<[u8]>, OutOfMemory> {
+    let mut storage = Vec::new();
+    storage.try_reserve_exact(CAPACITY)?;
+    storage.resize(CAPACITY, 0);
+    Ok(storage.into_boxed_slice())
+}
+
 /// Storage between two uses.
 #[derive(Debug, Default)]
 pub struct Pool {
@@ -151,11 +161,27 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Gives `buffer` storage, if it has none.
-    pub fn lend(&mut self, buffer: &mut Buffer) {
-        if buffer.storage.is_empty() {
-            buffer.storage = self.free.pop().unwrap_or_else(new_storage);
+    /// One that has some pieces from the start, so that bytes can move when there is no more
+    /// memory. They occupy none before they are used.
+    pub fn new() -> Self {
+        Self {
+            free: (0..POOLED_MAX / 2).map(|_| new_storage()).collect(),
         }
+    }
+
+    /// Gives `buffer` storage, if it has none.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory.
+    pub fn lend(&mut self, buffer: &mut Buffer) -> Result<(), OutOfMemory> {
+        if buffer.storage.is_empty() {
+            buffer.storage = match self.free.pop() {
+                Some(storage) => storage,
+                None => try_new_storage()?,
+            };
+        }
+        Ok(())
     }
 
     /// Takes the storage of `buffer`, if it holds no bytes.
@@ -205,7 +231,7 @@ mod tests {
     #[test]
     fn storage_goes_back_only_when_empty() {
         let (mut pool, mut buffer) = (Pool::default(), Buffer::new());
-        pool.lend(&mut buffer);
+        pool.lend(&mut buffer).unwrap();
         buffer.append(b"x");
         pool.take_back(&mut buffer);
         assert_eq!(buffer.footprint(), CAPACITY);

@@ -13,6 +13,8 @@
 
 use std::fmt;
 
+use crate::program::{OutOfMemory, try_append};
+
 /// The most bytes of JSON in a message to the server.
 pub const MESSAGE_MAX: usize = 1024 * 1024;
 
@@ -36,6 +38,8 @@ pub enum Malformed {
     NoColon(u8),
     /// The input ended inside a message.
     Truncated,
+    /// There is no memory for the message.
+    NoMemory,
 }
 
 impl fmt::Display for Malformed {
@@ -51,6 +55,7 @@ impl fmt::Display for Malformed {
                 byte.escape_ascii()
             ),
             Self::Truncated => f.write_str("the input ends inside a message"),
+            Self::NoMemory => f.write_str("there is no memory for the message"),
         }
     }
 }
@@ -110,7 +115,7 @@ impl Decoder {
         let missing = self.length() - self.message.len();
         let rest = &input[used..];
         let taken = missing.min(rest.len());
-        self.message.extend_from_slice(&rest[..taken]);
+        try_append(&mut self.message, &rest[..taken]).map_err(|OutOfMemory| Malformed::NoMemory)?;
         used += taken;
         if taken < missing {
             return Ok((used, Found::More));
@@ -134,6 +139,11 @@ impl Decoder {
     fn length(&self) -> usize {
         let [a, b, c, d, _] = self.header;
         u32::from_be_bytes([a, b, c, d]) as usize
+    }
+
+    /// Gives up what has come of a message. The decoder is of no use afterwards.
+    pub fn forget(&mut self) {
+        self.message = Vec::new();
     }
 
     /// The client will send no more.

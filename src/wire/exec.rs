@@ -142,7 +142,7 @@ impl Decoder {
                 None
             }
             (Token::End, Phase::Arguments { left }) => {
-                self.arguments.end();
+                self.arguments.try_end()?;
                 self.phase = Phase::Arguments { left: left - 1 };
                 (left == 1).then(|| {
                     self.phase = Phase::Stdin;
@@ -175,7 +175,7 @@ impl Decoder {
                 argument: self.arguments.count(),
             });
         } else {
-            self.arguments.extend(bytes);
+            self.arguments.try_extend(bytes)?;
         }
         Ok(())
     }
@@ -192,6 +192,11 @@ impl Decoder {
             Ok(argc) if plain => Ok(argc),
             _ => Err(WireError::ArgcNotANumber),
         }
+    }
+
+    /// Gives up the arguments that have come. The decoder is of no use afterwards.
+    pub fn forget(&mut self) {
+        self.arguments = Arguments::default();
     }
 
     /// Says that `n` bytes of standard input have been taken.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::program::Arguments;
+use crate::program::{Arguments, OutOfMemory};
 
 pub mod buffer;
 pub mod control;
@@ -121,6 +121,15 @@ impl Codec {
         }
     }
 
+    /// Gives up what was collected of a request or a message: nobody will ask for it.
+    pub fn forget(&mut self) {
+        match self {
+            Self::Exec(decoder) => decoder.forget(),
+            Self::Sockproc(decoder) => decoder.forget(),
+            Self::Control(decoder) => decoder.forget(),
+        }
+    }
+
     /// The client will send no more.
     ///
     /// # Errors
@@ -170,11 +179,22 @@ pub enum WireError {
     },
     /// The bytes are no message to the server.
     Message(control::Malformed),
+    /// There is no memory for the request. That is not the peer's fault.
+    NoMemory,
 }
 
 impl From<control::Malformed> for WireError {
     fn from(malformed: control::Malformed) -> Self {
-        Self::Message(malformed)
+        match malformed {
+            control::Malformed::NoMemory => Self::NoMemory,
+            malformed => Self::Message(malformed),
+        }
+    }
+}
+
+impl From<OutOfMemory> for WireError {
+    fn from(_: OutOfMemory) -> Self {
+        Self::NoMemory
     }
 }
 
@@ -211,6 +231,7 @@ impl fmt::Display for WireError {
                 "the input ends {missing} bytes before the end of standard input"
             ),
             Self::Message(malformed) => malformed.fmt(f),
+            Self::NoMemory => f.write_str("there is no memory for the request"),
         }
     }
 }

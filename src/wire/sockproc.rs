@@ -123,22 +123,22 @@ impl Decoder {
 
     fn take_command(&mut self, bytes: &[u8]) -> Result<usize, WireError> {
         if self.arguments.count() == 0 {
-            self.arguments = SHELL.into_iter().collect();
+            self.arguments = Arguments::try_collect(SHELL.map(str::as_bytes))?;
         }
         if std::mem::take(&mut self.return_seen) {
             if bytes[0] == b'\n' {
-                self.arguments.end();
+                self.arguments.try_end()?;
                 self.phase = Phase::Count {
                     value: 0,
                     digits: 0,
                 };
                 return Ok(1);
             }
-            self.arguments.extend(b"\r");
+            self.arguments.try_extend(b"\r")?;
         }
         let special = bytes.iter().position(|&b| b == b'\r' || b == 0);
         let plain = special.unwrap_or(bytes.len());
-        self.arguments.extend(&bytes[..plain]);
+        self.arguments.try_extend(&bytes[..plain])?;
         match special.map(|at| bytes[at]) {
             None => Ok(plain),
             Some(0) => Err(WireError::Nul {
@@ -170,6 +170,11 @@ impl Decoder {
             _ => return Err(WireError::CountNotANumber),
         }
         Ok(1)
+    }
+
+    /// Gives up the arguments that have come. The decoder is of no use afterwards.
+    pub fn forget(&mut self) {
+        self.arguments = Arguments::default();
     }
 
     /// Says that `n` bytes of standard input have been taken.

@@ -153,3 +153,19 @@ pub fn unread(socket: &impl AsRawFd) -> usize {
     assert_eq!(result, 0, "TIOCOUTQ: {}", Errno::last());
     usize::try_from(count).unwrap()
 }
+
+/// Changes a soft limit of a process.
+pub fn limit(pid: u32, resource: libc::__rlimit_resource_t, soft: u64) {
+    let pid = i32::try_from(pid).unwrap();
+    let mut limits = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the struct is ours and lives through the call.
+    let result = unsafe { libc::prlimit(pid, resource, std::ptr::null(), &mut limits) };
+    assert_eq!(result, 0);
+    limits.rlim_cur = soft.min(limits.rlim_max);
+    // SAFETY: as above.
+    let result = unsafe { libc::prlimit(pid, resource, &limits, std::ptr::null_mut()) };
+    assert_eq!(result, 0, "{}", Errno::last());
+}

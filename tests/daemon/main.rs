@@ -8,6 +8,7 @@ mod arguments;
 mod audit;
 mod grace;
 mod log;
+mod memory;
 mod notify;
 mod shortage;
 mod signals;

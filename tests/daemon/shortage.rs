@@ -2,7 +2,7 @@
 //! recovers by itself.
 
 use crate::common::client::END;
-use crate::common::process::{descriptors, own_user, status};
+use crate::common::process::{descriptors, limit, own_user, status};
 use crate::common::skip;
 use crate::common::{Client, Daemon, End, Setup, request};
 use nix::sys::resource::{Resource, setrlimit};
@@ -16,22 +16,6 @@ fn with_descriptors(soft: u64, hard: u64, arguments: &[&str]) -> Daemon {
         .arguments(arguments)
         .before_exec(move || Ok(setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?))
         .start()
-}
-
-/// Changes a soft limit of a running daemon.
-fn limit(daemon: &Daemon, resource: libc::__rlimit_resource_t, soft: u64) {
-    let pid = i32::try_from(daemon.pid()).unwrap();
-    let mut limits = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the struct is ours and lives through the call.
-    let result = unsafe { libc::prlimit(pid, resource, std::ptr::null(), &mut limits) };
-    assert_eq!(result, 0);
-    limits.rlim_cur = soft.min(limits.rlim_max);
-    // SAFETY: as above.
-    let result = unsafe { libc::prlimit(pid, resource, &limits, std::ptr::null_mut()) };
-    assert_eq!(result, 0, "{}", nix::errno::Errno::last());
 }
 
 /// The processor time that the daemon has used.
@@ -121,7 +105,7 @@ fn without_descriptors_running_jobs_go_on_and_clients_wait() {
     let held = descriptors(daemon.pid()).len() as u64;
     // Some more, so that a client comes in, but its program does not.
     for spare in [0, 1, 2, 5] {
-        limit(&daemon, libc::RLIMIT_NOFILE, held + spare);
+        limit(daemon.pid(), libc::RLIMIT_NOFILE, held + spare);
         let clients: Vec<_> = (0..20)
             .map(|_| daemon.begin("1:2,4:echo,2:hi,0:,"))
             .collect();
@@ -133,7 +117,7 @@ fn without_descriptors_running_jobs_go_on_and_clients_wait() {
         }
         let used = processor_time(&daemon) - used;
         assert!(used < Duration::from_millis(300), "{used:?} for nothing");
-        limit(&daemon, libc::RLIMIT_NOFILE, 4096);
+        limit(daemon.pid(), libc::RLIMIT_NOFILE, 4096);
         for client in clients {
             let reply = client.reply();
             match reply.end {
@@ -163,14 +147,14 @@ fn without_processes_the_client_hears_of_it() {
     let mut running = daemon.begin(request(&["cat"]));
     running.send("3:up\n,");
     assert_eq!(running.line(), "up");
-    limit(&daemon, libc::RLIMIT_NPROC, 1);
+    limit(daemon.pid(), libc::RLIMIT_NPROC, 1);
     for _ in 0..5 {
         let reply = daemon.run(&["echo", "hi"]);
         reply.refused(111, &["echo"]);
     }
     running.send("3:up\n,");
     assert_eq!(running.line(), "up");
-    limit(&daemon, libc::RLIMIT_NPROC, u64::MAX);
+    limit(daemon.pid(), libc::RLIMIT_NPROC, u64::MAX);
     daemon.serves();
     running.send(END);
     assert_eq!(running.reply().end, End::Exit(0));
