@@ -7,7 +7,7 @@ _sockproc() {
     if [[ $prev == --config ]]; then
         _filedir toml
     elif [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--foreground --config -v --version -h --help' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W '--foreground --config --check -v --version -h --help' -- "$cur")
     else
         _filedir
     fi

@@ -2,7 +2,7 @@
 
 mod listening;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -61,10 +61,12 @@ fn main() -> ExitCode {
             };
         }
     };
-    let result = source
-        .load()
-        .map_err(Fatal::Usage)
-        .and_then(|config| run(config, source));
+    let result = source.load().map_err(Fatal::Usage).and_then(|config| {
+        if source.is_check() {
+            return say(&source.verdict(&config));
+        }
+        run(config, source)
+    });
     let (code, message) = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Fatal::Usage(message)) => (USAGE, message),
@@ -77,6 +79,11 @@ fn main() -> ExitCode {
         sockexec::log::flush();
     }
     ExitCode::from(code)
+}
+
+/// Says a line on standard output.
+fn say(line: &str) -> Result<(), Fatal> {
+    writeln!(io::stdout(), "{line}").map_err(Fatal::system("standard output"))
 }
 
 fn run(config: Config, source: Source) -> Result<(), Fatal> {

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::allow;
 use super::keys::{KEYS, Key};
 use super::value::{Kind, Value};
+use crate::os::trusted;
 use crate::rules::Rules;
 
 /// The size of a file in bytes. It is read into memory.
@@ -49,12 +50,21 @@ pub fn read(path: &Path, required: bool) -> Result<Option<Told>, String> {
     if !kind.is_file() && !kind.is_char_device() {
         return Err(fail(&"not a regular file"));
     }
+    if kind.is_file() {
+        trusted::check(path).map_err(|untrusted| fail(&untrusted))?;
+    }
     let mut bytes = Vec::new();
     file.take(SIZE_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| fail(&error))?;
     if bytes.len() as u64 > SIZE_MAX {
         return Err(fail(&format_args!("larger than {SIZE_MAX} bytes")));
+    }
+    // One that has nothing to say has a comment. A full disk and a slip leave nothing.
+    if kind.is_file() && bytes.trim_ascii().is_empty() {
+        return Err(fail(
+            &"it is empty, as if it had been cut off; to set nothing, put a comment in it",
+        ));
     }
     parse(&path.display().to_string(), &bytes).map(Some)
 }

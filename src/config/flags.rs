@@ -80,9 +80,14 @@ struct Flags {
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
 
-    /// The configuration file, which must be there [default: /etc/sockexec/sockexec.toml, if it is there]
-    #[arg(long, value_name = "FILE")]
+    /// The configuration file, which must be there; the last one counts [default: /etc/sockexec/sockexec.toml, if it is there]
+    // A unit names one, and an administrator's options come behind.
+    #[arg(long, value_name = "FILE", overrides_with = "config")]
     config: Option<PathBuf>,
+
+    /// Only check the options and the configuration file, and say which rules hold
+    #[arg(long)]
+    check: bool,
 
     /// How to tell a client of a termination by a signal [default: number]
     #[arg(long, value_name = "FORM", value_parser = parser("termsig"))]
@@ -163,6 +168,7 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
         sockproc: flags.sockproc,
         control: flags.control,
         inetd: flags.inetd,
+        check: flags.check,
         ..Given::default()
     })
 }

@@ -142,6 +142,7 @@ struct Given {
     sockproc: Option<Address>,
     control: Option<PathBuf>,
     inetd: bool,
+    check: bool,
     background: bool,
     pidfile: Option<PathBuf>,
 }
@@ -186,6 +187,20 @@ impl Source {
             required: given.file.is_some(),
             given,
         })
+    }
+
+    /// Whether nothing is asked for but whether it is valid.
+    pub fn is_check(&self) -> bool {
+        self.given.check
+    }
+
+    /// What a check says of a configuration that is valid.
+    pub fn verdict(&self, config: &Config) -> String {
+        let file = self.file.display();
+        match config.file {
+            Some(_) => format!("{file} is valid; {}", config.rules),
+            None => format!("there is no {file}; {}", config.rules),
+        }
     }
 
     /// Reads the file and puts everything together. A file that was there once must be

@@ -27,8 +27,13 @@ see sockexec.toml(5).";
 )]
 struct Flags {
     /// A path, or a port of 127.0.0.1
-    #[arg(allow_negative_numbers = true, value_name = "PATH|PORT", value_parser = Address::parse)]
-    address: Address,
+    #[arg(
+        allow_negative_numbers = true,
+        value_name = "PATH|PORT",
+        value_parser = Address::parse,
+        required_unless_present = "check"
+    )]
+    address: Option<Address>,
 
     /// A file for the number of the server's process
     pidfile: Option<PathBuf>,
@@ -37,9 +42,13 @@ struct Flags {
     #[arg(long)]
     foreground: bool,
 
-    /// The configuration file, which must be there [default: /etc/sockexec/sockexec.toml, if it is there]
-    #[arg(long, value_name = "FILE")]
+    /// The configuration file, which must be there; the last one counts [default: /etc/sockexec/sockexec.toml, if it is there]
+    #[arg(long, value_name = "FILE", overrides_with = "config")]
     config: Option<PathBuf>,
+
+    /// Only check the options and the configuration file, and say which rules hold
+    #[arg(long)]
+    check: bool,
 
     /// Print the version
     #[arg(short, long, action = ArgAction::Version)]
@@ -49,13 +58,14 @@ struct Flags {
 /// Reads the command line.
 pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
     let flags = Flags::try_parse_from(arguments)?;
-    let sockproc = match flags.address {
+    let sockproc = flags.address.map(|address| match address {
         Address::Path(path) => Address::Path(absolute(&path)),
         tcp @ Address::Tcp(_) => tcp,
-    };
+    });
     Ok(Given {
         file: flags.config,
-        sockproc: Some(sockproc),
+        sockproc,
+        check: flags.check,
         background: !flags.foreground,
         pidfile: flags.pidfile.as_deref().map(absolute),
         ..Given::default()

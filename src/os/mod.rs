@@ -21,4 +21,5 @@ pub mod sock_diag;
 pub mod spool;
 pub mod syscall;
 pub mod tcp;
+pub mod trusted;
 pub mod usage;

@@ -70,8 +70,11 @@ impl Setup {
         self
     }
 
-    /// Writes a configuration file and has the daemon read it.
+    /// Writes a configuration file and has the daemon read it; without a text there is none.
     pub fn config(mut self, text: &str) -> Self {
+        if text.is_empty() {
+            return self;
+        }
         self.config = self.directory.file("sockexec.toml", 0o644, text).into();
         self
     }

@@ -4,5 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod check;
 mod documents;
 mod files;
+mod trust;

@@ -1,0 +1,294 @@
+//! Whether others could change a file, or put another one in its place.
+//!
+//! Looked at are the file, each directory on the way to it from the root, and each symbolic
+//! link with its own way. Trusted are root, who can do it anyway, and the user of this
+//! process: programs that it runs have the same rights, and could stop it or start another.
+//! In a user namespace root may have another number; there the root directory is his.
+//!
+//! ```text
+//! file          nobody else owns it, and neither group nor others may write
+//! directory     the same; or it is sticky, as /tmp is, so that others cannot replace what
+//!               is not theirs
+//! link          nobody else owns it
+//! ```
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+/// How many symbolic links there may be on the way, as for the kernel.
+const LINKS_MAX: usize = 40;
+
+/// Why a file is not to be trusted.
+#[derive(Debug)]
+pub enum Untrusted {
+    /// Somebody else owns this.
+    Owner {
+        /// The file, or something on the way to it.
+        path: PathBuf,
+        /// The user.
+        uid: u32,
+    },
+    /// Others than its owner may write to this.
+    Mode {
+        /// The file, or something on the way to it.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It could not be looked at.
+    System(PathBuf, io::Error),
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner { path, uid } => {
+                let path = path.display();
+                write!(f, "others could change it: {path} belongs to user {uid}")?;
+                match geteuid().as_raw() {
+                    0 => f.write_str(" and not to root"),
+                    own => write!(f, " and not to root or to user {own}"),
+                }
+            }
+            Self::Mode { path, mode } => {
+                let path = path.display();
+                let (who, letters) = match mode & 0o022 {
+                    0o020 => ("its group", "g"),
+                    0o002 => ("everybody", "o"),
+                    _ => ("everybody", "go"),
+                };
+                write!(
+                    f,
+                    "others could change it: {path} is writable by {who} (mode {mode:04o}), which \
+                     chmod {letters}-w ends"
+                )
+            }
+            Self::System(path, error) => write!(f, "{}: {error}", path.display()),
+        }
+    }
+}
+
+/// Looks at the way to a file, and at the file.
+///
+/// # Errors
+///
+/// When somebody else could change the file, and when something cannot be looked at.
+pub fn check(file: &Path) -> Result<(), Untrusted> {
+    let root = Path::new("/");
+    let owners = [0, geteuid().as_raw(), look(root)?.uid()];
+    let mut here = root.to_owned();
+    let mut names = Vec::new();
+    let mut links = 0;
+    push(&mut names, file);
+    judge(root, &owners)?;
+    while let Some(name) = names.pop() {
+        // No link is left in what it goes up from.
+        if name == ".." {
+            here.pop();
+            continue;
+        }
+        let next = here.join(name);
+        if !judge(&next, &owners)? {
+            here = next;
+            continue;
+        }
+        links += 1;
+        if links > LINKS_MAX {
+            let error = io::Error::from_raw_os_error(libc::ELOOP);
+            return Err(Untrusted::System(next, error));
+        }
+        let target = next
+            .read_link()
+            .map_err(|error| Untrusted::System(next, error))?;
+        if target.is_absolute() {
+            here = root.to_owned();
+        }
+        push(&mut names, &target);
+    }
+    Ok(())
+}
+
+/// Puts the names of a path on a stack, the first on top.
+fn push(names: &mut Vec<OsString>, path: &Path) {
+    let steps = path.components().rev().filter_map(|step| match step {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        _ => None,
+    });
+    names.extend(steps);
+}
+
+/// Judges one thing on the way. Returns whether it is a link, to be followed.
+fn judge(path: &Path, owners: &[u32]) -> Result<bool, Untrusted> {
+    let status = look(path)?;
+    let path = path.to_owned();
+    if !owners.contains(&status.uid()) {
+        let uid = status.uid();
+        return Err(Untrusted::Owner { path, uid });
+    }
+    let mode = status.mode() & 0o7777;
+    let sticky = status.is_dir() && mode & libc::S_ISVTX != 0;
+    if !status.is_symlink() && mode & 0o022 != 0 && !sticky {
+        return Err(Untrusted::Mode { path, mode });
+    }
+    Ok(status.is_symlink())
+}
+
+fn look(path: &Path) -> Result<std::fs::Metadata, Untrusted> {
+    path.symlink_metadata()
+        .map_err(|error| Untrusted::System(path.to_owned(), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+
+    use super::*;
+
+    /// A directory with `good/file`, which is gone afterwards.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let name = format!("sockexec-trusted-{}-{name}", std::process::id());
+            let place = Self(std::env::temp_dir().canonicalize().unwrap().join(name));
+            fs::create_dir(&place.0).unwrap();
+            fs::create_dir(place.0.join("good")).unwrap();
+            fs::write(place.0.join("good/file"), "").unwrap();
+            for (name, mode) in [("", 0o755), ("good", 0o755), ("good/file", 0o644)] {
+                place.chmod(name, mode);
+            }
+            place
+        }
+
+        fn chmod(&self, name: &str, mode: u32) {
+            fs::set_permissions(self.0.join(name), Permissions::from_mode(mode)).unwrap();
+        }
+
+        /// What is said of a file, without the directory's name.
+        fn check(&self, name: &str) -> Result<(), String> {
+            let strip = |error: Untrusted| {
+                let text = error.to_string();
+                text.replace(&format!("{}/", self.0.display()), "")
+            };
+            check(&self.0.join(name)).map_err(strip)
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn what_only_the_owner_may_write_is_trusted() {
+        let place = Place::new("plain");
+        for mode in [0o644, 0o600, 0o400, 0o555] {
+            place.chmod("good/file", mode);
+            assert_eq!(place.check("good/file"), Ok(()));
+        }
+        for mode in [0o755, 0o700, 0o1777, 0o1775, 0o2755] {
+            place.chmod("good", mode);
+            assert_eq!(place.check("good/file"), Ok(()), "{mode:o}");
+        }
+        assert_eq!(place.check("good/../good/./file"), Ok(()));
+        assert!(check(Path::new("/etc/passwd")).is_ok());
+    }
+
+    #[test]
+    fn what_others_may_write_is_not() {
+        let place = Place::new("modes");
+        for (name, mode, text) in [
+            (
+                "good/file",
+                0o664,
+                "good/file is writable by its group (mode 0664), which chmod g-w",
+            ),
+            (
+                "good/file",
+                0o646,
+                "good/file is writable by everybody (mode 0646), which chmod o-w",
+            ),
+            ("good/file", 0o1666, "good/file is writable by everybody"),
+            (
+                "good",
+                0o777,
+                "good is writable by everybody (mode 0777), which chmod go-w ends",
+            ),
+            ("good", 0o2775, "good is writable by its group (mode 2775)"),
+        ] {
+            place.chmod(name, mode);
+            let error = place.check("good/file").unwrap_err();
+            assert!(
+                error.starts_with("others could change it: ") && error.contains(text),
+                "{error}"
+            );
+            place.chmod(name, 0o755);
+        }
+        // Above it too.
+        place.chmod("", 0o777);
+        assert!(place.check("good/file").is_err());
+    }
+
+    #[test]
+    fn links_are_followed_on_their_own_way() {
+        let place = Place::new("links");
+        fs::create_dir(place.0.join("bad")).unwrap();
+        for (target, link) in [
+            ("good/file", "link"),
+            ("../good/file", "bad/link"),
+            ("good", "directory"),
+            ("bad/link", "through"),
+            ("loop", "loop"),
+            ("none", "nowhere"),
+        ] {
+            symlink(target, place.0.join(link)).unwrap();
+        }
+        symlink(place.0.join("good"), place.0.join("absolute")).unwrap();
+        for good in [
+            "link",
+            "bad/link",
+            "directory/file",
+            "absolute/file",
+            "through",
+        ] {
+            assert_eq!(place.check(good), Ok(()), "{good}");
+        }
+        // Others could make another link of it, although what it leads to now is theirs not.
+        place.chmod("bad", 0o777);
+        for bad in ["bad/link", "through"] {
+            let error = place.check(bad).unwrap_err();
+            assert!(error.contains("bad is writable by everybody"), "{error}");
+        }
+        assert_eq!(place.check("link"), Ok(()));
+        assert!(place.check("loop").unwrap_err().contains("links"));
+        assert!(place.check("nowhere").unwrap_err().contains("No such file"));
+    }
+
+    #[test]
+    fn what_somebody_else_owns_is_not_trusted() {
+        let place = Place::new("owners");
+        // Nobody but root can give a file away.
+        if chown(place.0.join("good/file"), Some(65534), None).is_err() {
+            return;
+        }
+        if geteuid().is_root() {
+            let error = place.check("good/file").unwrap_err();
+            let text = "good/file belongs to user 65534 and not to root";
+            assert!(error.ends_with(text), "{error}");
+        }
+        chown(place.0.join("good/file"), Some(0), None).unwrap();
+        // In /tmp too the owner of a directory decides what is in it.
+        place.chmod("good", 0o1777);
+        chown(place.0.join("good"), Some(12345), None).unwrap();
+        let error = place.check("good/file").unwrap_err();
+        assert!(error.contains("good belongs to user 12345"), "{error}");
+    }
+}

@@ -1,0 +1,114 @@
+//! `--check`: whether the configuration is valid, without a server.
+
+use crate::common::daemon::{PROGRAM, command, finish};
+use crate::common::temporary::Directory;
+use std::process::Output;
+
+fn check(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = finish(command(PROGRAM).arg("--check").args(arguments));
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn a_valid_file_is_said_with_its_rules() {
+    let directory = Directory::new();
+    let file = |text: &str| directory.file("f.toml", 0o644, text);
+    let rule = "[[allow]]\nprogram = \"/usr/bin/id\"\n";
+    for (text, rules) in [
+        (
+            "queue = 5\n",
+            "no rules: any client that can connect may run anything",
+        ),
+        (rule, "1 rule; what it does not match is refused"),
+        (
+            &rule.repeat(2),
+            "2 rules; what none of them matches is refused",
+        ),
+        (
+            "default = \"deny\"\n",
+            "no rules, and the default is to deny: nothing is run",
+        ),
+    ] {
+        let path = file(text);
+        let told = format!("{path} is valid; {rules}\n");
+        assert_eq!(check(&["--config", &path]), (Some(0), told, String::new()));
+    }
+    // The character device is an empty file on purpose.
+    let (code, told, _) = check(&["--config", "/dev/null"]);
+    assert_eq!(code, Some(0));
+    assert!(told.starts_with("/dev/null is valid; no rules"), "{told}");
+}
+
+#[test]
+fn what_would_keep_the_server_from_starting_is_an_error() {
+    let directory = Directory::new();
+    let good = directory.file("good", 0o644, "queue = 5\n");
+    let bad = directory.file("bad", 0o644, "\nqueue = 0\n");
+    let empty = directory.file("empty", 0o644, "");
+    for (arguments, error) in [
+        (
+            &["--config", &bad][..],
+            "bad:2: queue: not a number from 1 to 65535",
+        ),
+        (&["--config", &bad, "-q", "5", "/some/path"], "bad:2: queue"),
+        (&["--config", &empty], "empty: it is empty"),
+        (
+            &["--config", "/nonexistent/f"],
+            "/nonexistent/f: No such file",
+        ),
+        (&["--config", &good, "-t", "-1"], "--timeout"),
+    ] {
+        let (code, stdout, stderr) = check(arguments);
+        assert_eq!((code, &stdout[..]), (Some(100), ""), "{stderr}");
+        assert!(stderr.contains(error), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn nothing_is_bound_and_other_options_do_no_harm() {
+    let directory = Directory::new();
+    let file = directory.file("f.toml", 0o644, "queue = 5\n");
+    let path = directory.join("s");
+    let socket = path.to_str().unwrap();
+    for arguments in [
+        &["--config", &file, "-d", "-m", "5", "--control", "c", socket][..],
+        &["--inetd", "--config", &file],
+    ] {
+        let (code, stdout, stderr) = check(arguments);
+        assert_eq!((code, &stderr[..]), (Some(0), ""));
+        assert!(stdout.contains("is valid"), "{stdout}");
+    }
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_second_name_checks_too_with_and_without_an_address() {
+    let directory = Directory::new();
+    let name = directory.join("sockproc");
+    std::os::unix::fs::symlink(PROGRAM, &name).unwrap();
+    let good = directory.file("good", 0o644, "queue = 5\n");
+    let bad = directory.file("bad", 0o644, "queue = 0\n");
+    for (arguments, code) in [
+        (&["--check", "--config", &good][..], 0),
+        (&["--check", "--config", &good, "13000", "pidfile"], 0),
+        (&["--check", "--config", &bad], 100),
+        (&["--config", &good], 100),
+    ] {
+        let output = finish(command(&name).args(arguments));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
+fn the_last_file_that_is_named_counts() {
+    let directory = Directory::new();
+    let good = directory.file("good", 0o644, "queue = 5\n");
+    let (code, told, _) = check(&["--config", "/nonexistent", "--config", &good]);
+    assert_eq!(code, Some(0));
+    assert!(told.starts_with(&good), "{told}");
+}
