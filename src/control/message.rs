@@ -2,11 +2,15 @@
 //!
 //! Reading is generous, because any JSON library may have written it: `args` and `response` may
 //! be absent or null, `respond` and `close` are then true, and keys that nobody knows are ignored.
+//! What says two things is refused: a key, or an argument, that comes twice.
 
 use std::fmt;
 
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+
+use super::form;
 
 /// The arguments of a command, by name.
 pub type Args = Map<String, Value>;
@@ -17,7 +21,7 @@ pub struct Request {
     /// The name of the command, in any case.
     pub cmd: String,
     /// Its arguments.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "args")]
     pub args: Args,
     /// The answer. What a client sends here is of no meaning.
     #[serde(default)]
@@ -146,6 +150,44 @@ impl<'de> Deserialize<'de> for Status {
     }
 }
 
+/// Reads arguments, each of which may come once: a map would keep the last without a word.
+fn args<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Args, D::Error> {
+    struct Once(Args);
+
+    struct Reader;
+
+    impl<'de> Visitor<'de> for Reader {
+        type Value = Once;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once, A::Error> {
+            let mut args = Args::new();
+            while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                if args.contains_key(&name) {
+                    return Err(A::Error::custom(format!(
+                        "duplicate argument {}",
+                        form::quote(&name)
+                    )));
+                }
+                args.insert(name, value);
+            }
+            Ok(Once(args))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Once {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(Reader)
+        }
+    }
+
+    let once = Option::<Once>::deserialize(deserializer)?;
+    Ok(once.map(|Once(args)| args).unwrap_or_default())
+}
+
 fn yes() -> bool {
     true
 }
@@ -220,7 +262,24 @@ mod tests {
             (b"{\"cmd\":1}", "expected a string"),
             (b"{\"cmd\":\"a\",\"args\":[1]}", "expected a map"),
             (b"{\"cmd\":\"a\"} x", "trailing characters"),
+            (b"{\"cmd\":null}", "expected a string"),
             (b"{\"cmd\":\"a\",\"cmd\":\"b\"}", "duplicate field"),
+            (
+                b"{\"cmd\":\"a\",\"args\":{},\"args\":{}}",
+                "duplicate field",
+            ),
+            (
+                b"{\"cmd\":\"kill\",\"args\":{\"id\":1,\"id\":2}}",
+                "duplicate argument \"id\" at line 1 column 36",
+            ),
+            (
+                b"{\"cmd\":\"kill\",\"args\":{\"id\":null,\"id\":2}}",
+                "duplicate argument",
+            ),
+            (
+                b"{\"cmd\":\"a\",\"response\":1}",
+                "expected struct Response",
+            ),
             (b"{\"cmd\":\"\xff\"}", "unicode"),
             (&[b'['; 100_000], "line 1"),
         ] {

@@ -59,11 +59,15 @@ fn malformed(name: &'static str, input: &[u8]) -> Conversation {
     }
 }
 
+fn framed(json: &[u8]) -> Vec<u8> {
+    let mut message = Vec::new();
+    encode(&mut message, json);
+    message
+}
+
 /// The same in a good frame.
 fn no_command(name: &'static str, json: &[u8]) -> Conversation {
-    let mut input = Vec::new();
-    encode(&mut input, json);
-    malformed(name, &input)
+    malformed(name, &framed(json))
 }
 
 /// Runs all conversations in all pieces, and reports all differences together.
@@ -171,6 +175,10 @@ fn what_may_stand_in_a_message_or_not() {
             ping(json!({"cmd": "ping", "args": {}, "respond": true, "close": true})),
             ping(json!({"cmd": "ping", "args": null, "respond": null, "close": null})),
             ping(json!({"cmd": "ping", "unknown": [1, {"x": 2}]})),
+            Conversation {
+                input: framed(br#" {"cmd":"ping","unknown":1,"unknown":2} "#),
+                ..ping(json!({"cmd": "ping"}))
+            },
             ping(
                 json!({"cmd": "ping", "response": {"status": "failure", "error": "no",
                 "payload": "of no meaning"}}),
@@ -249,7 +257,10 @@ fn commands_that_are_refused() {
             refused(json!({"cmd": "nonsense"}), &["nonsense"]),
             refused(json!({"cmd": ""}), &[]),
             refused(json!({"cmd": "ping", "args": {"loud": 1}}), &["loud"]),
+            refused(json!({"cmd": "ping", "args": {"loud": null}}), &["loud"]),
             refused(json!({"cmd": "kill"}), &["id"]),
+            refused(json!({"cmd": "kill", "args": {"id": null}}), &["id"]),
+            refused(json!({"cmd": "kill", "args": {"id": 1.0}}), &["id"]),
             refused(json!({"cmd": "kill", "args": {"id": 0}}), &["id"]),
             refused(json!({"cmd": "kill", "args": {"id": "all"}}), &["id"]),
             refused(
@@ -286,6 +297,19 @@ fn what_is_no_message() {
         no_command("a list", br#"["ping"]"#),
         no_command("no command", b"{}"),
         no_command("a number as command", br#"{"cmd":1}"#),
+        no_command("null as command", br#"{"cmd":null}"#),
+        no_command("two commands", br#"{"cmd":"ping","cmd":"ping"}"#),
+        no_command(
+            "two lists of arguments",
+            br#"{"cmd":"ping","args":{},"args":{}}"#,
+        ),
+        no_command(
+            "an argument twice",
+            br#"{"cmd":"kill","args":{"id":4294967295,"id":4294967295}}"#,
+        ),
+        no_command("an answer that is none", br#"{"cmd":"ping","response":1}"#),
+        no_command("two in one frame", br#"{"cmd":"ping"}{"cmd":"ping"}"#),
+        no_command("a byte order mark", b"\xef\xbb\xbf{\"cmd\":\"ping\"}"),
         no_command("a list of arguments", br#"{"cmd":"ping","args":[1]}"#),
         no_command("a word for no", br#"{"cmd":"ping","close":"no"}"#),
         no_command("not UTF-8", b"{\"cmd\":\"\xff\"}"),

@@ -12,6 +12,7 @@ mod common;
 mod control;
 mod form;
 mod input;
+mod page;
 mod programs;
 mod sockproc;
 
