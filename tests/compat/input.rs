@@ -1,6 +1,6 @@
 //! The program's input, its end, and what is malformed in it.
 
-use crate::common::{End, request, shell};
+use crate::common::{Client, End, request, shell};
 use crate::{Refused, Target, check, conversation, exactly, prints, with_stdin, without_stdin};
 
 #[test]
@@ -86,6 +86,29 @@ fn a_half_close_inside_a_chunk_is_malformed() {
 }
 
 #[test]
+fn numbers_are_decimal_without_zeros_in_front() {
+    let refused = |name, input: &str| conversation(name, input, Refused(100, &["sockexec: "]));
+    check(
+        &[
+            refused("a zero before the length of the count", "01:1,4:true,0:,"),
+            refused("a zero before the count", "2:01,4:true,0:,"),
+            refused("only zeros as count", "2:00,4:true,0:,"),
+            refused("zero as count", "1:0,0:,"),
+            refused("no count", "0:,4:true,0:,"),
+            refused("a count with a sign", "2:+1,4:true,0:,"),
+            refused("a count with a blank", "2:1 ,4:true,0:,"),
+            refused("a count of ten digits", "10:0000000001,4:true,0:,"),
+            refused("a zero before the length of an argument", "1:1,04:true,0:,"),
+            refused("zeros as the length of an argument", "1:1,00:,0:,"),
+            refused("a sign before a length", "1:1,+4:true,0:,"),
+            refused("a blank before a length", "1:1, 4:true,0:,"),
+            refused("no length", "1:1,:,0:,"),
+        ],
+        false,
+    );
+}
+
+#[test]
 fn binary_data_stays_what_it_is() {
     let all: Vec<u8> = (0..=255).collect();
     let input = with_stdin(&request(&["cat"]), &[&all]);
@@ -97,6 +120,41 @@ fn binary_data_stays_what_it_is() {
         &[conversation("all but NUL", input, prints(argument))],
         false,
     );
+}
+
+#[test]
+fn a_chunk_is_passed_on_before_its_end() {
+    let Some(target) = Target::new() else { return };
+    let mut client = Client::connect(&target.path);
+    client.send("1:1,3:cat,999999999:hello");
+    assert_eq!(client.pair(), ("stdout".to_owned(), b"hello".to_vec()));
+}
+
+#[test]
+fn what_is_malformed_after_the_programs_end_is_not_looked_at() {
+    let Some(target) = Target::new() else { return };
+    for bad in ["x", "05:hello,", "5:hello;", "9999999999:"] {
+        let mut client = Client::connect(&target.path);
+        client.send("1:1,4:true,");
+        assert_eq!(client.pair(), ("exitcode".to_owned(), b"0".to_vec()));
+        client.send_piece(bad.as_bytes()).unwrap();
+        client.end();
+        assert_eq!(client.try_rest().unwrap(), b"", "{bad}");
+    }
+}
+
+#[test]
+fn what_a_program_says_at_its_end_comes_before_the_fault() {
+    let Some(target) = Target::new() else { return };
+    let mut client = Client::connect(&target.path);
+    client.send(shell(
+        "exec 2>/dev/null; trap 'echo last; exit 3' TERM; echo first; while :; do sleep 0.01; done",
+    ));
+    assert_eq!(client.line(), "first");
+    client.send("x");
+    let reply = client.reply();
+    assert_eq!(reply.out(), "last\n");
+    reply.refused(100, &["'x' in the length of a netstring"]);
 }
 
 #[test]

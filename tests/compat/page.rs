@@ -2,6 +2,7 @@
 //! there, and what comes back is what stands below it.
 
 use crate::{Target, pieces};
+use sockexec::wire::control::encode;
 use std::fs;
 use std::path::Path;
 
@@ -128,17 +129,54 @@ fn the_examples_of_sockproc() {
     check(&target, &all);
 }
 
-#[test]
-fn the_examples_of_control() {
-    let target = Target::speaking("control", |setup| {
+fn control() -> Option<Target> {
+    Target::speaking("control", |setup| {
         let [control, sockproc] = ["s", "sockproc"].map(|name| setup.directory.join(name));
         setup
             .arguments(["--control".as_ref(), control.as_os_str()])
             .arguments(["--sockproc".as_ref(), sockproc.as_os_str()])
             .without_path()
-    });
-    let Some(target) = target else { return };
+    })
+}
+
+#[test]
+fn the_examples_of_control() {
+    let Some(target) = control() else { return };
     let all = examples(&part(".Sh THE CONTROL PROTOCOL", ".Sh COMPATIBILITY"), "");
     assert!(all.len() >= 2, "{all:?}");
     check(&target, &all);
+}
+
+#[test]
+fn the_failures_of_control() {
+    let Some(target) = control() else { return };
+    let page = part(".Ss Limits and faults", ".Ss Examples");
+    let framed = |json: &str| {
+        let mut message = Vec::new();
+        encode(&mut message, json.as_bytes());
+        (message, false)
+    };
+    for (input, half_close) in [
+        (b"GET / HTTP/1.0\r\n".to_vec(), false),
+        (b"\0\0\0\x02,".to_vec(), false),
+        (b"\0\0\0\x02:{".to_vec(), true),
+        framed("{}"),
+        framed(r#"{"cmd":"kill","args":{"id":1,"id":2}}"#),
+        framed(r#"{"cmd":"stop"}"#),
+        framed(r#"{"cmd":"kill"}"#),
+        framed(r#"{"cmd":"set","args":{"timeout":-1}}"#),
+        framed(r#"{"cmd":"kill","args":{"id":7}}"#),
+    ] {
+        let output = target.exchange(pieces(&input, &[]), half_close).unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&output[5..]).unwrap();
+        let error = answer["response"]["error"].as_str().unwrap();
+        let is_there = page.lines().any(|line| {
+            let line = String::from_utf8(bytes(line)).unwrap();
+            match line.strip_suffix("...") {
+                Some(begin) => error.starts_with(begin),
+                None => error == line,
+            }
+        });
+        assert!(is_there, "{error}");
+    }
 }

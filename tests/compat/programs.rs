@@ -1,9 +1,12 @@
 //! Programs that run, programs that cannot, and what they see.
 
 use crate::common::process::own_user;
+use crate::common::reply::put;
 use crate::common::temporary::Directory;
 use crate::common::{request, shell, skip};
-use crate::{Refused, Target, check, conversation, exactly, prints, with_stdin, without_stdin};
+use crate::{
+    Exactly, Refused, Target, check, conversation, exactly, prints, with_stdin, without_stdin,
+};
 use std::fs;
 use std::process::Command;
 
@@ -110,6 +113,16 @@ fn programs_that_cannot_be_run() {
             Refused(126, &["Permission denied"]),
         ),
         conversation(
+            "a file in the place of a directory",
+            without_stdin(&request(&[&format!("{plain_text}/x")])),
+            Refused(126, &["Not a directory"]),
+        ),
+        conversation(
+            "a name that is too long",
+            without_stdin(&request(&[&"n".repeat(5000)])),
+            Exactly(too_long_a_name()),
+        ),
+        conversation(
             "not executable",
             without_stdin(&request(&[&not_executable])),
             Refused(126, &["Permission denied"]),
@@ -143,6 +156,16 @@ fn programs_that_cannot_be_run() {
         ),
     ];
     check(&conversations, false);
+}
+
+/// The refusal of a name of 5000 bytes, of which it repeats 1024.
+fn too_long_a_name() -> Vec<u8> {
+    let reason = format!("sockexec: {}: File name too long\n", "n".repeat(1024));
+    let mut reply = Vec::new();
+    for data in [&b"stderr"[..], reason.as_bytes(), b"exitcode", b"126"] {
+        put(&mut reply, data);
+    }
+    reply
 }
 
 #[test]
