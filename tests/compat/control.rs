@@ -55,7 +55,7 @@ fn malformed(name: &'static str, input: &[u8]) -> Conversation {
     Conversation {
         name,
         input: input.to_vec(),
-        answers: vec![(json!({}), Fails(&[]))],
+        answers: vec![(json!({"cmd": ""}), Fails(&[]))],
     }
 }
 

@@ -13,6 +13,7 @@ mod framing;
 mod jobs;
 mod kill;
 mod metrics;
+mod page;
 mod reload;
 mod set;
 mod status;
