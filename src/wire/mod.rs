@@ -165,6 +165,8 @@ pub enum WireError {
     },
     /// The client ended its input before the request was complete.
     EndBeforeRequest,
+    /// The command is the first line of an HTTP request.
+    Http,
     /// The line before standard input is not a decimal number that ends with CRLF.
     CountNotANumber,
     /// The number of bytes of standard input has too many digits.
@@ -218,6 +220,9 @@ impl fmt::Display for WireError {
             ),
             Self::Nul { argument } => write!(f, "there is a NUL byte in argument {argument}"),
             Self::EndBeforeRequest => f.write_str("the input ends before the request is complete"),
+            Self::Http => f.write_str(
+                "the first line is that of an HTTP request, which is spoken nowhere here",
+            ),
             Self::CountNotANumber => f.write_str(
                 "the second line is not the number of bytes of standard input, \
                  in decimal and ended by CRLF",

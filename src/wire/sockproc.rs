@@ -11,6 +11,8 @@
 //! uname<CRLF>0<CRLF>   ->   status:0<CRLF>6<CRLF>Linux<LF>0<CRLF>
 //! ```
 //!
+//! A command that is the first line of an HTTP request is none: see [`is_http`].
+//!
 //! Source: sockexec-protocol(7). The decoder holds the command until the count is
 //! complete, within a limit, and no standard input at all.
 
@@ -22,6 +24,14 @@ const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
 /// The most digits of a count: any number of so many fits in 64 bits.
 const DIGITS_MAX: u8 = 19;
+
+/// What some program of somebody else can be brought to send to a port: these, to a path.
+const METHODS: [&[u8]; 9] = [
+    b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH",
+];
+
+/// More than any method has letters.
+const METHOD_MAX: usize = 32;
 
 /// What wait(2) adds to the number of a signal when a core was dumped.
 const DUMPED: i32 = 0x80;
@@ -127,6 +137,9 @@ impl Decoder {
         }
         if std::mem::take(&mut self.return_seen) {
             if bytes[0] == b'\n' {
+                if is_http(self.command()) {
+                    return Err(WireError::Http);
+                }
                 self.arguments.try_end()?;
                 self.phase = Phase::Count {
                     value: 0,
@@ -149,6 +162,12 @@ impl Decoder {
                 Ok(plain + 1)
             }
         }
+    }
+
+    /// The command as far as it has come.
+    fn command(&self) -> &[u8] {
+        let before: usize = SHELL.iter().map(|argument| argument.len() + 1).sum();
+        &self.arguments.as_bytes_with_nul()[before..]
     }
 
     fn take_count(&mut self, bytes: &[u8]) -> Result<usize, WireError> {
@@ -206,6 +225,33 @@ impl Decoder {
             }
         }
     }
+}
+
+/// Whether a command is the first line of an HTTP request. It would be run word by word, and a
+/// browser, or a server that fetches what a stranger names, can be brought to send one to any port.
+///
+/// A capital word, then a path, or anything that ends in a version: with a line of its own in its
+/// address the stranger decides where the command ends.
+fn is_http(command: &[u8]) -> bool {
+    let start = &command[..command.len().min(METHOD_MAX)];
+    let Some(at) = start.iter().position(|&b| b == b' ') else {
+        return false;
+    };
+    let (method, rest) = command.split_at(at);
+    let is_method = at > 0 && method.iter().all(|&b| b == b'-' || b.is_ascii_uppercase());
+    let is_path = METHODS.contains(&method) && rest.trim_ascii_start().starts_with(b"/");
+    is_method && (is_path || ends_with_version(rest))
+}
+
+/// Whether this ends in `HTTP/1.1` or the like, as a word.
+fn ends_with_version(bytes: &[u8]) -> bool {
+    let Some([blank, name @ .., major, b'.', minor]) = bytes.last_chunk::<9>() else {
+        return false;
+    };
+    blank.is_ascii_whitespace()
+        && name == b"HTTP/"
+        && major.is_ascii_digit()
+        && minor.is_ascii_digit()
 }
 
 /// The number that wait(2) would give for a process that has ended like this.
@@ -347,6 +393,46 @@ mod tests {
             in_every_split(input, finish, |seen| {
                 assert_eq!(seen, Err(error), "{}", input.escape_ascii());
             });
+        }
+    }
+
+    #[test]
+    fn a_request_of_http_is_refused_with_its_first_line() {
+        for line in [
+            "GET / HTTP/1.1",
+            "POST /run?x=1 HTTP/1.0",
+            "PRI * HTTP/2.0",
+            "M-SEARCH * HTTP/1.1",
+            "CONNECT 127.0.0.1:22 HTTP/1.1",
+            "GET http://example.org/;id HTTP/1.1",
+            "GET  HTTP/1.1",
+            // What a stranger puts into the address.
+            "GET /",
+            "GET /;id",
+            "GET /x\nid\n HTTP/1.1",
+            "GET x\nid\n HTTP/1.1",
+            "PUT   //x",
+        ] {
+            let input = format!("{line}\r\n");
+            in_every_split(input.as_bytes(), false, |seen| {
+                assert_eq!(seen, Err(WireError::Http), "{line}");
+            });
+        }
+        for line in [
+            "grep -c HTTP/1.1 log",
+            "tail log | grep HTTP/1.1",
+            "GET",
+            "GET http://example.org",
+            "get / HTTP/1.1",
+            "GETTY /",
+            "FOO=1 /bin/true",
+            "FOO /bin/true",
+            "X HTTP/11",
+            " HTTP/1.1",
+        ] {
+            let input = format!("{line}\r\n0\r\n");
+            let seen = decode(&[input.as_bytes()], true).unwrap();
+            assert_eq!(seen.command.as_deref(), Some(line.as_bytes()));
         }
     }
 

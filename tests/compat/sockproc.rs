@@ -171,6 +171,11 @@ fn what_is_no_request() {
                 b"true\r\n99999999999999999999\r\n".to_vec(),
                 Fails(25600, &["19 digits"]),
             ),
+            (
+                "a request of HTTP",
+                b"GET / HTTP/1.1\r\n0\r\n".to_vec(),
+                Fails(25600, &["HTTP"]),
+            ),
             ("a NUL", b"true\0\r\n0\r\n".to_vec(), Fails(25600, &["NUL"])),
         ],
         false,

@@ -1,10 +1,11 @@
 //! TCP: on this machine only.
 
-use crate::common::Setup;
 use crate::common::daemon::{PROGRAM, command, finish};
 use crate::common::process::own_user;
 use crate::common::sockproc::{self, run_tcp};
-use std::net::TcpListener;
+use crate::common::{PATIENCE, Setup};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 
 /// A port that nobody listens on just now.
 pub fn free_port() -> u16 {
@@ -34,6 +35,32 @@ fn a_port_of_this_machine() {
     let listens = |address: &str| table.contains(&format!("{address}:{port:04X} 00000000:0000 0A"));
     assert!(listens("0100007F") && !listens("00000000"), "{table}");
     daemon.stop();
+}
+
+#[test]
+fn a_request_of_http_runs_nothing() {
+    let port = free_port();
+    let setup = Setup::new().arguments(["--sockproc", &port.to_string()]);
+    let daemon = setup.start();
+    let mark = daemon.directory.join("mark");
+    let touch = format!("touch${{IFS}}{}", mark.display());
+    // As a server sends it that fetches what a stranger names, line ends and all.
+    for address in [
+        format!("/;{touch}"),
+        format!("/;{touch}\r\n0\r\n"),
+        format!("/\n{touch}\n"),
+        format!("http://127.0.0.1:{port}/;{touch}"),
+    ] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = format!("GET {address} HTTP/1.1\r\n0\r\nHost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        sockproc::Reply::parse(&bytes).refused(100, &["HTTP"]);
+        assert!(!mark.exists(), "{address}");
+    }
+    assert_eq!(run_tcp(port, "echo on").succeeded(), "on\n");
 }
 
 #[test]
