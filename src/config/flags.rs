@@ -80,7 +80,7 @@ struct Flags {
     #[arg(long, value_name = "PATH")]
     control: Option<PathBuf>,
 
-    /// The configuration file, which must be there; the last one counts [default: /etc/sockexec/sockexec.toml, if it is there]
+    /// The configuration file, which must be there [default: /etc/sockexec/sockexec.toml, if it is there]
     // A unit names one, and an administrator's options come behind.
     #[arg(long, value_name = "FILE", overrides_with = "config")]
     config: Option<PathBuf>,

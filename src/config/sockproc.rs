@@ -42,7 +42,7 @@ struct Flags {
     #[arg(long)]
     foreground: bool,
 
-    /// The configuration file, which must be there; the last one counts [default: /etc/sockexec/sockexec.toml, if it is there]
+    /// The configuration file, which must be there [default: /etc/sockexec/sockexec.toml, if it is there]
     #[arg(long, value_name = "FILE", overrides_with = "config")]
     config: Option<PathBuf>,
 
