@@ -96,7 +96,13 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
         assert_eq!(Some(request.cmd.as_str()), line.split(' ').next());
         assert_eq!(Value::Object(request.args), args);
         assert!(request.respond);
-        assert_eq!(run(true), format!("{payload}\n"), "{line}");
+        let json = run(true);
+        assert!(json.is_ascii() && json.lines().count() == 1, "{json}");
+        assert_eq!(
+            serde_json::from_str::<Value>(&json).unwrap(),
+            payload,
+            "{line}"
+        );
     }
 }
 

@@ -16,4 +16,5 @@ mod plain;
 mod pty;
 mod screen;
 mod server;
+mod terminal;
 mod vt;

@@ -67,7 +67,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         } else {
             read(&payload)?
         };
-        return say(&[value.to_string()]);
+        return say(&[output::json(&value)]);
     }
     let width = output::width();
     match arguments.command {
@@ -80,7 +80,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Command::Reload => say(&table::wrap(&report::reloaded(&read(&payload)?), width)),
         Command::Drain => say(&[report::draining(&read(&payload)?)]),
-        Command::Metrics if width.is_none() => say_as_it_is(&payload),
+        Command::Metrics if !output::is_terminal() => say_as_it_is(&payload),
         Command::Metrics => say(&payload.lines().map(printable).collect::<Vec<_>>()),
         Command::Ping | Command::Version | Command::Top { .. } => say(&[printable(&payload)]),
     }

@@ -1,7 +1,8 @@
 //! Standard output: how wide it is, what may be written to it, and its quiet end.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
+use serde_json::Value;
 use terminal_size::{Width, terminal_size_of};
 
 use crate::ask::Failure;
@@ -24,6 +25,26 @@ pub fn printable(text: &str) -> String {
         }
     }
     printable
+}
+
+/// The same for JSON, which stays what it is: outside of its strings there is nothing to escape.
+pub fn json(value: &Value) -> String {
+    let mut printable = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            ' '..='~' => printable.push(c),
+            _ => {
+                let units = c.encode_utf16(&mut [0; 2]).to_vec();
+                printable.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    printable
+}
+
+/// Whether standard output is a terminal, also one that does not know how wide it is.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
 }
 
 /// Writes lines.
@@ -62,6 +83,19 @@ mod tests {
         assert_eq!(
             printable("\x1b[2J\r\n\u{7f}\u{9b}\u{202e}\u{e4}"),
             "\\u{1b}[2J\\r\\n\\u{7f}\\u{9b}\\u{202e}\\u{e4}"
+        );
+    }
+
+    #[test]
+    fn json_is_the_same_with_nothing_a_terminal_could_take_for_a_command() {
+        let value =
+            serde_json::json!({"a\u{9b}": ["\x1b[2J\n\u{7f}\u{202e}\u{e4}", "\u{e0001}", "\\ \""]});
+        let text = json(&value);
+        assert!(text.chars().all(|c| matches!(c, ' '..='~')), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        assert!(
+            text.contains("\\u009b") && text.contains("\\udb40\\udc01"),
+            "{text}"
         );
     }
 }

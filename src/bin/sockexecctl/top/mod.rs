@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::arguments::Arguments;
 use crate::ask::Failure;
-use crate::output::say;
+use crate::output::{self, say};
 use sample::{Look, Rates, Sample};
 
 /// Looks at the server each `interval`, `count` times or without end.
@@ -36,9 +36,9 @@ pub fn run(arguments: &Arguments, interval: Duration, count: Option<u64>) -> Res
         let lines = match look {
             Err(failure) if first => return Err(failure),
             Err(failure) if arguments.json => {
-                vec![json!({"error": failure.to_string()}).to_string()]
+                vec![output::json(&json!({"error": failure.to_string()}))]
             }
-            Ok((sample, rates)) if arguments.json => vec![sample.to_json(rates).to_string()],
+            Ok((sample, rates)) if arguments.json => vec![output::json(&sample.to_json(rates))],
             Err(failure) => separated(frame::away(&failure, None, None), first),
             Ok((sample, rates)) => separated(frame::all(&sample, rates, None), first),
         };
