@@ -111,6 +111,7 @@ fn unsafe_stands_only_where_it_must_and_is_argued() {
         "peer.rs",
         "poller.rs",
         "queued.rs",
+        "rights.rs",
         "signals.rs",
         "syscall.rs",
     ];

@@ -116,6 +116,10 @@ pub struct Connection {
     peer: Peer,
     session: Session,
     client: Option<Watched>,
+    /// What the client sends is looked at before it is received.
+    may_pass_descriptors: bool,
+    /// The client's socket, closed for us, which the server must discard.
+    discarded: Option<OwnedFd>,
     running: Option<Running>,
     stray: Option<Stray>,
     request: Option<Arguments>,
@@ -134,7 +138,7 @@ impl Connection {
     /// Takes over a client that was accepted at `now`.
     pub fn new(
         id: ConnectionId,
-        client: OwnedFd,
+        (client, may_pass_descriptors): (OwnedFd, bool),
         peer: Peer,
         protocol: Protocol,
         limits: Limits,
@@ -145,6 +149,8 @@ impl Connection {
             peer,
             session: Session::new(protocol, limits, now),
             client: Some(Watched::new(client, Token::Connection(id, Part::Client))),
+            may_pass_descriptors,
+            discarded: None,
             running: None,
             stray: None,
             request: None,
@@ -204,6 +210,11 @@ impl Connection {
     /// Takes a message to the server that is to be carried out.
     pub fn take_command(&mut self) -> Option<Vec<u8>> {
         self.command.take()
+    }
+
+    /// Takes the client's socket, if it must be discarded with care.
+    pub fn take_discarded(&mut self) -> Option<OwnedFd> {
+        self.discarded.take()
     }
 
     /// Takes a process that has been given up.
@@ -371,13 +382,18 @@ impl Connection {
                         let _ = shutdown(client.as_raw_fd(), Shutdown::Write);
                     }
                 }
-                Action::CloseClient => {
-                    self.client = None;
-                    self.spools = [None, None];
-                }
+                Action::CloseClient => self.close_client(context.poller),
             }
         }
         acted
+    }
+
+    fn close_client(&mut self, poller: &Poller) {
+        let client = self.client.take();
+        if self.may_pass_descriptors {
+            self.discarded = client.map(|client| client.release(poller));
+        }
+        self.spools = [None, None];
     }
 
     /// Puts what was kept of an output into its temporary file.
@@ -459,6 +475,10 @@ impl Connection {
     /// Closes everything. Whatever still runs was told to end before.
     pub fn close(mut self) -> Option<Stray> {
         self.reap();
+        if self.may_pass_descriptors {
+            // Closed at the exit of the process, which does not wait for what was passed.
+            std::mem::forget((self.client.take(), self.discarded.take()));
+        }
         self.stray
     }
 }

@@ -10,6 +10,7 @@ use nix::unistd::{read, write};
 
 use super::{Connection, Context, Maybe};
 use crate::os::memory;
+use crate::os::rights::{self, Ahead};
 use crate::program::Stream;
 use crate::session::{Input, Piece};
 use crate::wire::exec::PAIR_MAX;
@@ -224,16 +225,37 @@ impl Connection {
         let Some(client) = &self.client else {
             return false;
         };
-        context.spent += CALL;
         let room = self.session.inbox();
-        let size = room.len();
+        let full = room.len();
+        let mut size = full;
+        if self.may_pass_descriptors {
+            context.spent += CALL;
+            match retry(|| rights::peek(client.as_fd(), room)) {
+                Ok(Ahead::Descriptors) => {
+                    self.maybe.client_read = false;
+                    self.session
+                        .handle(Input::ClientPassedDescriptors, context.now);
+                    return true;
+                }
+                // Not a byte more: what comes behind them was not looked at.
+                Ok(Ahead::Bytes(n)) => size = n,
+                Err(Errno::EAGAIN) => {
+                    self.maybe.client_read = false;
+                    return false;
+                }
+                // recv has the same to say.
+                Ok(Ahead::End) | Err(_) => {}
+            }
+        }
+        let room = &mut self.session.inbox()[..size];
+        context.spent += CALL;
         let input = match retry(|| recv(client.as_raw_fd(), room, MsgFlags::empty())) {
             Ok(0) => {
                 self.maybe.client_read = false;
                 Input::ClientEnded
             }
             Ok(n) => {
-                self.maybe.client_read = n == size;
+                self.maybe.client_read = n == full;
                 context.spent += n;
                 Input::ClientSent(n)
             }

@@ -16,6 +16,7 @@ pub mod owner;
 pub mod peer;
 pub mod poller;
 pub mod queued;
+pub mod rights;
 pub mod signals;
 pub mod sock_diag;
 pub mod spool;

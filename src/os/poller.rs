@@ -224,15 +224,21 @@ impl Watched {
         self.armed = None;
     }
 
+    /// Leaves the poller, for what others will have a copy of.
+    pub fn release(self, poller: &Poller) -> OwnedFd {
+        if self.added {
+            // The only way to fail is not to be there.
+            let _ = poller.inner.delete(&self.fd);
+        }
+        self.fd
+    }
+
     /// Leaves the poller, then closes: for what somebody else has a copy of, such as a
     /// listening socket of the service manager. To drop anything else is enough, and
     /// spares a system call: no child ever has a copy of it (see
     /// [`launch`](crate::os::launch)).
     pub fn close(self, poller: &Poller) {
-        if self.added {
-            // The only way to fail is not to be there.
-            let _ = poller.inner.delete(&self.fd);
-        }
+        drop(self.release(poller));
     }
 }
 

@@ -10,10 +10,11 @@
 //! | `Over` | has its reply and lingers | `lingering` |
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::sys::socket::{Shutdown, shutdown};
 
 use super::{Entry, Origin, Phase, Server};
 use crate::connection::Connection;
@@ -26,7 +27,7 @@ use crate::session::policy::CONTROL_MAX;
 use crate::wire::Protocol;
 
 /// How long no connection is accepted after the system was short of something.
-const BACK_OFF: Duration = Duration::from_millis(100);
+pub(super) const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Connections accepted in one turn at most, so that the others have theirs.
 const ACCEPT_MAX: usize = 64;
@@ -81,9 +82,6 @@ impl Server {
         listener.socket.fired();
         let protocol = listener.protocol;
         for _ in 0..ACCEPT_MAX {
-            let Some(listener) = self.listeners.get(&index) else {
-                return Ok(());
-            };
             if !self.has_room(protocol) {
                 return Ok(());
             }
@@ -91,13 +89,19 @@ impl Server {
                 self.back_off(Errno::ENOMEM);
                 return Ok(());
             }
+            let Some(listener) = self.listeners.get_mut(&index) else {
+                return Ok(());
+            };
             match listen::accept(listener.socket.as_fd()) {
-                Ok(client) => match Peer::of(&client) {
-                    Ok(peer) => self.admit(client, peer, protocol),
-                    Err(errno) => log::warn!("a client that the kernel does not know: {errno}"),
-                },
+                Ok(client) => {
+                    let rights = listener.rights.may_come_from(client.as_fd());
+                    self.accepted((client, rights), protocol);
+                }
                 Err(AcceptError::Lost) => {}
-                Err(AcceptError::Empty) => return Ok(()),
+                Err(AcceptError::Empty) => {
+                    listener.rights.set_drained();
+                    return Ok(());
+                }
                 Err(AcceptError::Shortage(errno)) => {
                     self.back_off(errno);
                     return Ok(());
@@ -114,10 +118,23 @@ impl Server {
         self.tell_shortage("accept a connection", errno.desc());
     }
 
+    /// Admits a client, which may pass descriptors or not, if the kernel knows who it is.
+    fn accepted(&mut self, (client, rights): (OwnedFd, bool), protocol: Protocol) {
+        match Peer::of(&client) {
+            Ok(peer) => self.admit((client, rights), peer, protocol),
+            Err(errno) => {
+                log::warn!("a client that the kernel does not know: {errno}");
+                if rights {
+                    self.discard(client);
+                }
+            }
+        }
+    }
+
     /// The one place where connections come in.
-    pub(super) fn admit(&mut self, client: OwnedFd, peer: Peer, protocol: Protocol) {
+    pub(super) fn admit(&mut self, client: (OwnedFd, bool), peer: Peer, protocol: Protocol) {
         if matches!(peer, Peer::Tcp { .. }) {
-            listen::set_nodelay(&client);
+            listen::set_nodelay(&client.0);
         }
         let id = self.next_id;
         self.next_id = id.next();
@@ -248,10 +265,12 @@ impl Server {
             // Nobody new finds it from here on.
             drop(listener.origin);
             if ours && listener.protocol != Protocol::Control {
+                // Who connects from here on is refused by the kernel, so that nothing is in
+                // the queue when the socket is closed.
+                let _ = shutdown(listener.socket.as_raw_fd(), Shutdown::Both);
                 while let Ok(client) = listen::accept(listener.socket.as_fd()) {
-                    if let Ok(peer) = Peer::of(&client) {
-                        self.admit(client, peer, listener.protocol);
-                    }
+                    let rights = listener.rights.may_come_from(client.as_fd());
+                    self.accepted((client, rights), listener.protocol);
                 }
             }
             listener.socket.close(&self.poller);

@@ -69,6 +69,9 @@ impl Server {
 
     /// Puts a connection back where it belongs, or removes it.
     pub(super) fn settle(&mut self, id: ConnectionId, mut entry: Box<Entry>) {
+        if let Some(client) = entry.connection.take_discarded() {
+            self.discard(client);
+        }
         if let Some(stray) = entry.connection.take_stray() {
             // It counts as a program until it has gone.
             self.strays.insert(id, stray);

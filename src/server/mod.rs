@@ -11,6 +11,7 @@
 //! | `admission` | who comes in, and when; who lingers too long |
 //! | `guard` | who may run what |
 //! | `programs` | whose program starts next, which ones have started, strays |
+//! | `discards` | sockets that are closed by a process of their own |
 //! | `ending` | signals, and how all this comes to an end |
 //! | `telling` | log lines, the service manager's status |
 //! | `commands` | what control connections ask for |
@@ -20,6 +21,7 @@
 mod admission;
 mod answers;
 mod commands;
+mod discards;
 mod ending;
 mod entries;
 mod guard;
@@ -30,12 +32,13 @@ mod telling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
+use self::discards::Discards;
 use self::entries::Entry;
 use self::guard::Guard;
 pub use self::settings::Frame;
@@ -48,6 +51,7 @@ use crate::os::lookup::Lookup;
 use crate::os::notify::Notifier;
 use crate::os::peer::Peer;
 use crate::os::poller::{ConnectionId, Poller, Ready, Token, Watched};
+use crate::os::rights::{self, Rights};
 use crate::os::signals::Signals;
 use crate::statistics::Statistics;
 use crate::wire::Protocol;
@@ -90,6 +94,7 @@ struct Listening {
     socket: Watched,
     protocol: Protocol,
     origin: Origin,
+    rights: Rights,
 }
 
 /// How the server's life goes.
@@ -139,6 +144,7 @@ pub struct Server {
     /// Control connections whose message is to be carried out.
     commands: VecDeque<ConnectionId>,
     strays: BTreeMap<ConnectionId, Stray>,
+    discards: Discards,
     pool: Pool,
     large_pipes: Rc<()>,
     active: usize,
@@ -198,6 +204,7 @@ impl Server {
             parked: BTreeSet::new(),
             commands: VecDeque::new(),
             strays: BTreeMap::new(),
+            discards: Discards::default(),
             pool: Pool::new(),
             large_pipes: Rc::new(()),
             active: 0,
@@ -217,6 +224,7 @@ impl Server {
     pub fn listen(&mut self, listener: Listener) {
         let index = self.listeners.len();
         let listening = Listening {
+            rights: Rights::of_listener(listener.socket.as_fd()),
             socket: Watched::new(listener.socket, Token::Listener(index)),
             protocol: listener.protocol,
             origin: listener.origin,
@@ -231,7 +239,8 @@ impl Server {
     /// When the kernel does not know who it is.
     pub fn serve(&mut self, client: OwnedFd, protocol: Protocol) -> io::Result<()> {
         let peer = Peer::of(&client)?;
-        self.admit(client, peer, protocol);
+        let rights = rights::may_come_from(client.as_fd());
+        self.admit((client, rights), peer, protocol);
         Ok(())
     }
 
@@ -273,6 +282,7 @@ impl Server {
             }
         }
         self.expire();
+        self.discard_again();
         self.carry_out();
         self.release_held();
         self.launch_waiting();
@@ -309,6 +319,7 @@ impl Server {
             (!self.commands.is_empty() || self.guard.has_freed()).then_some(now),
             log_waits.then(|| now + LOG_AGAIN),
             self.accept_again,
+            self.discards.again(),
             self.watchdog_at,
             status_at,
             idle_at,

@@ -13,6 +13,8 @@ use crate::program::{Arguments, Exit, SpawnError, Stream};
 pub enum Input {
     /// So many bytes came into [`Session::inbox`].
     ClientSent(usize),
+    /// The client has passed descriptors. Nothing more is read from it.
+    ClientPassedDescriptors,
     /// The client has shut down its writing side.
     ClientEnded,
     /// The client has hung up, or its socket failed.

@@ -229,6 +229,14 @@ impl Session {
                     self.inbox.clear();
                 }
             }
+            Input::ClientPassedDescriptors => {
+                if self.listens() {
+                    self.fault = Some(Fault::Wire(WireError::Descriptors));
+                }
+                if self.client == Client::Open {
+                    self.client = Client::Ended;
+                }
+            }
             Input::ClientEnded => {
                 if self.client == Client::Open {
                     self.client = Client::Ended;

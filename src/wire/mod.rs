@@ -179,6 +179,8 @@ pub enum WireError {
         /// How many bytes are missing.
         missing: u64,
     },
+    /// The client passed descriptors along with its bytes.
+    Descriptors,
     /// The bytes are no message to the server.
     Message(control::Malformed),
     /// There is no memory for the request. That is not the peer's fault.
@@ -235,6 +237,9 @@ impl fmt::Display for WireError {
                 f,
                 "the input ends {missing} bytes before the end of standard input"
             ),
+            Self::Descriptors => {
+                f.write_str("descriptors were passed with the request, and none is accepted")
+            }
             Self::Message(malformed) => malformed.fmt(f),
             Self::NoMemory => f.write_str("there is no memory for the request"),
         }

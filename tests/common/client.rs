@@ -22,6 +22,19 @@ pub struct Client {
     text: Vec<u8>,
 }
 
+impl From<UnixStream> for Client {
+    /// Takes over a connection.
+    fn from(stream: UnixStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self {
+            stream,
+            received: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+}
+
 impl Client {
     #[track_caller]
     pub fn connect(path: &Path) -> Self {
@@ -40,11 +53,7 @@ impl Client {
         setsockopt(&fd, sockopt::SendTimeout, &patience)?;
         setsockopt(&fd, sockopt::ReceiveTimeout, &patience)?;
         connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &UnixAddr::new(path)?)?;
-        Ok(Self {
-            stream: fd.into(),
-            received: Vec::new(),
-            text: Vec::new(),
-        })
+        Ok(UnixStream::from(fd).into())
     }
 
     pub fn stream(&self) -> &UnixStream {

@@ -5,5 +5,6 @@
 mod common;
 
 mod crowds;
+mod descriptors;
 mod hangups;
 mod requests;
