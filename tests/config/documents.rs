@@ -184,3 +184,77 @@ fn the_examples_of_the_manual_page_are_accepted() {
     }
     assert_eq!(count, 7);
 }
+
+/// A section of the protocol's page.
+fn protocol(section: &str) -> String {
+    let page = read("man/sockexec-protocol.7");
+    let begin = page.find(&format!("\n.Sh {section}\n")).unwrap() + 1;
+    let end = page[begin..].find("\n.Sh ").unwrap() + begin;
+    page[begin..end].to_owned()
+}
+
+/// A default of the table of limits as the table of settings has it: in bytes and seconds.
+fn plain(default: &str) -> String {
+    match default.split_once(' ') {
+        Some((number, "MiB")) => (number.parse::<u64>().unwrap() << 20).to_string(),
+        Some((number, "s")) => number.to_owned(),
+        _ => default.to_owned(),
+    }
+}
+
+#[test]
+fn the_limits_in_the_protocols_page_are_the_defaults() {
+    let section = protocol("LIMITS");
+    let rows: Vec<(&str, &str)> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It ")?.split_once(" Ta "))
+        .collect();
+    for (what, name) in [
+        ("size of the arguments", "request-max"),
+        ("connections that are served at once", "max-connections"),
+        ("listen queue", "queue"),
+        ("life of a connection", "timeout"),
+        ("from SIGTERM on", "kill-timeout"),
+        ("after the reply", "linger"),
+    ] {
+        let row = rows.iter().find(|(first, _)| *first == what);
+        let (_, rest) = row.unwrap_or_else(|| panic!("no row: {what}"));
+        let default = rest.split(" Ta ").next().unwrap();
+        let key = KEYS.iter().find(|key| key.name == name).unwrap();
+        assert_eq!(plain(default), key.default, "{what}");
+    }
+}
+
+#[test]
+fn the_sockets_in_the_protocols_page_are_those_of_the_units() {
+    let section = protocol("SOCKETS");
+    let mut rows = Vec::new();
+    for line in section.lines() {
+        let Some(row) = line.strip_prefix(".It Li ") else {
+            continue;
+        };
+        let columns: Vec<_> = row.split(" Ta ").collect();
+        let [protocol, path, unit] = columns[..] else {
+            panic!("{row}")
+        };
+        let path: String = path
+            .split_whitespace()
+            .filter(|word| !matches!(*word, "Pa" | "Ar" | "Ns"))
+            .collect();
+        let path = path.replace("TENANT", "%i");
+        rows.push(unit.to_owned());
+        let text = read(&format!("systemd/{unit}"));
+        let has = |line: String| text.lines().any(|l| l == line);
+        assert!(has(format!("ListenStream={path}")), "{unit}: {path}");
+        assert!(has(format!("FileDescriptorName={protocol}")), "{unit}");
+    }
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
+    let names = fs::read_dir(directory).unwrap();
+    let mut units: Vec<_> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".socket"))
+        .collect();
+    rows.sort_unstable();
+    units.sort_unstable();
+    assert_eq!(rows, units);
+}

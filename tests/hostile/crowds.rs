@@ -1,9 +1,9 @@
 //! More clients than the limit: the rest wait in the queue, and all are served.
 
 use crate::common::client::END;
-use crate::common::process::sockets;
+use crate::common::process::{eventually, sockets};
 use crate::common::skip;
-use crate::common::{Daemon, End, request, shell};
+use crate::common::{Daemon, End, Setup, request, shell};
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -79,6 +79,30 @@ fn clients_that_linger_hold_no_slot() {
     // With a slot held for its second, each would have waited for the one before.
     let elapsed = start.elapsed();
     assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+}
+
+#[test]
+fn of_those_who_linger_the_oldest_is_closed_when_they_are_too_many() {
+    // As many may linger as may be connected.
+    let daemon = Setup::new()
+        .config("linger = 60")
+        .arguments(["-m", "2"])
+        .start();
+    let mut lingering: Vec<_> = (0..3)
+        .map(|_| {
+            let mut client = daemon.begin("1:1,4:true,0:,");
+            assert_eq!(client.pair().0, "exitcode");
+            client
+        })
+        .collect();
+    // It is closed when somebody comes.
+    let _next = daemon.connect();
+    eventually("the oldest is closed", || {
+        lingering[0].send_piece(b"x").is_err()
+    });
+    for client in &mut lingering[1..] {
+        client.send_piece(b"x").unwrap();
+    }
 }
 
 #[test]
