@@ -236,6 +236,7 @@ impl Place<'_> {
             };
             if !path.ends_with(b"/") && lookup::is_directory(&written) {
                 let path = String::from_utf8_lossy(&written);
+                let path = path.escape_debug();
                 let what = format!("{}: {path} is a directory; say \"{path}/\"", self.key);
                 return Err(self.document.error(&value.span(), &what));
             }
