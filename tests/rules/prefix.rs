@@ -102,7 +102,7 @@ fn a_path_that_looks_like_a_variable_does_not_come_behind_a_prefix() {
         reply.refused(126, &[name, "\"=\"", "run-prefix"]);
     }
     assert_eq!(daemon.status()["outcomes"]["refused"], 3);
-    assert_eq!(daemon.run(&[&beside, "a=b"]).succeeded(), "ran\n");
+    assert_eq!(daemon.run(&[beside.as_str(), "a=b"]).succeeded(), "ran\n");
     // Without a prefix it is a name like any other.
     let daemon = start(&format!("[[allow]]\nprogram = \"{directory}/\"\n"));
     assert_eq!(daemon.run(&[&file]).succeeded(), "ran\n");
