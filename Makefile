@@ -1,4 +1,4 @@
-# The usual ways in. `make demo` and `make check` need Rust and make, and nothing else done by hand.
+# The usual ways in. `make demo` and `make check` are ./demo and ./check, which also work without make.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -13,20 +13,18 @@ BIN     = $(DESTDIR)$(PREFIX)/bin
 MAN     = $(DESTDIR)$(PREFIX)/share/man
 LUA     = $(DESTDIR)$(PREFIX)/share/lua
 
-.PHONY: all demo check unit lint bench fuzz deb install clean
+.PHONY: all demo check unit lint deny bench fuzz deb install clean
 
 all:
 	$(CARGO) build --release --locked
 
 # Starts a server on a socket of its own and runs real programs through it.
-demo: all
-	SOCKEXEC_BIN=$(RELEASE) sh tests/demo
+demo:
+	./demo
 
 # Everything that says whether this works. Installs the Debian packages that the tests need.
 check:
-	sh tests/install-packages
-	$(MAKE) unit
-	SOCKEXEC_BIN=$(abspath $(RELEASE)) sh tests/others
+	./check
 
 # The tests in Rust; those whose tools are missing say so and are skipped.
 unit: all
@@ -37,6 +35,10 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	sh tests/lint
+
+# Licences and advisories of what Cargo.lock names.
+deny:
+	sh tests/deny
 
 # What the server costs, beside the bare work done in the same run.
 bench: all
