@@ -142,7 +142,7 @@ impl fmt::Display for Exit {
 }
 
 /// What strerror(3) says of an error.
-pub fn reason(errno: Errno) -> String {
+fn reason(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     text[..end].to_owned()

@@ -8,12 +8,11 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 use nix::unistd::{read, write};
 
-use super::trouble::{self, Meaning};
-use super::{Connection, Context, Maybe, errno_of};
+use super::{Connection, Context, Maybe};
 use crate::os::memory;
 use crate::os::rights::{self, Ahead};
 use crate::program::Stream;
-use crate::session::{Input, Piece, Trouble};
+use crate::session::{Input, Piece};
 use crate::wire::exec::PAIR_MAX;
 
 /// How much a connection does before the others have their turn, in the price of one byte
@@ -59,17 +58,9 @@ impl Connection {
         }
         self.session.take_back(context.pool);
         if let Err(error) = self.arm(context.poller) {
-            self.cannot_wait(errno_of(&error), context);
-        }
-    }
-
-    /// A descriptor could not be put into the poller. Until it can be, the clock takes the
-    /// poller's place.
-    fn cannot_wait(&mut self, errno: Errno, context: &mut Context<'_>) {
-        self.fall_short("wait for a connection", errno, context);
-        if trouble::of_poller(errno) == Meaning::Fault {
-            self.session
-                .handle(Input::Failed(Trouble::Wait, errno), context.now);
+            log::warn!("connection {}: cannot wait for it: {error}", self.id);
+            self.session.handle(Input::StopNow, context.now);
+            self.session.handle(Input::ClientGone, context.now);
             self.act(context);
         }
     }
@@ -80,12 +71,6 @@ impl Connection {
         if self.starved {
             self.try_again(context.now);
         }
-    }
-
-    /// The system was short of something: what it refused is tried again.
-    fn fall_short(&mut self, what: &'static str, errno: Errno, context: &mut Context<'_>) {
-        context.shortage = Some((what, errno));
-        self.try_again(context.now);
     }
 
     /// Something was refused for want of something that may be there a little later.
@@ -140,20 +125,13 @@ impl Connection {
                 context.spent += n;
                 Input::Output(stream, n)
             }
-            Err(errno) => match trouble::of_pipe(errno) {
-                Meaning::NotNow => {
-                    self.maybe.output_read[which] = false;
-                    Input::OutputDry(stream)
-                }
-                Meaning::Shortage => {
-                    self.maybe.output_read[which] = false;
-                    self.fall_short("read a program's output", errno, context);
-                    return false;
-                }
-                Meaning::Gone | Meaning::Fault => Input::Failed(Trouble::Output(stream), errno),
-            },
+            Err(Errno::EAGAIN) => {
+                self.maybe.output_read[which] = false;
+                Input::OutputDry(stream)
+            }
+            Err(_) => Input::OutputEnded(stream),
         };
-        if matches!(input, Input::OutputEnded(_) | Input::Failed(..)) {
+        if matches!(input, Input::OutputEnded(_)) {
             self.maybe.output_read[which] = false;
             running.outputs[which] = None;
         }
@@ -198,24 +176,12 @@ impl Connection {
                 self.session.handle(Input::ReplySent(n), context.now);
                 true
             }
-            Err(errno) => {
+            Err(Errno::EAGAIN) => {
                 self.maybe.client_write = false;
-                let spooled = matches!(self.session.reply(), Piece::Spooled { .. });
-                let input = match trouble::of_socket(errno) {
-                    Meaning::NotNow => return false,
-                    Meaning::Shortage => {
-                        self.fall_short("send to a client", errno, context);
-                        return false;
-                    }
-                    Meaning::Gone => Input::ClientGone,
-                    Meaning::Fault if spooled => Input::Failed(Trouble::Spooled, errno),
-                    Meaning::Fault => {
-                        // Once more, since there is no other way to tell it.
-                        self.try_again(context.now);
-                        Input::Failed(Trouble::Send, errno)
-                    }
-                };
-                self.session.handle(input, context.now);
+                false
+            }
+            Err(_) => {
+                self.session.handle(Input::ClientGone, context.now);
                 true
             }
         }
@@ -238,18 +204,12 @@ impl Connection {
                 self.session.handle(Input::StdinTaken(n), context.now);
                 true
             }
-            Err(errno) => {
+            Err(Errno::EAGAIN) => {
                 self.maybe.stdin_write = false;
-                let input = match trouble::of_pipe(errno) {
-                    Meaning::NotNow => return false,
-                    Meaning::Shortage => {
-                        self.fall_short("write to a program", errno, context);
-                        return false;
-                    }
-                    Meaning::Gone => Input::StdinClosed,
-                    Meaning::Fault => Input::Failed(Trouble::Stdin, errno),
-                };
-                self.session.handle(input, context.now);
+                false
+            }
+            Err(_) => {
+                self.session.handle(Input::StdinClosed, context.now);
                 true
             }
         }
@@ -279,9 +239,12 @@ impl Connection {
                 }
                 // Not a byte more: what comes behind them was not looked at.
                 Ok(Ahead::Bytes(n)) => size = n,
-                Err(errno) => return self.cannot_receive(errno, context),
+                Err(Errno::EAGAIN) => {
+                    self.maybe.client_read = false;
+                    return false;
+                }
                 // recv has the same to say.
-                Ok(Ahead::End) => {}
+                Ok(Ahead::End) | Err(_) => {}
             }
         }
         let room = &mut self.session.inbox()[..size];
@@ -296,22 +259,11 @@ impl Connection {
                 context.spent += n;
                 Input::ClientSent(n)
             }
-            Err(errno) => return self.cannot_receive(errno, context),
-        };
-        self.session.handle(input, context.now);
-        true
-    }
-
-    fn cannot_receive(&mut self, errno: Errno, context: &mut Context<'_>) -> bool {
-        self.maybe.client_read = false;
-        let input = match trouble::of_socket(errno) {
-            Meaning::NotNow => return false,
-            Meaning::Shortage => {
-                self.fall_short("receive from a client", errno, context);
+            Err(Errno::EAGAIN) => {
+                self.maybe.client_read = false;
                 return false;
             }
-            Meaning::Gone => Input::ClientGone,
-            Meaning::Fault => Input::Failed(Trouble::Receive, errno),
+            Err(_) => Input::ClientGone,
         };
         self.session.handle(input, context.now);
         true

@@ -8,7 +8,6 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use polling::{Event, Events, PollMode};
 
 /// Names a connection. Never used again, so what was meant for one that has gone finds nothing.
@@ -153,11 +152,11 @@ impl Poller {
     ///
     /// # Errors
     ///
-    /// What the system says. What was found ready before is in `ready` all the same.
+    /// Only what the server cannot go on after.
     pub fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
         ready.clear();
         self.events.clear();
-        let result = self.inner.wait(&mut self.events, timeout);
+        self.inner.wait(&mut self.events, timeout)?;
         ready.extend(self.events.iter().filter_map(|event| {
             Some(Ready {
                 token: Token::from_key(event.key)?,
@@ -166,7 +165,7 @@ impl Poller {
                 hangup: event.is_interrupt(),
             })
         }));
-        result.map(drop)
+        Ok(())
     }
 }
 
@@ -218,17 +217,6 @@ impl Watched {
         }
         self.armed = Some((readable, writable));
         Ok(())
-    }
-
-    /// Whether an event will come.
-    pub fn is_armed(&self) -> bool {
-        self.armed.is_some()
-    }
-
-    /// Whether it can be read now, asked without the poller.
-    pub fn is_readable(&self) -> bool {
-        let mut one = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
-        poll(&mut one, PollTimeout::ZERO) == Ok(1)
     }
 
     /// Its event has come: it is not armed any more.

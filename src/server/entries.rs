@@ -63,12 +63,8 @@ impl Server {
             large_pipes: &self.large_pipes,
             now: self.now,
             spent: 0,
-            shortage: None,
         };
         work(&mut entry.connection, &mut context);
-        if let Some((what, errno)) = context.shortage {
-            self.tell_shortage(what, errno.desc());
-        }
     }
 
     /// Puts a connection back where it belongs, or removes it.
@@ -78,7 +74,7 @@ impl Server {
         }
         if let Some(stray) = entry.connection.take_stray() {
             // It counts as a program until it has gone.
-            self.keep_stray(id, stray);
+            self.strays.insert(id, stray);
             entry.program = false;
         }
         if entry.program && entry.connection.pid().is_none() {
@@ -143,10 +139,6 @@ impl Server {
     }
 
     pub(super) fn expire(&mut self) {
-        if self.timers.first().is_some_and(|&(at, _)| at <= self.now) {
-            // Whether a program failed to run must be told before its end, which a timer may.
-            self.sweep();
-        }
         while let Some(&(at, id)) = self.timers.first() {
             if at > self.now {
                 break;

@@ -6,8 +6,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use crate::program::{Exit, SpawnError, Stream, reason};
-use crate::session::event::Trouble;
+use crate::program::{Exit, SpawnError, Stream};
 use crate::session::policy::Termsig;
 use crate::wire::{WireError, exec};
 
@@ -41,8 +40,6 @@ pub enum Fault {
     Stopping,
     /// The program has not ended this long after SIGKILL.
     Stuck(Duration),
-    /// The program has ended, and what traces it keeps its exit status.
-    Held,
     /// An output that is kept until the end has become too large.
     OutputMax {
         /// Which one.
@@ -58,8 +55,6 @@ pub enum Fault {
     Spool(Errno),
     /// There is no memory for the request, or for the output that is kept.
     NoMemory,
-    /// A system call that the job cannot do without has failed.
-    System(Trouble, Errno),
 }
 
 /// The end of a program that nobody has seen end.
@@ -76,9 +71,7 @@ impl Fault {
                 Some(Exit::Code(100))
             }
             Self::Spawn(error) => Some(Exit::Code(error.exit_code())),
-            Self::Stopping | Self::Held | Self::Spool(_) | Self::NoMemory | Self::System(..) => {
-                Some(Exit::Code(111))
-            }
+            Self::Stopping | Self::Spool(_) | Self::NoMemory => Some(Exit::Code(111)),
             Self::Stuck(_) => Some(KILLED),
             Self::OutputMax { .. } => None,
         }
@@ -101,9 +94,6 @@ impl fmt::Display for Fault {
                 "the program has not ended {} s after SIGKILL, no longer waiting for it",
                 waited.as_secs_f64()
             ),
-            Self::Held => {
-                f.write_str("the program has ended, and what traces it keeps its exit status")
-            }
             Self::OutputMax { stream, limit } => write!(
                 f,
                 "the program was ended: its {stream} is larger than the limit of {limit} bytes"
@@ -115,27 +105,11 @@ impl fmt::Display for Fault {
                 limit.as_secs_f64()
             ),
             Self::NoMemory => f.write_str("the server has no memory for it"),
-            Self::System(trouble, errno) => write!(f, "{trouble}: {}", reason(*errno)),
             Self::Spool(errno) => write!(
                 f,
                 "the program was ended: its output cannot be kept in a temporary file: {}",
                 errno.desc()
             ),
-        }
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Receive => f.write_str("nothing can be received from the client"),
-            Self::Send => f.write_str("nothing could be sent to the client"),
-            Self::Stdin => f.write_str("its standard input cannot be written to"),
-            Self::Output(stream) => write!(f, "its {stream} cannot be read"),
-            Self::Spooled => f.write_str("its temporary file cannot be sent"),
-            Self::Exit => f.write_str("it has ended, and nobody knows how"),
-            Self::Peer => f.write_str("the server cannot learn who the client is"),
-            Self::Wait => f.write_str("the server cannot wait for it"),
         }
     }
 }

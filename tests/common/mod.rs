@@ -12,7 +12,6 @@
 pub mod client;
 pub mod control;
 pub mod daemon;
-pub mod inject;
 pub mod lines;
 pub mod notify;
 pub mod process;

@@ -5,7 +5,6 @@
 mod common;
 
 mod ending;
-mod errors;
 mod flow;
 mod hanging;
 mod lookup;
