@@ -19,6 +19,7 @@
 //! | [`session`] | what one connection does next: the state machine, its timers and limits |
 //! | [`control`] | the messages of the control socket, and their client |
 //! | [`rules`] | who may run what |
+//! | [`quota`] | totals that connections share: what each holds, and gives back once |
 //! | [`connection`] | the descriptors of one client and its program: moves bytes |
 //! | [`statistics`] | counts, and how long jobs took lately |
 //! | [`server`] | the loop: wait, dispatch, expire, admit, remove |
@@ -34,6 +35,7 @@ pub mod control;
 pub mod log;
 pub mod os;
 pub mod program;
+pub mod quota;
 pub mod rules;
 pub mod server;
 pub mod session;

@@ -95,6 +95,11 @@ impl Arguments {
         Ok(all)
     }
 
+    /// How many bytes of memory they take, with the pointers that execve(2) wants.
+    pub fn footprint(&self) -> usize {
+        self.bytes.capacity() + self.count * size_of::<*const u8>()
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.count

@@ -57,7 +57,7 @@ const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
 
 /// All settings, in the order of the manual.
-pub static KEYS: [Key; 17] = [
+pub static KEYS: [Key; 20] = [
     Key {
         name: "max-connections",
         kind: Kind::Number(1, 1_000_000),
@@ -81,6 +81,14 @@ pub static KEYS: [Key; 17] = [
         at_start: false,
         get: |c| Value::Seconds(c.limits.timeout.unwrap_or_default()),
         set: |c, v| c.limits.timeout = unless_zero(v.time()),
+    },
+    Key {
+        name: "request-timeout",
+        kind: Kind::Seconds(0.1, SECONDS_MAX),
+        default: "10",
+        at_start: false,
+        get: |c| Value::Seconds(c.limits.request_timeout),
+        set: |c, v| c.limits.request_timeout = v.time(),
     },
     Key {
         name: "kill-timeout",
@@ -139,6 +147,14 @@ pub static KEYS: [Key; 17] = [
         set: |c, v| c.limits.request_max = v.number(),
     },
     Key {
+        name: "requests-memory",
+        kind: Kind::Number(4 * KIB, 1 << 53),
+        default: "67108864",
+        at_start: false,
+        get: |c| Value::Number(c.requests_memory),
+        set: |c, v| c.requests_memory = v.number(),
+    },
+    Key {
         name: "output-memory",
         kind: Kind::Number(4 * KIB, GIB),
         default: "1048576",
@@ -153,6 +169,14 @@ pub static KEYS: [Key; 17] = [
         at_start: false,
         get: |c| Value::Number(c.limits.output_max),
         set: |c, v| c.limits.output_max = v.number(),
+    },
+    Key {
+        name: "spool-total",
+        kind: Kind::Number(0, 1 << 53),
+        default: "8589934592",
+        at_start: false,
+        get: |c| Value::Number(c.spool_total),
+        set: |c, v| c.spool_total = v.number(),
     },
     Key {
         name: "control-idle",

@@ -51,6 +51,10 @@ pub struct Config {
     pub max_connections: u32,
     /// How many percent of them may be one user's, 1 to 100.
     pub user_share: u8,
+    /// How many bytes requests may take together before their programs are started.
+    pub requests_memory: u64,
+    /// How many bytes temporary files may have together.
+    pub spool_total: u64,
     /// Connections that may wait to be accepted.
     pub queue: u32,
     /// Permissions of the sockets that the server makes.
@@ -88,6 +92,8 @@ impl Default for Config {
             limits: Limits::default(),
             max_connections: 100,
             user_share: 100,
+            requests_memory: 64 * 1024 * 1024,
+            spool_total: 8 * 1024 * 1024 * 1024,
             queue: 100,
             mode: 0o660,
             stop_grace: Duration::ZERO,

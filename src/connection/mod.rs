@@ -26,6 +26,7 @@ use crate::os::peer::{self, Peer};
 use crate::os::poller::{ConnectionId, Part, Poller, Ready, Token, Watched};
 use crate::os::spool::Spool;
 use crate::program::{Arguments, SpawnError, Stream};
+use crate::quota::{Charge, Full};
 use crate::session::policy::Limits;
 use crate::session::{Action, Input, Interest, ProcessLeft, Session};
 use crate::wire::Protocol;
@@ -109,6 +110,15 @@ impl Maybe {
     }
 }
 
+/// What a connection holds of the totals that all share.
+#[derive(Debug)]
+pub struct Charges {
+    /// Bytes of requests that are not started, without the first few of each.
+    pub request: Charge,
+    /// Bytes in temporary files.
+    pub spools: Charge,
+}
+
 /// One client and its program.
 #[derive(Debug)]
 pub struct Connection {
@@ -116,6 +126,12 @@ pub struct Connection {
     peer: Peer,
     session: Session,
     client: Option<Watched>,
+    /// What it holds of the totals that all share.
+    charges: Charges,
+    /// Nothing is read from the client until there is room for its request.
+    unread: bool,
+    /// Its request needs no room any more.
+    beyond: bool,
     /// What the client sends is looked at before it is received.
     may_pass_descriptors: bool,
     /// The client's socket, closed for us, which the server must discard.
@@ -141,7 +157,7 @@ impl Connection {
         (client, may_pass_descriptors): (OwnedFd, bool),
         peer: Peer,
         protocol: Protocol,
-        limits: Limits,
+        (limits, charges): (Limits, Charges),
         now: Instant,
     ) -> Self {
         Self {
@@ -149,6 +165,9 @@ impl Connection {
             peer,
             session: Session::new(protocol, limits, now),
             client: Some(Watched::new(client, Token::Connection(id, Part::Client))),
+            charges,
+            unread: false,
+            beyond: false,
             may_pass_descriptors,
             discarded: None,
             running: None,
@@ -185,6 +204,30 @@ impl Connection {
     /// The number of its program, while there is one.
     pub fn pid(&self) -> Option<i32> {
         self.running.as_ref().map(|r| r.process.pid().as_raw())
+    }
+
+    /// Whether the client is not read because there is no room for its request.
+    pub fn is_unread(&self) -> bool {
+        self.unread
+    }
+
+    /// What its request holds of the memory that all share.
+    pub fn request_charge(&self) -> u64 {
+        self.charges.request.amount()
+    }
+
+    /// Whether its request may go beyond the limit of that, and still may need to.
+    pub fn goes_beyond(&self) -> bool {
+        self.beyond && (self.session.is_collecting() || self.request_charge() > 0)
+    }
+
+    /// There may be room for the client's request now; or it is read all the same, with
+    /// `beyond`.
+    pub fn read_again(&mut self, beyond: bool, context: &mut Context<'_>) {
+        self.beyond |= beyond;
+        self.unread = false;
+        self.maybe.client_read = true;
+        self.pump(context);
     }
 
     /// Whether a message waits to be carried out.
@@ -394,19 +437,20 @@ impl Connection {
             self.discarded = client.map(|client| client.release(poller));
         }
         self.spools = [None, None];
+        self.charges.spools.set(0);
     }
 
     /// Puts what was kept of an output into its temporary file.
     fn spool(&mut self, stream: Stream, now: Instant) {
-        let spool = &mut self.spools[stream as usize];
-        let result = match spool {
-            Some(spool) => spool.append(self.session.unspooled(stream)),
-            None => Spool::new()
-                .and_then(|new| spool.insert(new).append(self.session.unspooled(stream))),
-        };
-        let input = match result {
-            Ok(()) => Input::Spooled(stream),
-            Err(error) => Input::SpoolFailed(Errno::from_raw(error.raw_os_error().unwrap_or(0))),
+        let bytes = self.session.unspooled(stream);
+        let input = match self.charges.spools.grow(bytes.len() as u64) {
+            Err(Full { limit }) => Input::SpoolsFull(limit),
+            Ok(()) => match append(&mut self.spools[stream as usize], bytes) {
+                Ok(()) => Input::Spooled(stream),
+                Err(error) => {
+                    Input::SpoolFailed(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+                }
+            },
         };
         self.session.handle(input, now);
     }
@@ -456,7 +500,11 @@ impl Connection {
             Some(_) => Interest::default(),
         };
         if let Some(client) = &mut self.client {
-            client.arm(poller, interest.client_read, interest.client_write)?;
+            client.arm(
+                poller,
+                interest.client_read && !self.unread,
+                interest.client_write,
+            )?;
         }
         let Some(running) = &mut self.running else {
             return Ok(());
@@ -480,5 +528,13 @@ impl Connection {
             std::mem::forget((self.client.take(), self.discarded.take()));
         }
         self.stray
+    }
+}
+
+/// Adds bytes to a temporary file, which is made if there is none.
+fn append(spool: &mut Option<Spool>, bytes: &[u8]) -> io::Result<()> {
+    match spool {
+        Some(spool) => spool.append(bytes),
+        None => spool.insert(Spool::new()?).append(bytes),
     }
 }

@@ -26,6 +26,10 @@ const CALL: usize = 2 * 1024;
 /// The price of a step of decoding.
 const STEP: usize = 16;
 
+/// The first bytes of a request, which wait for no room: a small request is never kept
+/// waiting by large ones.
+const REQUEST_FREE: usize = 4096;
+
 /// How long what was refused for want of something waits before it is tried again.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
@@ -38,6 +42,11 @@ impl Connection {
     /// finds the end of the reply behind it at once.
     pub fn pump(&mut self, context: &mut Context<'_>) {
         self.resume(context.now);
+        if self.unread && !self.session.is_collecting() {
+            // What comes now takes no room: it is thrown away.
+            self.unread = false;
+            self.maybe.client_read = true;
+        }
         self.borrow(context);
         loop {
             let mut moved = false;
@@ -56,6 +65,7 @@ impl Connection {
                 break;
             }
         }
+        self.charge_request();
         self.session.take_back(context.pool);
         if let Err(error) = self.arm(context.poller) {
             log::warn!("connection {}: cannot wait for it: {error}", self.id);
@@ -84,6 +94,22 @@ impl Connection {
             self.again = None;
             self.maybe = Maybe::all();
         }
+    }
+
+    /// How much of a request may be read now.
+    fn request_room(&self) -> usize {
+        if self.beyond || !self.session.is_collecting() {
+            return usize::MAX;
+        }
+        let free = REQUEST_FREE.saturating_sub(self.session.request_bytes());
+        let room = usize::try_from(self.charges.request.room()).unwrap_or(usize::MAX);
+        room.saturating_add(free)
+    }
+
+    /// Holds what the request takes, no more and no less.
+    fn charge_request(&mut self) {
+        let charged = self.session.request_bytes().saturating_sub(REQUEST_FREE);
+        self.charges.request.set(charged as u64);
     }
 
     /// Whether nothing can be read now that goes into memory. A request that would grow, or
@@ -225,8 +251,15 @@ impl Connection {
         let Some(client) = &self.client else {
             return false;
         };
+        let allowed = self.request_room();
+        if allowed == 0 {
+            self.maybe.client_read = false;
+            self.unread = true;
+            return false;
+        }
         let room = self.session.inbox();
-        let full = room.len();
+        let full = room.len().min(allowed);
+        let room = &mut room[..full];
         let mut size = full;
         if self.may_pass_descriptors {
             context.spent += CALL;
@@ -266,6 +299,7 @@ impl Connection {
             Err(_) => Input::ClientGone,
         };
         self.session.handle(input, context.now);
+        self.charge_request();
         true
     }
 }

@@ -44,6 +44,10 @@ pub struct Status {
     pub outcomes: Outcomes,
     /// Programs that could not be started, by the name of the reason, such as `ENOENT`.
     pub spawn_failures: BTreeMap<String, u64>,
+    /// Bytes that requests take whose programs are not started, without the first 4096 of each.
+    pub request_bytes: u64,
+    /// Bytes in temporary files.
+    pub spool_bytes: u64,
     /// The server's resident memory.
     pub memory: Option<u64>,
     /// The server's descriptors.
@@ -66,12 +70,18 @@ pub struct Limits {
     pub programs: u64,
     /// How long a connection may last; 0: no deadline.
     pub timeout: f64,
+    /// How long a request may take to be complete.
+    pub request_timeout: f64,
     /// From SIGTERM to SIGKILL.
     pub kill_timeout: f64,
     /// What programs get to end by themselves when the server is told to end.
     pub stop_grace: f64,
     /// Connections of one user at once while another waits.
     pub user_share: u64,
+    /// Bytes that requests may take together before their programs are started.
+    pub requests_memory: u64,
+    /// Bytes that temporary files may have together.
+    pub spool_total: u64,
     /// `error`, `warn`, `info` or `debug`.
     pub log_level: String,
 }
@@ -273,7 +283,8 @@ mod tests {
         let percentiles = json!({"window": 300.0, "count": 2, "p50": 0.001, "p90": 0.002,
             "p99": null, "max": null});
         let limits = json!({"max-connections": 100, "programs": 100, "timeout": 60.0,
-            "kill-timeout": 10.0, "stop-grace": 0.0, "user-share": 100, "log-level": "info"});
+            "request-timeout": 10.0, "kill-timeout": 10.0, "stop-grace": 0.0, "user-share": 100,
+            "requests-memory": 1, "spool-total": 2, "log-level": "info"});
         agree::<Limits>(limits.clone());
         agree::<Status>(json!({"version": "4.0.0", "pid": 123, "uptime": 12.345,
             "state": "serving", "limits": limits,
@@ -284,7 +295,8 @@ mod tests {
                 "log-lines-lost": 5},
             "outcomes": {"exit-zero": 1, "exit-nonzero": 2, "signal": 3, "timeout": 4,
                 "disconnected": 5, "malformed": 6, "refused": 7, "not-started": 8},
-            "spawn-failures": {"ENOENT": 3}, "memory": 4096,
+            "spawn-failures": {"ENOENT": 3}, "request-bytes": 1, "spool-bytes": 2,
+            "memory": 4096,
             "descriptors": {"open": null, "limit": 1024},
             "duration": percentiles, "first-byte": percentiles, "turn": percentiles}));
         agree::<Vec<Job>>(json!([

@@ -6,9 +6,11 @@
 //! |---|---|---|
 //! | `Active` | has one of the slots of the connection limit | `active`, and by user |
 //! | `Parked` | its user has its share of the slots; waits for one of them | `parked` |
+//! | `Refused` | its user may not even wait: it is told so, and takes no slot | |
 //! | `Control` | speaks to the server itself, and takes no slot | `control` |
 //! | `Over` | has its reply and lingers | `lingering` |
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::time::Duration;
@@ -17,11 +19,12 @@ use nix::errno::Errno;
 use nix::sys::socket::{Shutdown, shutdown};
 
 use super::{Entry, Origin, Phase, Server};
-use crate::connection::Connection;
+use crate::connection::{Charges, Connection};
 use crate::os::listen::{self, AcceptError};
 use crate::os::memory;
 use crate::os::peer::Peer;
 use crate::os::poller::ConnectionId;
+use crate::quota::{Charge, Full};
 use crate::session::Input;
 use crate::session::policy::CONTROL_MAX;
 use crate::wire::Protocol;
@@ -37,6 +40,7 @@ const ACCEPT_MAX: usize = 64;
 pub(super) enum Standing {
     Active,
     Parked,
+    Refused { limit: u64 },
     Control,
     Over,
 }
@@ -67,11 +71,7 @@ impl Server {
             (_, Phase::Draining { .. } | Phase::Ended) => false,
             (Protocol::Control, _) => self.control < CONTROL_MAX,
             (_, Phase::Finishing { .. }) => false,
-            (_, Phase::Serving) => {
-                self.active < self.settings.budget.connections_max
-                    && (self.parked.is_empty()
-                        || self.parked.len() < self.settings.budget.parked_max)
-            }
+            (_, Phase::Serving) => self.active < self.settings.budget.connections_max,
         }
     }
 
@@ -140,10 +140,15 @@ impl Server {
         self.next_id = id.next();
         self.idle_since = None;
         log::debug!("connection {id}: accepted, {}, {peer}", protocol.name());
-        let standing = self.place(id, &peer, protocol);
+        let (standing, waits) = self.place(id, &peer, protocol);
+        let charges = Charges {
+            request: self.requests.open(peer.uid()),
+            spools: self.spools.open(peer.uid()),
+        };
         let limits = self.settings.limits.clone();
-        let connection = Connection::new(id, client, peer, protocol, limits, self.now);
+        let connection = Connection::new(id, client, peer, protocol, (limits, charges), self.now);
         let entry = Entry {
+            waits,
             connection,
             timer: None,
             standing,
@@ -159,6 +164,7 @@ impl Server {
                 log::warn!("connection {id}: {peer}: control is for root and the server's user");
                 Some(Input::Stranger)
             }
+            Standing::Refused { limit } => Some(Input::Crowded(limit)),
             _ => (self.phase != Phase::Serving).then_some(Input::Stop),
         };
         self.with(id, |connection, context| match refused {
@@ -168,21 +174,74 @@ impl Server {
         self.limit_lingering();
     }
 
-    /// Gives a new connection its place.
-    fn place(&mut self, id: ConnectionId, peer: &Peer, protocol: Protocol) -> Standing {
+    /// Gives a new connection its place, with a charge if it is one of those that wait.
+    fn place(
+        &mut self,
+        id: ConnectionId,
+        peer: &Peer,
+        protocol: Protocol,
+    ) -> (Standing, Option<Charge>) {
         if protocol == Protocol::Control {
             self.control += 1;
-            return Standing::Control;
+            return (Standing::Control, None);
         }
         self.statistics.accepted += 1;
-        // Who comes in later only hears that the server stops.
+        // Later ones are only told that the server stops.
         if self.phase != Phase::Serving || self.may_be_active(peer) {
             self.take_slot(peer);
-            Standing::Active
-        } else {
-            self.parked.insert(id);
-            Standing::Parked
+            return (Standing::Active, None);
         }
+        let mut place = self.parking.open(peer.uid());
+        if let Err(Full { limit }) = place.grow(1) {
+            return (Standing::Refused { limit }, None);
+        }
+        self.parked.insert(id);
+        (Standing::Parked, Some(place))
+    }
+
+    /// Reads clients again that were not read for want of room for their requests.
+    pub(super) fn read_again(&mut self) {
+        if self.unread.is_empty() {
+            return;
+        }
+        if self.requests.take_released() {
+            for id in self.unread.iter().copied().collect::<Vec<_>>() {
+                if self.requests.is_full() {
+                    break;
+                }
+                self.with(id, |connection, context| {
+                    connection.read_again(false, context)
+                });
+            }
+        }
+        if self.beyond.is_none() {
+            self.beyond = self.first_stuck();
+            if let Some(id) = self.beyond {
+                self.with(id, |connection, context| {
+                    connection.read_again(true, context)
+                });
+            }
+        }
+    }
+
+    /// The oldest connection that waits for room which only others that wait could give
+    /// back. One at a time goes beyond the limit, or none of them would ever be complete.
+    pub(super) fn first_stuck(&self) -> Option<ConnectionId> {
+        let mut waiting: BTreeMap<Option<u32>, (ConnectionId, u64)> = BTreeMap::new();
+        let entries = self
+            .unread
+            .iter()
+            .filter_map(|id| self.connections.get_key_value(id));
+        for (id, entry) in entries {
+            let of_user = waiting
+                .entry(entry.connection.peer().uid())
+                .or_insert((*id, 0));
+            of_user.1 += entry.connection.request_charge();
+        }
+        let stuck = waiting
+            .into_iter()
+            .filter(|&(user, (_, held))| held == self.requests.used_by(user));
+        stuck.map(|(_, (id, _))| id).min()
     }
 
     /// Whether there is a slot for this client: one is free, and its user has not had its
@@ -236,6 +295,7 @@ impl Server {
             self.take_slot(&peer);
             if let Some(entry) = self.connections.get_mut(&id) {
                 entry.standing = Standing::Active;
+                entry.waits = None;
             }
             self.with(id, |_, _| {});
         }

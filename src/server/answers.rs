@@ -58,6 +58,8 @@ impl Server {
                 .iter()
                 .map(|(name, count)| ((*name).to_owned(), *count))
                 .collect(),
+            request_bytes: self.requests.used(),
+            spool_bytes: self.spools.used(),
             memory: usage::resident(),
             descriptors: Descriptors {
                 open: usage::descriptors(),
@@ -94,9 +96,12 @@ impl Server {
             max_connections: settings.budget.connections_max as u64,
             programs: settings.budget.programs_max as u64,
             timeout: settings.limits.timeout.unwrap_or_default().as_secs_f64(),
+            request_timeout: settings.limits.request_timeout.as_secs_f64(),
             kill_timeout: settings.limits.kill_timeout.as_secs_f64(),
             stop_grace: settings.stop_grace.as_secs_f64(),
             user_share: u64::from(settings.user_share),
+            requests_memory: settings.requests_memory,
+            spool_total: settings.spool_total,
             log_level: log::max_level().as_str().to_lowercase(),
         }
     }

@@ -9,6 +9,7 @@ use super::guard::Permit;
 use super::telling;
 use crate::connection::{Connection, Context};
 use crate::os::poller::{ConnectionId, Part, Ready};
+use crate::quota::Charge;
 use crate::session::Input;
 use crate::wire::Protocol;
 
@@ -21,6 +22,8 @@ pub(super) struct Entry {
     pub(super) program: bool,
     pub(super) queued: bool,
     pub(super) permit: Option<Permit>,
+    /// Its place among those that wait for a slot, if it has one.
+    pub(super) waits: Option<Charge>,
 }
 
 impl Server {
@@ -84,6 +87,13 @@ impl Server {
         if !entry.program && !entry.connection.wants_program() {
             self.count_off(id, &mut entry);
         }
+        if self.beyond == Some(id) && !entry.connection.goes_beyond() {
+            self.beyond = None;
+        }
+        match entry.connection.is_unread() {
+            true => self.unread.insert(id),
+            false => self.unread.remove(&id),
+        };
         if entry.connection.has_command() && !entry.queued {
             entry.queued = true;
             self.commands.push_back(id);
@@ -112,6 +122,7 @@ impl Server {
         }
         if done {
             self.lingering.retain(|&lingers| lingers != id);
+            self.unread.remove(&id);
             entry.connection.close();
             // Somebody may have been kept out for want of what is free now.
             self.accept_again = None;
@@ -126,7 +137,9 @@ impl Server {
             Standing::Active => self.free_slot(entry.connection.peer()),
             Standing::Parked => {
                 self.parked.remove(&id);
+                entry.waits = None;
             }
+            Standing::Refused { .. } => {}
             Standing::Control => self.control -= 1,
             Standing::Over => return,
         }

@@ -97,6 +97,26 @@ impl Server {
                 "Programs that may run at once.",
                 status.limits.programs,
             ),
+            (
+                "request_bytes",
+                "Memory of requests whose programs are not started.",
+                status.request_bytes,
+            ),
+            (
+                "request_bytes_max",
+                "Memory that such requests may take.",
+                status.limits.requests_memory,
+            ),
+            (
+                "spool_bytes",
+                "Output in temporary files.",
+                status.spool_bytes,
+            ),
+            (
+                "spool_bytes_max",
+                "Output that temporary files may have.",
+                status.limits.spool_total,
+            ),
         ] {
             text.gauge(name, help, value as f64);
         }

@@ -53,6 +53,7 @@ use crate::os::peer::Peer;
 use crate::os::poller::{ConnectionId, Poller, Ready, Token, Watched};
 use crate::os::rights::{self, Rights};
 use crate::os::signals::Signals;
+use crate::quota::Account;
 use crate::statistics::Statistics;
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
@@ -141,6 +142,16 @@ pub struct Server {
     lingering: VecDeque<ConnectionId>,
     /// Connections that wait for a slot because their user has its share.
     parked: BTreeSet<ConnectionId>,
+    /// Their places.
+    parking: Account,
+    /// Bytes of requests that are not started.
+    requests: Account,
+    /// Connections whose client is not read until there is room for its request.
+    unread: BTreeSet<ConnectionId>,
+    /// The one whose request may go beyond the limit.
+    beyond: Option<ConnectionId>,
+    /// Bytes in temporary files.
+    spools: Account,
     /// Control connections whose message is to be carried out.
     commands: VecDeque<ConnectionId>,
     strays: BTreeMap<ConnectionId, Stray>,
@@ -179,7 +190,7 @@ impl Server {
         let lookup = settings::lookup(launcher.path());
         let (signals, watched) = signals;
         let now = Instant::now();
-        Ok(Self {
+        let mut server = Self {
             guard: Guard::new(config.rules.clone()),
             lookup,
             config,
@@ -202,6 +213,11 @@ impl Server {
             waiting: VecDeque::new(),
             lingering: VecDeque::new(),
             parked: BTreeSet::new(),
+            parking: Account::default(),
+            requests: Account::default(),
+            unread: BTreeSet::new(),
+            beyond: None,
+            spools: Account::default(),
             commands: VecDeque::new(),
             strays: BTreeMap::new(),
             discards: Discards::default(),
@@ -217,7 +233,9 @@ impl Server {
             status_told: None,
             idle_since: Some(now),
             now,
-        })
+        };
+        server.share_out();
+        Ok(server)
     }
 
     /// Serves those who come on `listener`.
@@ -287,6 +305,7 @@ impl Server {
         self.release_held();
         self.launch_waiting();
         self.unpark();
+        self.read_again();
         for index in listeners {
             self.accept_from(index)?;
         }
@@ -316,7 +335,7 @@ impl Server {
         let moments = [
             self.timers.first().map(|&(at, _)| at),
             self.launcher.is_settling().then(|| now + SETTLE),
-            (!self.commands.is_empty() || self.guard.has_freed()).then_some(now),
+            self.has_more_to_do().then_some(now),
             log_waits.then(|| now + LOG_AGAIN),
             self.accept_again,
             self.discards.again(),
@@ -327,6 +346,15 @@ impl Server {
         ];
         let next = moments.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
+    }
+
+    /// Whether something can go on because of what was done late in the last turn.
+    fn has_more_to_do(&self) -> bool {
+        !self.commands.is_empty()
+            || self.guard.has_freed()
+            || (!self.unread.is_empty()
+                && (self.requests.has_released()
+                    || (self.beyond.is_none() && self.first_stuck().is_some())))
     }
 
     /// What is done at the end of every turn.

@@ -65,6 +65,10 @@ pub(super) struct Settings {
     pub(super) budget: Budget,
     /// How many of a hundred connections may be one user's.
     pub(super) user_share: u8,
+    /// How many bytes requests may take together before their programs are started.
+    pub(super) requests_memory: u64,
+    /// How many bytes temporary files may have together.
+    pub(super) spool_total: u64,
     /// How long those who are connected may go on after the server was told to stop.
     pub(super) stop_grace: Duration,
     /// After how long without any connection the server ends.
@@ -81,6 +85,8 @@ impl Settings {
             limits: config.limits.clone(),
             budget: frame.budget(config.max_connections as usize, config.user_share),
             user_share: config.user_share,
+            requests_memory: config.requests_memory,
+            spool_total: config.spool_total,
             stop_grace: config.stop_grace,
             idle_exit,
         }
@@ -134,6 +140,7 @@ impl Server {
             .into_iter()
             .partition(|key| takes_effect_at_start(key));
         self.settings = Settings::new(&config, &self.frame);
+        self.share_out();
         // A link in PATH may lead elsewhere by now, and the rules were read with what it
         // leads to.
         self.lookup = lookup(self.launcher.path());
@@ -147,6 +154,15 @@ impl Server {
         };
         self.config = config;
         Ok(reloaded)
+    }
+
+    /// Sets the limits of what all connections share.
+    pub(super) fn share_out(&mut self) {
+        let settings = &self.settings;
+        let (share, places) = (settings.user_share, settings.budget.parked_max as u64);
+        self.parking.configure(places, share);
+        self.requests.configure(settings.requests_memory, share);
+        self.spools.configure(settings.spool_total, share);
     }
 
     /// Says what holds. That there are no rules at all should be no surprise to anybody.
@@ -176,6 +192,7 @@ impl Server {
             self.config.level = level;
         }
         self.settings = Settings::new(&self.config, &self.frame);
+        self.share_out();
         // Told while the more talkative of the two levels holds.
         log::set_max_level(before.level.max(self.config.level));
         let changed: Vec<String> = self

@@ -3,8 +3,6 @@
 //! A stream is kept in memory up to a limit, and then goes to a temporary file, which the
 //! caller has. What was last comes after what is in the file. Owns bytes only.
 
-use nix::errno::Errno;
-
 use super::event::Action;
 use super::verdict::Fault;
 use super::{Program, Session};
@@ -74,12 +72,12 @@ impl Session {
         kept.spooling = false;
     }
 
-    pub(super) fn spool_failed(&mut self, errno: Errno) {
+    pub(super) fn spool_failed(&mut self, fault: Fault) {
         if self.discards() {
             // The reply was made meanwhile, or nobody waits for it: nothing is missing.
             return;
         }
-        self.fault.get_or_insert(Fault::Spool(errno));
+        self.fault.get_or_insert(fault);
         for kept in &mut self.kept {
             kept.refused = true;
         }
@@ -140,6 +138,8 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
+
+    use nix::errno::Errno;
 
     use super::*;
     use crate::session::policy::Limits;

@@ -41,6 +41,8 @@ pub enum Input {
     Spooled(Stream),
     /// It could not be put there.
     SpoolFailed(Errno),
+    /// It was not put there: all temporary files together may have so many bytes.
+    SpoolsFull(u64),
     /// A command was carried out, and this is to be sent, if anything is.
     Answered {
         /// The answer in its framing.
@@ -52,6 +54,8 @@ pub enum Input {
     NoMemory,
     /// Nothing that this client sends is carried out.
     Stranger,
+    /// So many of the user's connections wait for a slot already, and no more may.
+    Crowded(u64),
     /// From now on the connection may last so long since its acceptance; `None`: as long
     /// as it likes.
     Timeout(Option<Duration>),

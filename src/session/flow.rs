@@ -1,6 +1,6 @@
 //! How bytes pass through a session: what may move now, where from and where to.
 
-use super::{Client, Piece, Session};
+use super::{Client, Piece, Program, Session};
 use crate::program::{OutOfMemory, Stream};
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
@@ -93,6 +93,21 @@ impl Session {
             self.tail.consume(n);
         } else {
             self.reply.consume(n);
+        }
+    }
+
+    /// Whether what the client sends next makes the request larger. Of a control connection
+    /// it does not: those are few, and of clients who may do anything.
+    pub fn is_collecting(&self) -> bool {
+        self.program == Program::None && self.protocol != Protocol::Control && self.listens()
+    }
+
+    /// How many bytes of memory the request takes: until the program is started, or is not.
+    pub fn request_bytes(&self) -> usize {
+        match self.program {
+            Program::None => self.codec.request_bytes(),
+            Program::Waiting => self.arguments,
+            Program::Running | Program::Exited | Program::Gone => 0,
         }
     }
 

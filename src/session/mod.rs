@@ -149,6 +149,8 @@ pub struct Session {
     silent: bool,
     name: Vec<u8>,
     title: String,
+    /// What the arguments take, in bytes, from the last of them to the program's start.
+    arguments: usize,
     timers: Timers,
     actions: VecDeque<Action>,
 }
@@ -173,6 +175,9 @@ impl Session {
         };
         if let Some(deadline) = deadline {
             timers.set(Timer::Deadline, now + deadline);
+        }
+        if protocol != Protocol::Control {
+            timers.set(Timer::Request, now + limits.request_timeout);
         }
         Self {
             protocol,
@@ -202,6 +207,7 @@ impl Session {
             silent: true,
             name: Vec::new(),
             title: String::new(),
+            arguments: 0,
             timers,
             actions: VecDeque::new(),
         }
@@ -277,11 +283,15 @@ impl Session {
             Input::StdinClosed => self.close_stdin(),
             Input::ReplySent(n) => self.consume_reply(n),
             Input::Spooled(stream) => self.spooled(stream),
-            Input::SpoolFailed(errno) => self.spool_failed(errno),
+            Input::SpoolFailed(errno) => self.spool_failed(Fault::Spool(errno)),
+            Input::SpoolsFull(limit) => self.spool_failed(Fault::SpoolTotal(limit)),
             Input::Answered { answer, close } => self.answered(answer, close),
             Input::NoMemory => self.lack_memory(),
             Input::Stranger => {
                 self.fault.get_or_insert(Fault::Stranger);
+            }
+            Input::Crowded(limit) => {
+                self.fault.get_or_insert(Fault::Crowded(limit));
             }
             Input::Timeout(timeout) => self.limit_time(timeout),
             Input::Time => {
@@ -320,6 +330,14 @@ impl Session {
                     Program::Waiting | Program::Running | Program::Gone => {}
                 }
                 self.timers.set(Timer::Kill, now + self.limits.kill_timeout);
+            }
+            Timer::Request => {
+                if self.program == Program::None {
+                    self.late = true;
+                    let limit = self.limits.request_timeout;
+                    self.fault.get_or_insert(Fault::RequestTimeout(limit));
+                    self.timers.set(Timer::Kill, now + self.limits.kill_timeout);
+                }
             }
             Timer::Kill => {
                 if self.lives() && self.stopping < Stopping::Killed {

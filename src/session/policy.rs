@@ -14,6 +14,9 @@ pub struct Limits {
     /// How long a connection may last from its acceptance to the end of the program;
     /// `None`: as long as it likes.
     pub timeout: Option<Duration>,
+    /// How long a request may take from the connection's acceptance to its last argument,
+    /// whatever `timeout` is.
+    pub request_timeout: Duration,
     /// How long a program may go on after SIGTERM before SIGKILL.
     pub kill_timeout: Duration,
     /// How long a connection whose reply has been sent may go on sending.
@@ -38,6 +41,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             timeout: Some(Duration::from_secs(60)),
+            request_timeout: Duration::from_secs(10),
             kill_timeout: Duration::from_secs(10),
             linger: Duration::from_secs(1),
             request_max: 2 * 1024 * 1024,

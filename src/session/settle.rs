@@ -33,7 +33,7 @@ impl Session {
         self.settle_process();
         self.settle_reply(now);
         if !self.is_active() {
-            for timer in [Timer::Deadline, Timer::Kill, Timer::GiveUp] {
+            for timer in [Timer::Request, Timer::Deadline, Timer::Kill, Timer::GiveUp] {
                 self.timers.stop(timer);
             }
         }
@@ -88,7 +88,9 @@ impl Session {
         let program = arguments.program();
         self.name = program[..program.len().min(NAME_MAX)].to_vec();
         self.title = title(&arguments);
+        self.arguments = arguments.footprint();
         self.program = Program::Waiting;
+        self.timers.stop(Timer::Request);
         self.stdin_open = true;
         self.actions.push_back(Action::Spawn(arguments));
     }

@@ -5,6 +5,8 @@ use std::time::Instant;
 /// What a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
+    /// The request has had its time to be complete.
+    Request,
     /// The connection has lasted as long as it may.
     Deadline,
     /// The program has had its time after SIGTERM.
@@ -17,7 +19,13 @@ pub enum Timer {
 }
 
 impl Timer {
-    const ALL: [Self; 4] = [Self::Deadline, Self::Kill, Self::GiveUp, Self::Linger];
+    const ALL: [Self; 5] = [
+        Self::Request,
+        Self::Deadline,
+        Self::Kill,
+        Self::GiveUp,
+        Self::Linger,
+    ];
 }
 
 /// One moment for each [`Timer`] that runs.

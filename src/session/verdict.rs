@@ -34,6 +34,10 @@ pub enum Fault {
     Wire(WireError),
     /// The request was not complete when the connection had lasted this long.
     RequestLate(Duration),
+    /// The request was not complete within the time for requests.
+    RequestTimeout(Duration),
+    /// As many of this user's connections as may wait for a slot do so already.
+    Crowded(u64),
     /// The program could not be started.
     Spawn(SpawnError),
     /// The server stops, and the program was not started.
@@ -51,6 +55,9 @@ pub enum Fault {
     Stranger,
     /// A message was not complete this long after the last one.
     MessageLate(Duration),
+    /// The temporary files of all programs, or of those of one user, would be larger than
+    /// this many bytes.
+    SpoolTotal(u64),
     /// Output could not be put into a temporary file.
     Spool(Errno),
     /// There is no memory for the request, or for the output that is kept.
@@ -67,11 +74,17 @@ impl Fault {
     /// What the reply says; `None`: how the program itself ended.
     pub fn exit(&self) -> Option<Exit> {
         match self {
-            Self::Wire(_) | Self::RequestLate(_) | Self::MessageLate(_) | Self::Stranger => {
-                Some(Exit::Code(100))
-            }
+            Self::Wire(_)
+            | Self::RequestLate(_)
+            | Self::RequestTimeout(_)
+            | Self::MessageLate(_)
+            | Self::Stranger => Some(Exit::Code(100)),
             Self::Spawn(error) => Some(Exit::Code(error.exit_code())),
-            Self::Stopping | Self::Spool(_) | Self::NoMemory => Some(Exit::Code(111)),
+            Self::Stopping
+            | Self::Crowded(_)
+            | Self::SpoolTotal(_)
+            | Self::Spool(_)
+            | Self::NoMemory => Some(Exit::Code(111)),
             Self::Stuck(_) => Some(KILLED),
             Self::OutputMax { .. } => None,
         }
@@ -87,6 +100,16 @@ impl fmt::Display for Fault {
                 "the request was not complete within the timeout of {} s",
                 limit.as_secs_f64()
             ),
+            Self::RequestTimeout(limit) => write!(
+                f,
+                "the request was not complete within the request-timeout of {} s",
+                limit.as_secs_f64()
+            ),
+            Self::Crowded(limit) => write!(
+                f,
+                "this user has its share of the connections, and the limit of {limit} more that \
+                 may wait is reached"
+            ),
             Self::Spawn(error) => error.fmt(f),
             Self::Stopping => f.write_str("the server is stopping"),
             Self::Stuck(waited) => write!(
@@ -97,6 +120,11 @@ impl fmt::Display for Fault {
             Self::OutputMax { stream, limit } => write!(
                 f,
                 "the program was ended: its {stream} is larger than the limit of {limit} bytes"
+            ),
+            Self::SpoolTotal(limit) => write!(
+                f,
+                "the program was ended: the output that is kept in temporary files for all \
+                 programs has reached the limit of {limit} bytes"
             ),
             Self::Stranger => f.write_str("only root and the server's own user may control it"),
             Self::MessageLate(limit) => write!(

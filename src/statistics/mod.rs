@@ -93,6 +93,7 @@ impl Statistics {
                 Some(
                     Fault::Wire(_)
                     | Fault::RequestLate(_)
+                    | Fault::RequestTimeout(_)
                     | Fault::MessageLate(_)
                     | Fault::Stranger,
                 ),
@@ -100,7 +101,7 @@ impl Statistics {
             ) => &mut o.malformed,
             _ if summary.late => &mut o.timeout,
             _ if summary.disconnected => &mut o.disconnected,
-            (Some(Fault::Spawn(_) | Fault::Stopping), _) => &mut o.not_started,
+            (Some(Fault::Spawn(_) | Fault::Stopping | Fault::Crowded(_)), _) => &mut o.not_started,
             (Some(Fault::NoMemory), None) => &mut o.not_started,
             (_, Some(Exit::Code(0))) if summary.fault.is_none() => &mut o.exit_zero,
             (_, Some(Exit::Code(_))) => &mut o.exit_nonzero,
@@ -180,6 +181,12 @@ mod tests {
             (Some(Fault::Wire(WireError::ArgcZero)), None, "malformed"),
             (Some(Fault::Wire(WireError::ArgcZero)), zero, "malformed"),
             (Some(Fault::RequestLate(Duration::ZERO)), None, "malformed"),
+            (
+                Some(Fault::RequestTimeout(Duration::ZERO)),
+                None,
+                "malformed",
+            ),
+            (Some(Fault::Crowded(1)), None, "not-started"),
             (Some(Fault::MessageLate(Duration::ZERO)), None, "malformed"),
             (refused, None, "refused"),
             (spawn(SpawnError::Exec(Errno::ENOENT)), None, "not-started"),

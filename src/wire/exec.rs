@@ -63,6 +63,11 @@ impl Decoder {
         }
     }
 
+    /// How many bytes of memory the request takes that is not complete.
+    pub fn request_bytes(&self) -> usize {
+        self.arguments.footprint()
+    }
+
     /// How many steps the decoder has made since the last call. Small pieces take many, and
     /// each has its price.
     pub fn take_steps(&mut self) -> usize {

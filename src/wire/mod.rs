@@ -97,6 +97,15 @@ impl Codec {
         }
     }
 
+    /// How many bytes of memory the request takes that is not complete.
+    pub fn request_bytes(&self) -> usize {
+        match self {
+            Self::Exec(decoder) => decoder.request_bytes(),
+            Self::Sockproc(decoder) => decoder.request_bytes(),
+            Self::Control(_) => 0,
+        }
+    }
+
     /// How many steps decoding has taken since the last call, as a measure of its work.
     pub fn take_steps(&mut self) -> usize {
         match self {

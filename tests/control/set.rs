@@ -177,8 +177,9 @@ fn many_at_once_are_set_together() {
     let limits = daemon.ask("set", args);
     assert_eq!(
         limits,
-        json!({"max-connections": 9, "programs": 9, "timeout": 8.5, "kill-timeout": 7.0,
-            "stop-grace": 0.0, "user-share": 100, "log-level": "warn"})
+        json!({"max-connections": 9, "programs": 9, "timeout": 8.5,
+            "request-timeout": 10.0, "kill-timeout": 7.0, "stop-grace": 0.0, "user-share": 100,
+            "requests-memory": 67_108_864, "spool-total": 8_589_934_592_u64, "log-level": "warn"})
     );
     assert_eq!(daemon.status()["limits"], limits);
     daemon.begin(request(&["true"])).reply().succeeded();

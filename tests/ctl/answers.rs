@@ -9,8 +9,9 @@ pub fn status(uptime: u64) -> Value {
     let times = json!({"window": 300.0, "count": 120, "p50": 0.0012, "p90": 0.034, "p99": 1.5,
         "max": 185.0});
     json!({"version": "4.0.0", "pid": 123, "uptime": uptime as f64, "state": "serving",
-        "limits": {"max-connections": 100, "programs": 90, "timeout": 60.0, "kill-timeout": 10.0,
-            "stop-grace": 0.0, "user-share": 100, "log-level": "info"},
+        "limits": {"max-connections": 100, "programs": 90, "timeout": 60.0,
+            "request-timeout": 10.0, "kill-timeout": 10.0, "stop-grace": 0.0, "user-share": 100,
+            "requests-memory": 67_108_864, "spool-total": 8_589_934_592_u64, "log-level": "info"},
         "active": 3, "parked": 4, "waiting": 5, "programs": 6, "lingering": 7, "control": 1,
         "queued": 8,
         "listeners": [
@@ -20,7 +21,7 @@ pub fn status(uptime: u64) -> Value {
             "commands": 11, "log-lines-lost": 12},
         "outcomes": {"exit-zero": 10 * uptime, "exit-nonzero": 1, "signal": 2, "timeout": 3,
             "disconnected": 4, "malformed": 5, "refused": 6, "not-started": 7},
-        "spawn-failures": {"ENOENT": 5, "EACCES": 2}, "memory": 12_582_912,
+        "spawn-failures": {"ENOENT": 5, "EACCES": 2}, "request-bytes": 0, "spool-bytes": 2048, "memory": 12_582_912,
         "descriptors": {"open": 45, "limit": 1024},
         "duration": times, "first-byte": times, "turn": times, "of-a-newer-version": [1]})
 }

@@ -15,8 +15,9 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
     let reloaded = json!({"file": "/etc/sockexec/sockexec.toml", "changed": ["timeout"],
         "at-next-start": ["queue", "mode"]});
     let killed = json!({"pid": 4567, "signal": "SIGKILL"});
-    let told_limits = "limits  max-connections 100  programs 90  timeout 1m00s  kill-timeout 10s\n        \
-                       stop-grace 0s  user-share 100  log-level info\n";
+    let told_limits = "limits  max-connections 100  programs 90  timeout 1m00s  request-timeout 10s\n        \
+                       kill-timeout 10s  stop-grace 0s  user-share 100  requests-memory 64M\n        \
+                       spool-total 8.0G  log-level info\n";
     for (line, args, payload, text) in [
         ("ping", json!({}), Value::from("pong"), "pong\n"),
         ("version", json!({}), "4.0.0".into(), "4.0.0\n"),
@@ -113,7 +114,7 @@ fn status_reads_as_a_page_and_fits_80_columns() {
     for part in [
         "sockexec     4.0.0  process 123  serving  up 1h01m\n",
         "connections  active 3 of 100  queued 8  waiting 5  parked 4  lingering 7\n",
-        "resources    programs 6 of 90  memory 12M  descriptors 45 of 1024  control 1\n",
+        "resources    programs 6 of 90  memory 12M  requests 0  spools 2.0K\n",
         "timeout 1m00s",
         "totals       accepted 9  in 36M  out 72M  commands 11  log-lines-lost 12\n",
         "duration     p50 1.2ms  p90 34ms  p99 1.5s  max 3m05s  120 in 5m00s\n",

@@ -8,3 +8,4 @@ mod crowds;
 mod descriptors;
 mod hangups;
 mod requests;
+mod totals;

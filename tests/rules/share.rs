@@ -198,6 +198,32 @@ fn a_crowd_of_one_user_does_not_keep_another_out() {
 }
 
 #[test]
+fn a_user_that_fills_all_places_is_refused_and_keeps_nobody_out() {
+    let (daemon, port) = with_tcp(50, &["-m", "4", "-q", "400"]);
+    let held: Vec<_> = (0..2).map(|_| held(&daemon)).collect();
+    // Half of the places in which connections wait are one user's at most.
+    let waiting: Vec<_> = (0..128).map(|_| daemon.begin(shell("echo up"))).collect();
+    daemon.wait_jobs("parked", 128);
+    for _ in 0..5 {
+        let reply = daemon.begin(shell("echo never")).reply();
+        reply.refused(111, &["share of the connections", "128 more"]);
+        assert_eq!(sockproc::run_tcp(port, "echo hi").succeeded(), "hi\n");
+    }
+    eventually("only those two have a slot", || {
+        daemon.status()["active"] == 2
+    });
+    let status = daemon.status();
+    assert_eq!(status["parked"], 128);
+    assert_eq!(status["outcomes"]["not-started"], 5);
+    for client in held {
+        end(client);
+    }
+    for client in waiting {
+        assert_eq!(client.reply().succeeded(), "up\n");
+    }
+}
+
+#[test]
 fn those_without_a_name_are_one_user() {
     let (daemon, port) = with_tcp(25, &["-m", "4"]);
     let begin = |command: &str| {

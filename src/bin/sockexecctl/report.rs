@@ -83,6 +83,8 @@ pub fn resources(status: &Status) -> Row {
         items: vec![
             format!("programs {} of {}", status.programs, status.limits.programs),
             format!("memory {}", or_unknown(status.memory, bytes)),
+            format!("requests {}", bytes(status.request_bytes)),
+            format!("spools {}", bytes(status.spool_bytes)),
             format!("descriptors {open} of {}", status.descriptors.limit),
             format!("control {}", status.control),
         ],
@@ -101,9 +103,12 @@ pub fn limits(limits: &Limits) -> Row {
             format!("max-connections {}", limits.max_connections),
             format!("programs {}", limits.programs),
             format!("timeout {timeout}"),
+            format!("request-timeout {}", seconds(limits.request_timeout)),
             format!("kill-timeout {}", seconds(limits.kill_timeout)),
             format!("stop-grace {}", seconds(limits.stop_grace)),
             format!("user-share {}", limits.user_share),
+            format!("requests-memory {}", bytes(limits.requests_memory)),
+            format!("spool-total {}", bytes(limits.spool_total)),
             format!("log-level {}", limits.log_level),
         ],
     }

@@ -97,7 +97,11 @@ impl<C: Chance> World<C> {
         assert!(bytes.len() <= self.limits.output_memory + 2 * PAIR_MAX);
         if self.chance.once_in(10) {
             self.spool_failed = true;
-            self.handle(Input::SpoolFailed(Errno::ENOSPC));
+            let input = match self.chance.once_in(2) {
+                true => Input::SpoolFailed(Errno::ENOSPC),
+                false => Input::SpoolsFull(1),
+            };
+            self.handle(input);
         } else {
             self.spools[stream as usize].extend_from_slice(bytes);
             self.handle(Input::Spooled(stream));

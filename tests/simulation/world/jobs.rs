@@ -47,6 +47,7 @@ impl<C: Chance> World<C> {
         let begin = Instant::now();
         let limits = Limits {
             timeout: Some(Duration::from_secs(60)).filter(|_| !chance.once_in(4)),
+            request_timeout: Duration::from_secs([1, 10, 100][chance.below(3)]),
             request_max: 4096,
             output_memory: [0, 1000, 100_000][chance.below(3)] + chance.below(1000),
             output_max: match chance.below(4) {

@@ -102,13 +102,18 @@ fn ending(fault: Option<&Fault>, exit: Option<Exit>) -> Exit {
         dumped: false,
     };
     match fault {
-        Some(Fault::Wire(_) | Fault::RequestLate(_)) => Exit::Code(100),
+        Some(Fault::Wire(_) | Fault::RequestLate(_) | Fault::RequestTimeout(_)) => Exit::Code(100),
         Some(Fault::MessageLate(_) | Fault::Stranger) => unreachable!("it has no program"),
         Some(Fault::Spawn(SpawnError::Exec(Errno::ENOENT))) => Exit::Code(127),
         Some(Fault::Spawn(SpawnError::Refused(_))) => Exit::Code(126),
-        Some(Fault::Spawn(_) | Fault::Stopping | Fault::Spool(_) | Fault::NoMemory) => {
-            Exit::Code(111)
-        }
+        Some(
+            Fault::Spawn(_)
+            | Fault::Stopping
+            | Fault::Spool(_)
+            | Fault::SpoolTotal(_)
+            | Fault::Crowded(_)
+            | Fault::NoMemory,
+        ) => Exit::Code(111),
         Some(Fault::Stuck(_)) => killed,
         Some(Fault::OutputMax { .. }) | None => exit.unwrap_or(killed),
     }
