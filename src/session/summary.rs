@@ -80,7 +80,10 @@ impl Session {
             exit: self.exit,
             fault: self.fault.clone(),
             disconnected: self.disconnected,
-            silent: self.silent && !self.late,
+            silent: self.silent
+                && !self.late
+                // Answered before anybody looked whether it has said something.
+                && !matches!(self.fault, Some(Fault::Crowded(_))),
             late: self.late,
             bytes_out: self.outputs.map(|output| output.bytes),
             bytes_in: self.stdin_bytes,
