@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     };
     let result = source.load().map_err(Fatal::Usage).and_then(|config| {
         if source.is_check() {
-            return say(&source.verdict(&config));
+            return report(&source, &config);
         }
         run(config, source)
     });
@@ -81,9 +81,16 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Says a line on standard output.
-fn say(line: &str) -> Result<(), Fatal> {
-    writeln!(io::stdout(), "{line}").map_err(Fatal::system("standard output"))
+/// Says that the configuration is valid.
+fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
+    if let Some(path) = config.path.as_deref().filter(|path| path.is_file()) {
+        return Err(Fatal::Usage(format!(
+            "{}: a file, and nowhere to listen; --config names the configuration file",
+            path.display()
+        )));
+    }
+    let verdict = source.verdict(config);
+    writeln!(io::stdout(), "{verdict}").map_err(Fatal::system("standard output"))
 }
 
 fn run(config: Config, source: Source) -> Result<(), Fatal> {

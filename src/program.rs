@@ -147,7 +147,7 @@ impl fmt::Display for Exit {
 }
 
 /// What strerror(3) says of an error.
-fn reason(errno: Errno) -> String {
+pub fn reason(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
     text[..end].to_owned()

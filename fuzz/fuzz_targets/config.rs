@@ -2,20 +2,21 @@
 #![no_main]
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 use libfuzzer_sys::fuzz_target;
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use sockexec::config::{Config, Source};
 
 thread_local! {
-    /// The file, in memory, and where it is.
+    /// The file, and where it is: somewhere that nobody else could change it.
     static FILE: RefCell<(File, String)> = {
-        let fd = memfd_create("sockexec.toml", MFdFlags::empty()).expect("a file in memory");
-        let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-        RefCell::new((fd.into(), path))
+        let name = format!("sockexec-fuzz-{}.toml", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        let path = path.into_os_string().into_string().expect("UTF-8");
+        RefCell::new((file.expect("a new file"), path))
     };
 }
 

@@ -28,6 +28,11 @@ test('argv set beforehand', function()
     reply(res, err, { stdout = uname('-a'), exitcode = 0 })
 end)
 
+test('nil behind the last argument is no argument', function()
+    local res, err = prog('echo', 'one', nil, nil)
+    reply(res, err, { stdout = 'one\n', exitcode = 0 })
+end)
+
 test('stdin set beforehand', function()
     prog.stdin = 'this is neat!'
     local res, err = prog('cat')

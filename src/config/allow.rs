@@ -21,6 +21,8 @@ pub const NAME: &str = "allow";
 /// The key that says what becomes of the rest.
 pub const DEFAULT: &str = "default";
 
+const DEFAULT_ACCEPTS: &str = "one of \"allow\", \"deny\"";
+
 /// Stands for every program.
 const ANY: &str = "*";
 
@@ -61,7 +63,10 @@ impl Accepts {
                     .into()
             }
             Self::One(kind) => wanted(kind),
-            Self::Words => "a list of strings with a program in front".into(),
+            Self::Words => {
+                "a list of strings with a program in front, such as [\"nice\", \"-n\", \"10\"]"
+                    .into()
+            }
         }
     }
 }
@@ -72,12 +77,21 @@ type Node<'i> = Spanned<DeValue<'i>>;
 /// How a name is asked for.
 type Find = fn(&str) -> Result<Option<u32>, Errno>;
 
+/// A key of rules, or about them, and what it accepts.
+pub fn find(name: &str) -> Option<(&'static str, String)> {
+    if name == DEFAULT {
+        return Some((DEFAULT, DEFAULT_ACCEPTS.into()));
+    }
+    let (key, accepts) = RULE_KEYS.iter().find(|(key, _)| *key == name)?;
+    Some((key, accepts.accepted()))
+}
+
 /// Reads what becomes of requests that no rule matches.
 pub fn default(document: &Document<'_>, value: &Node<'_>) -> Result<Unmatched, String> {
     match value.get_ref().as_str() {
         Some("allow") => Ok(Unmatched::Allow),
         Some("deny") => Ok(Unmatched::Deny),
-        _ => Err(document.refusal(&value.span(), DEFAULT, "one of \"allow\", \"deny\"")),
+        _ => Err(document.refusal(&value.span(), DEFAULT, DEFAULT_ACCEPTS)),
     }
 }
 
@@ -107,12 +121,13 @@ fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
     for (name, value) in in_order(keys) {
         let found = RULE_KEYS.iter().find(|(key, _)| key == name.get_ref());
         let Some(&(key, accepts)) = found else {
-            let known = RULE_KEYS.map(|(key, _)| key).join(", ");
-            let mut error = document.unknown(name, &known);
             if Key::find(name.get_ref()).is_some() || name.get_ref() == DEFAULT {
-                error.push_str(" (what belongs to no rule stands above the first [[allow]])");
+                let what = "not a key of a rule; it belongs above the first [[allow]]";
+                let what = format!("{}: {what}", name.get_ref());
+                return Err(document.error(&name.span(), &what));
             }
-            return Err(error);
+            let known = RULE_KEYS.map(|(key, _)| key);
+            return Err(document.unknown(name, &known));
         };
         let place = Place {
             document,
@@ -154,7 +169,7 @@ impl Place<'_> {
     }
 
     fn one(&self, value: &Node<'_>, kind: Kind) -> Result<Value, String> {
-        scalar(kind, value.get_ref()).ok_or_else(|| self.refusal(value))
+        scalar(kind, value.get_ref()).ok_or_else(|| self.document.wrong(value, self.key, kind))
     }
 
     /// The elements of a list that is not empty.
@@ -186,6 +201,9 @@ impl Place<'_> {
                 let shown = name.escape_debug();
                 let what = match find(name) {
                     Ok(Some(number)) => return Ok(number),
+                    Ok(None) if name == ANY => {
+                        "there is no \"*\"; a rule without user and group is for everybody".into()
+                    }
                     Ok(None) => format!("there is no {} \"{shown}\"", self.key),
                     Err(errno) => format!("{} \"{shown}\": {}", self.key, errno.desc()),
                 };
@@ -216,6 +234,12 @@ impl Place<'_> {
             let Some(written) = written.filter(|_| plain) else {
                 return Err(self.refusal(value));
             };
+            if !path.ends_with(b"/") && lookup::is_directory(&written) {
+                let path = String::from_utf8_lossy(&written);
+                let path = path.escape_debug();
+                let what = format!("{}: {path} is a directory; say \"{path}/\"", self.key);
+                return Err(self.document.error(&value.span(), &what));
+            }
             programs.extend(spellings(written, path.ends_with(b"/")));
         }
         Ok(programs)

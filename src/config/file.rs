@@ -79,10 +79,7 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Told, String> {
         }
     };
     let document = Document { name, text };
-    let table = DeTable::parse(text).map_err(|error| {
-        let at = error.span().unwrap_or_default();
-        document.error(&at, &error.message().trim_end().replace('\n', ", "))
-    })?;
+    let table = DeTable::parse(text).map_err(|error| document.syntax(&error))?;
     let (mut values, mut rules, mut default) = (Vec::new(), Vec::new(), None);
     for (name, value) in in_order(table.get_ref()) {
         if name.get_ref() == allow::NAME {
@@ -94,14 +91,13 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Told, String> {
             continue;
         }
         let Some(key) = Key::find(name.get_ref()) else {
-            let known: Vec<_> = KEYS.iter().map(|key| key.name).collect();
-            let known = known.join(", ");
-            let known = format!("{known}, {} and [[{}]]", allow::DEFAULT, allow::NAME);
+            let known = KEYS.iter().map(|key| key.name);
+            let known: Vec<_> = known.chain([allow::DEFAULT, "[[allow]]"]).collect();
             return Err(document.unknown(name, &known));
         };
         match scalar(key.kind, value.get_ref()) {
             Some(value) => values.push((key, value)),
-            None => return Err(document.refusal(&value.span(), key.name, &wanted(key.kind))),
+            None => return Err(document.wrong(value, key.name, key.kind)),
         }
     }
     let rules = Rules::new(rules, default);
@@ -172,14 +168,64 @@ impl Document<'_> {
         self.error(at, &format!("{key}: not {wanted}"))
     }
 
-    /// There is no such key.
-    pub fn unknown(&self, name: &Spanned<toml::de::DeString<'_>>, known: &str) -> String {
-        let key = name.get_ref().escape_debug();
-        self.error(
-            &name.span(),
-            &format!("{key}: not a key; the keys are {known}"),
-        )
+    /// A value is not what a setting of this kind wants.
+    pub fn wrong(&self, value: &Spanned<DeValue<'_>>, key: &str, kind: Kind) -> String {
+        let mut wanted = wanted(kind);
+        let is_number = matches!(kind, Kind::Number(..) | Kind::Seconds(..));
+        if is_number && value.get_ref().is_str() {
+            wanted.push_str(", without quotes");
+        }
+        self.refusal(&value.span(), key, &wanted)
     }
+
+    /// There is no such key.
+    pub fn unknown(&self, name: &Spanned<toml::de::DeString<'_>>, known: &[&str]) -> String {
+        let key = name.get_ref().escape_debug();
+        let what = match nearest(name.get_ref(), known) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the keys are {}", known.join(", ")),
+        };
+        self.error(&name.span(), &format!("{key}: not a key; {what}"))
+    }
+
+    /// It is not TOML. What is wanted is told where a known key stands in the line.
+    fn syntax(&self, error: &toml::de::Error) -> String {
+        let at = error.span().unwrap_or_default();
+        let message = error.message().trim_end();
+        // What the parser expected is less than what the key accepts.
+        let (reason, _) = message.split_once(", expected").unwrap_or((message, ""));
+        let what = match (self.key_at(at.start), reason) {
+            (Some((key, _)), "duplicate key") => format!("{key}: {reason}"),
+            // Such as 5s, for which quotes would be of no help.
+            (Some((key, wanted)), "string values must be quoted")
+                if wanted.starts_with("a number") =>
+            {
+                format!("{key}: not {wanted}")
+            }
+            (Some((key, wanted)), _) => format!("{key}: {reason}; wanted is {wanted}"),
+            _ => message.into(),
+        };
+        let what = what.replace('\n', ", ");
+        self.error(&at, &what)
+    }
+
+    /// The key in the line of a byte, if it is a known one, and what it accepts.
+    fn key_at(&self, at: usize) -> Option<(&'static str, String)> {
+        let before = self.text.get(..at)?;
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let (key, _) = self.text[start..].lines().next()?.split_once('=')?;
+        let setting = Key::find(key.trim()).map(|key| (key.name, wanted(key.kind)));
+        setting.or_else(|| allow::find(key.trim()))
+    }
+}
+
+/// The known key that a mistyped one is most like, if it is like any.
+fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    const ALIKE: f64 = 0.8;
+    let plain = name.to_lowercase().replace('_', "-");
+    let alike = |key: &str| strsim::jaro(&plain, key.trim_matches(['[', ']']));
+    let near = known.iter().copied().filter(|key| alike(key) > ALIKE);
+    near.max_by(|a, b| alike(a).total_cmp(&alike(b)))
 }
 
 /// The line of a byte, counted from 1.

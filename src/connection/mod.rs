@@ -8,13 +8,15 @@
 //! |---|---|
 //! | `mod` | the descriptors, and what the session asks to be done with them |
 //! | `pump` | bytes: from where to where, until nothing moves |
+//! | `trouble` | what an error of a system call means for a job |
 
 mod pump;
+mod trouble;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -28,7 +30,7 @@ use crate::os::spool::Spool;
 use crate::program::{Arguments, SpawnError, Stream};
 use crate::quota::{Charge, Full};
 use crate::session::policy::Limits;
-use crate::session::{Action, Input, Interest, ProcessLeft, Session};
+use crate::session::{Action, Input, Interest, ProcessLeft, Session, Trouble};
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
 
@@ -38,6 +40,11 @@ const LARGE_PIPE: i32 = 256 * 1024;
 /// How many pipes of that size there may be. The kernel counts the memory of all pipes of
 /// a user, and gives smaller ones to who has too much.
 const LARGE_PIPES_MAX: usize = 32;
+
+/// How soon to look again for the end of a program that somebody else has seen end first,
+/// and how seldom at most.
+const LOOK_MIN: Duration = Duration::from_millis(1);
+const LOOK_MAX: Duration = Duration::from_millis(100);
 
 /// What a connection needs of the server while it works.
 #[derive(Debug)]
@@ -52,6 +59,8 @@ pub struct Context<'a> {
     pub now: Instant,
     /// How much the connection has done in this turn (see `pump`).
     pub spent: usize,
+    /// What could not be done for want of something, and why.
+    pub shortage: Option<(&'static str, Errno)>,
 }
 
 /// A process that has not ended although it was killed.
@@ -67,8 +76,17 @@ pub struct Stray {
 struct Running {
     process: Process,
     pidfd: Watched,
+    look: Option<Look>,
     stdin: Option<Watched>,
     outputs: [Option<Output>; 2],
+}
+
+/// When to look whether the program has ended, where the poller does not tell.
+#[derive(Debug)]
+struct Look {
+    at: Instant,
+    /// How long after that once more.
+    pause: Duration,
 }
 
 #[derive(Debug)]
@@ -117,6 +135,11 @@ pub struct Charges {
     pub request: Charge,
     /// Bytes in temporary files.
     pub spools: Charge,
+}
+
+/// What the system said; an error that is not the system's says nothing better.
+fn errno_of(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
 /// One client and its program.
@@ -187,7 +210,12 @@ impl Connection {
 
     /// The moment at which [`Input::Time`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let moments = [self.session.poll_timeout(), self.again];
+        let look = self.running.as_ref().and_then(|r| r.look.as_ref());
+        let moments = [
+            self.session.poll_timeout(),
+            self.again,
+            look.map(|look| look.at),
+        ];
         moments.into_iter().flatten().min()
     }
 
@@ -291,30 +319,29 @@ impl Connection {
 
     /// Takes charge of the program that was asked for, or of the news that there is none.
     pub fn adopt(&mut self, job: Result<Job, Errno>, context: &mut Context<'_>) {
-        let job = job.and_then(|job| {
+        let job = job.map(|job| {
             let id = self.id;
             let mut pidfd = Watched::new(job.pidfd, Token::Connection(id, Part::Process));
-            if let Err(error) = pidfd.arm(context.poller, true, false) {
-                // Nobody would hear of its end.
-                let _ = job.process.signal_group(Signal::SIGKILL as i32);
-                self.stray = Some(Stray {
-                    process: job.process,
-                    pidfd,
-                });
-                return Err(Errno::from_raw(error.raw_os_error().unwrap_or(0)));
-            }
+            let look = pidfd.arm(context.poller, true, false).err().map(|error| {
+                context.shortage = Some(("wait for a program", errno_of(&error)));
+                Look {
+                    at: context.now + LOOK_MAX,
+                    pause: LOOK_MAX,
+                }
+            });
             let watch = |fd, part| Some(Watched::new(fd, Token::Connection(id, part)));
             let stdin = Some(job.stdin).filter(|_| self.session.has_stdin());
             let [stdout, stderr] = job.outputs;
-            Ok(Running {
+            Running {
                 process: job.process,
                 pidfd,
+                look,
                 stdin: stdin.and_then(|stdin| watch(stdin, Part::Stdin)),
                 outputs: [
                     watch(stdout, Part::Stdout).map(|pipe| Output { pipe, large: None }),
                     watch(stderr, Part::Stderr).map(|pipe| Output { pipe, large: None }),
                 ],
-            })
+            }
         });
         match job {
             Ok(running) => self.running = Some(running),
@@ -341,6 +368,10 @@ impl Connection {
         // What is in a pipe at the end of a wait still counts.
         self.maybe.output_read = [true; 2];
         self.session.handle(input, context.now);
+        let look = self.running.as_ref().and_then(|r| r.look.as_ref());
+        if look.is_some_and(|look| look.at <= context.now) {
+            self.look(context);
+        }
         self.pump(context);
     }
 
@@ -384,11 +415,46 @@ impl Connection {
             return;
         };
         running.pidfd.fired();
+        self.look(context);
+    }
+
+    /// Looks whether the program has ended.
+    ///
+    /// Mostly the poller has just said so. If it has and there is no exit status, a tracer has
+    /// taken the end of it first, and will let go of it without a further word: so the clock
+    /// says when to look again.
+    fn look(&mut self, context: &Context<'_>) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
         // Then nobody will ask for its group any more, and it can be reaped at once.
         let over = running.outputs.iter().all(Option::is_none) && !self.session.is_stopping();
-        if let Some(exit) = running.process.exit(over) {
-            self.session.handle(Input::Exited(exit), context.now);
-        }
+        let input = match running.process.exit(over) {
+            Ok(Some(exit)) => {
+                running.look = None;
+                Input::Exited(exit)
+            }
+            Err(errno) if running.process.is_gone() => {
+                running.look = None;
+                Input::Failed(Trouble::Exit, errno)
+            }
+            unknown => {
+                let held = running.pidfd.is_readable();
+                if !held && running.pidfd.arm(context.poller, true, false).is_ok() {
+                    running.look = None;
+                    return;
+                }
+                let before = running.look.take().map(|look| look.pause * 2);
+                let pause = before.unwrap_or(LOOK_MIN).min(LOOK_MAX);
+                let at = context.now + pause;
+                running.look = Some(Look { at, pause });
+                if !held || unknown.is_err() {
+                    return;
+                }
+                Input::Held
+            }
+        };
+        self.session.handle(input, context.now);
     }
 
     fn output_ready(&mut self, stream: Stream) {
@@ -447,9 +513,7 @@ impl Connection {
             Err(Full { limit }) => Input::SpoolsFull(limit),
             Ok(()) => match append(&mut self.spools[stream as usize], bytes) {
                 Ok(()) => Input::Spooled(stream),
-                Err(error) => {
-                    Input::SpoolFailed(Errno::from_raw(error.raw_os_error().unwrap_or(0)))
-                }
+                Err(error) => Input::SpoolFailed(errno_of(&error)),
             },
         };
         self.session.handle(input, now);

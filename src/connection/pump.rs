@@ -8,11 +8,12 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
 use nix::unistd::{read, write};
 
-use super::{Connection, Context, Maybe};
+use super::trouble::{self, Meaning};
+use super::{Connection, Context, Maybe, errno_of};
 use crate::os::memory;
 use crate::os::rights::{self, Ahead};
 use crate::program::Stream;
-use crate::session::{Input, Piece};
+use crate::session::{Input, Piece, Trouble};
 use crate::wire::exec::PAIR_MAX;
 
 /// How much a connection does before the others have their turn, in the price of one byte
@@ -68,9 +69,17 @@ impl Connection {
         self.charge_request();
         self.session.take_back(context.pool);
         if let Err(error) = self.arm(context.poller) {
-            log::warn!("connection {}: cannot wait for it: {error}", self.id);
-            self.session.handle(Input::StopNow, context.now);
-            self.session.handle(Input::ClientGone, context.now);
+            self.cannot_wait(errno_of(&error), context);
+        }
+    }
+
+    /// A descriptor could not be put into the poller. Until it can be, the clock takes the
+    /// poller's place.
+    fn cannot_wait(&mut self, errno: Errno, context: &mut Context<'_>) {
+        self.fall_short("wait for a connection", errno, context);
+        if trouble::of_poller(errno) == Meaning::Fault {
+            self.session
+                .handle(Input::Failed(Trouble::Wait, errno), context.now);
             self.act(context);
         }
     }
@@ -81,6 +90,12 @@ impl Connection {
         if self.starved {
             self.try_again(context.now);
         }
+    }
+
+    /// The system was short of something: what it refused is tried again.
+    fn fall_short(&mut self, what: &'static str, errno: Errno, context: &mut Context<'_>) {
+        context.shortage = Some((what, errno));
+        self.try_again(context.now);
     }
 
     /// Something was refused for want of something that may be there a little later.
@@ -151,13 +166,20 @@ impl Connection {
                 context.spent += n;
                 Input::Output(stream, n)
             }
-            Err(Errno::EAGAIN) => {
-                self.maybe.output_read[which] = false;
-                Input::OutputDry(stream)
-            }
-            Err(_) => Input::OutputEnded(stream),
+            Err(errno) => match trouble::of_pipe(errno) {
+                Meaning::NotNow => {
+                    self.maybe.output_read[which] = false;
+                    Input::OutputDry(stream)
+                }
+                Meaning::Shortage => {
+                    self.maybe.output_read[which] = false;
+                    self.fall_short("read a program's output", errno, context);
+                    return false;
+                }
+                Meaning::Gone | Meaning::Fault => Input::Failed(Trouble::Output(stream), errno),
+            },
         };
-        if matches!(input, Input::OutputEnded(_)) {
+        if matches!(input, Input::OutputEnded(_) | Input::Failed(..)) {
             self.maybe.output_read[which] = false;
             running.outputs[which] = None;
         }
@@ -202,12 +224,24 @@ impl Connection {
                 self.session.handle(Input::ReplySent(n), context.now);
                 true
             }
-            Err(Errno::EAGAIN) => {
+            Err(errno) => {
                 self.maybe.client_write = false;
-                false
-            }
-            Err(_) => {
-                self.session.handle(Input::ClientGone, context.now);
+                let spooled = matches!(self.session.reply(), Piece::Spooled { .. });
+                let input = match trouble::of_socket(errno) {
+                    Meaning::NotNow => return false,
+                    Meaning::Shortage => {
+                        self.fall_short("send to a client", errno, context);
+                        return false;
+                    }
+                    Meaning::Gone => Input::ClientGone,
+                    Meaning::Fault if spooled => Input::Failed(Trouble::Spooled, errno),
+                    Meaning::Fault => {
+                        // Once more, since there is no other way to tell it.
+                        self.try_again(context.now);
+                        Input::Failed(Trouble::Send, errno)
+                    }
+                };
+                self.session.handle(input, context.now);
                 true
             }
         }
@@ -230,12 +264,18 @@ impl Connection {
                 self.session.handle(Input::StdinTaken(n), context.now);
                 true
             }
-            Err(Errno::EAGAIN) => {
+            Err(errno) => {
                 self.maybe.stdin_write = false;
-                false
-            }
-            Err(_) => {
-                self.session.handle(Input::StdinClosed, context.now);
+                let input = match trouble::of_pipe(errno) {
+                    Meaning::NotNow => return false,
+                    Meaning::Shortage => {
+                        self.fall_short("write to a program", errno, context);
+                        return false;
+                    }
+                    Meaning::Gone => Input::StdinClosed,
+                    Meaning::Fault => Input::Failed(Trouble::Stdin, errno),
+                };
+                self.session.handle(input, context.now);
                 true
             }
         }
@@ -272,12 +312,9 @@ impl Connection {
                 }
                 // Not a byte more: what comes behind them was not looked at.
                 Ok(Ahead::Bytes(n)) => size = n,
-                Err(Errno::EAGAIN) => {
-                    self.maybe.client_read = false;
-                    return false;
-                }
+                Err(errno) => return self.cannot_receive(errno, context),
                 // recv has the same to say.
-                Ok(Ahead::End) | Err(_) => {}
+                Ok(Ahead::End) => {}
             }
         }
         let room = &mut self.session.inbox()[..size];
@@ -292,11 +329,22 @@ impl Connection {
                 context.spent += n;
                 Input::ClientSent(n)
             }
-            Err(Errno::EAGAIN) => {
-                self.maybe.client_read = false;
+            Err(errno) => return self.cannot_receive(errno, context),
+        };
+        self.session.handle(input, context.now);
+        true
+    }
+
+    fn cannot_receive(&mut self, errno: Errno, context: &mut Context<'_>) -> bool {
+        self.maybe.client_read = false;
+        let input = match trouble::of_socket(errno) {
+            Meaning::NotNow => return false,
+            Meaning::Shortage => {
+                self.fall_short("receive from a client", errno, context);
                 return false;
             }
-            Err(_) => Input::ClientGone,
+            Meaning::Gone => Input::ClientGone,
+            Meaning::Fault => Input::Failed(Trouble::Receive, errno),
         };
         self.session.handle(input, context.now);
         self.charge_request();

@@ -1,6 +1,5 @@
 //! A program that was started: its process group and our ends of its pipes.
 
-use std::io;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
@@ -58,14 +57,26 @@ impl Process {
 
     /// How the process has ended, if it has. With `reap` that was all; else it stays a
     /// zombie, which pins its group's number, until [`Process::reap`].
-    pub fn exit(&mut self, reap: bool) -> Option<Exit> {
+    ///
+    /// # Errors
+    ///
+    /// What waitid(2) says: then nothing is known.
+    pub fn exit(&mut self, reap: bool) -> Result<Option<Exit>, Errno> {
         let flags = if reap { 0 } else { libc::WNOWAIT };
-        let exit = wait(self.pid, flags).ok().flatten();
+        let exit = wait(self.pid, flags)?;
         self.reaped = reap && exit.is_some();
-        exit
+        Ok(exit)
     }
 
-    /// Takes the zombie, if there still is one. Returns the process if it has not ended.
+    /// Whether there is no such process: somebody else has reaped it.
+    pub fn is_gone(&self) -> bool {
+        self.reaped
+            || (wait(self.pid, libc::WNOWAIT) == Err(Errno::ECHILD)
+                && send(self.pid.as_raw(), 0) == Err(Errno::ESRCH))
+    }
+
+    /// Takes the zombie, if there still is one. Returns the process if it has not ended, or
+    /// nobody knows.
     ///
     /// # Errors
     ///
@@ -75,8 +86,9 @@ impl Process {
             return Ok(());
         }
         match wait(self.pid, 0) {
-            Ok(None) => Err(self),
-            Ok(Some(_)) | Err(_) => Ok(()),
+            Ok(Some(_)) => Ok(()),
+            Err(_) if self.is_gone() => Ok(()),
+            Ok(None) | Err(_) => Err(self),
         }
     }
 }
@@ -87,7 +99,7 @@ fn send(to: i32, signal: i32) -> Result<(), Errno> {
     Errno::result(unsafe { libc::kill(to, signal) }).map(drop)
 }
 
-fn wait(pid: Pid, flags: libc::c_int) -> io::Result<Option<Exit>> {
+fn wait(pid: Pid, flags: libc::c_int) -> Result<Option<Exit>, Errno> {
     // nix turns a real-time signal into an error, so this is the plain call.
     // SAFETY: all-zero is a valid siginfo_t, and waitid only writes to it.
     let (result, info) = unsafe {
@@ -142,7 +154,7 @@ mod tests {
                     dumped: status.core_dumped(),
                 },
             };
-            assert_eq!(exit, Some(wanted), "{script}");
+            assert_eq!(exit, Ok(Some(wanted)), "{script}");
         }
         std::fs::remove_dir_all(&directory).unwrap();
     }

@@ -245,8 +245,8 @@ pub enum AcceptError {
     Empty,
     /// That one has gone; there may be others.
     Lost,
-    /// The system is short of something, which will pass.
-    Shortage(Errno),
+    /// Not now: the system is short of something, or does not let us.
+    Refused(Errno),
     /// The socket is of no use.
     Broken(Errno),
 }
@@ -258,17 +258,25 @@ pub enum AcceptError {
 /// See [`AcceptError`].
 pub fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd, AcceptError> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    match accept4(listener.as_raw_fd(), flags) {
+    accept4(listener.as_raw_fd(), flags)
         // SAFETY: accept4 has just made this descriptor, and nobody else knows it.
-        Ok(fd) => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        Err(Errno::EAGAIN) => Err(AcceptError::Empty),
-        Err(e @ (Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS)) => {
-            Err(AcceptError::Shortage(e))
+        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+        .map_err(AcceptError::of)
+}
+
+impl AcceptError {
+    fn of(errno: Errno) -> Self {
+        match errno {
+            Errno::EAGAIN => Self::Empty,
+            Errno::ECONNABORTED | Errno::EINTR => Self::Lost,
+            Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP => {
+                Self::Broken(errno)
+            }
+            // EMFILE, ENFILE, ENOMEM, ENOBUFS, and what nobody expects: it may not pass, and
+            // the connection is still in the queue, so to try again at once would be to
+            // try for ever.
+            _ => Self::Refused(errno),
         }
-        Err(e @ (Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP)) => {
-            Err(AcceptError::Broken(e))
-        }
-        Err(_) => Err(AcceptError::Lost),
     }
 }
 

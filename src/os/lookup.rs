@@ -191,6 +191,12 @@ pub fn real(directory: &[u8]) -> Option<Vec<u8>> {
     Some(path.into_os_string().into_encoded_bytes())
 }
 
+/// Whether there is a directory of this name, perhaps behind a link.
+pub fn is_directory(path: &[u8]) -> bool {
+    let found = stat(path);
+    found.is_ok_and(|found| found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())
+}
+
 /// The same file with its directory without symbolic links, if that is there. The file
 /// itself is not looked at.
 pub fn real_parent(file: &[u8]) -> Option<Vec<u8>> {

@@ -47,7 +47,9 @@ impl Peer {
                 gid: Some(credentials.gid()).filter(|&gid| mapped::is_group(gid)),
                 pid: credentials.pid(),
             }),
-            _ => Self::of_inet(socket),
+            // On TCP there are none; that is no error, or this one.
+            Ok(_) | Err(Errno::ENOPROTOOPT | Errno::EOPNOTSUPP) => Self::of_inet(socket),
+            Err(errno) => Err(errno),
         }
     }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use polling::{Event, Events, PollMode};
 
 /// Names a connection. Never used again, so what was meant for one that has gone finds nothing.
@@ -152,11 +153,11 @@ impl Poller {
     ///
     /// # Errors
     ///
-    /// Only what the server cannot go on after.
+    /// What the system says. What was found ready before is in `ready` all the same.
     pub fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
         ready.clear();
         self.events.clear();
-        self.inner.wait(&mut self.events, timeout)?;
+        let result = self.inner.wait(&mut self.events, timeout);
         ready.extend(self.events.iter().filter_map(|event| {
             Some(Ready {
                 token: Token::from_key(event.key)?,
@@ -165,7 +166,7 @@ impl Poller {
                 hangup: event.is_interrupt(),
             })
         }));
-        Ok(())
+        result.map(drop)
     }
 }
 
@@ -217,6 +218,17 @@ impl Watched {
         }
         self.armed = Some((readable, writable));
         Ok(())
+    }
+
+    /// Whether an event will come.
+    pub fn is_armed(&self) -> bool {
+        self.armed.is_some()
+    }
+
+    /// Whether it can be read now, asked without the poller.
+    pub fn is_readable(&self) -> bool {
+        let mut one = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
+        poll(&mut one, PollTimeout::ZERO) == Ok(1)
     }
 
     /// Its event has come: it is not armed any more.

@@ -156,6 +156,10 @@ static KNOWN: [Known; 10] = [
 /// What is wrong with these words as a prefix, if anything is.
 pub fn complaint(words: &[Vec<u8>]) -> Option<String> {
     match words {
+        // A line of a shell. No name in PATH has a space.
+        [first, ..] if first.contains(&b' ') && !first.contains(&b'/') => {
+            Some("each word is a string of its own, such as [\"nice\", \"-n\", \"10\"]".into())
+        }
         [own @ .., last] if last == b"--" && !own.is_empty() => {
             let program = innermost(own).filter(|known| known.operands > 0)?;
             let name = program.name;
@@ -342,6 +346,8 @@ mod tests {
             let complaint = complaint(&words(line)).unwrap();
             assert!(complaint.starts_with("must end in \"--\""), "{line}");
         }
+        let shell = [b"nice -n 10".to_vec(), b"--".to_vec()];
+        assert!(complaint(&shell).unwrap().starts_with("each word"));
         for line in ["timeout 60 --", "taskset -c 0 --", "nice chrt -i 0 --"] {
             let complaint = complaint(&words(line)).unwrap();
             assert!(complaint.contains("for its command"), "{line}");

@@ -25,8 +25,8 @@ use crate::os::memory;
 use crate::os::peer::Peer;
 use crate::os::poller::ConnectionId;
 use crate::quota::{Charge, Full};
-use crate::session::Input;
 use crate::session::policy::CONTROL_MAX;
+use crate::session::{Input, Trouble};
 use crate::wire::Protocol;
 
 /// How long no connection is accepted after the system was short of something.
@@ -47,23 +47,27 @@ pub(super) enum Standing {
 
 impl Server {
     /// Connections are looked for only while there is room for one.
-    pub(super) fn arm_listeners(&mut self) -> io::Result<()> {
+    pub(super) fn arm_listeners(&mut self) {
         if self.accept_again.is_some() {
-            return Ok(());
+            return;
         }
         let (programs, control) = (
             self.has_room(Protocol::Exec),
             self.has_room(Protocol::Control),
         );
+        let mut failure = None;
         for listener in self.listeners.values_mut() {
             if match listener.protocol {
                 Protocol::Control => control,
                 Protocol::Exec | Protocol::Sockproc => programs,
             } {
-                listener.socket.arm(&self.poller, true, false)?;
+                let armed = listener.socket.arm(&self.poller, true, false);
+                failure = failure.or(armed.err());
             }
         }
-        Ok(())
+        if let Some(error) = failure {
+            self.unwatched("wait for connections", &error);
+        }
     }
 
     fn has_room(&self, protocol: Protocol) -> bool {
@@ -102,7 +106,7 @@ impl Server {
                     listener.rights.set_drained();
                     return Ok(());
                 }
-                Err(AcceptError::Shortage(errno)) => {
+                Err(AcceptError::Refused(errno)) => {
                     self.back_off(errno);
                     return Ok(());
                 }
@@ -112,27 +116,51 @@ impl Server {
         Ok(())
     }
 
+    /// A descriptor of the server's own could not be put into the poller: the clock takes the
+    /// poller's place.
+    pub(super) fn unwatched(&mut self, what: &str, error: &io::Error) {
+        self.unwatched_at.get_or_insert(self.now + BACK_OFF);
+        self.tell_shortage(what, &error.to_string());
+    }
+
+    /// Looks at all of them, if it is time. Returns the listeners.
+    pub(super) fn look_unwatched(&mut self) -> Vec<usize> {
+        if self.unwatched_at.is_none_or(|at| at > self.now) {
+            return Vec::new();
+        }
+        self.unwatched_at = None;
+        self.take_signals();
+        self.listeners.keys().copied().collect()
+    }
+
     /// Accepts nobody for a while.
     fn back_off(&mut self, errno: Errno) {
         self.accept_again = Some(self.now + BACK_OFF);
         self.tell_shortage("accept a connection", errno.desc());
     }
 
-    /// Admits a client, which may pass descriptors or not, if the kernel knows who it is.
+    /// Admits a client, which may pass descriptors or not.
     fn accepted(&mut self, (client, rights): (OwnedFd, bool), protocol: Protocol) {
         match Peer::of(&client) {
-            Ok(peer) => self.admit((client, rights), peer, protocol),
-            Err(errno) => {
-                log::warn!("a client that the kernel does not know: {errno}");
-                if rights {
-                    self.discard(client);
-                }
-            }
+            // It has gone already.
+            Err(Errno::ENOTCONN) if rights => self.discard(client),
+            Err(Errno::ENOTCONN) => {}
+            peer => self.admit((client, rights), peer, protocol),
         }
     }
 
-    /// The one place where connections come in.
-    pub(super) fn admit(&mut self, client: (OwnedFd, bool), peer: Peer, protocol: Protocol) {
+    /// The one place where connections come in. A client of whom the kernel does not say who
+    /// it is comes in to hear of that.
+    pub(super) fn admit(
+        &mut self,
+        client: (OwnedFd, bool),
+        peer: Result<Peer, Errno>,
+        protocol: Protocol,
+    ) {
+        let (peer, unknown) = match peer {
+            Ok(peer) => (peer, None),
+            Err(errno) => (Peer::Unknown, Some(errno)),
+        };
         if matches!(peer, Peer::Tcp { .. }) {
             listen::set_nodelay(&client.0);
         }
@@ -159,6 +187,7 @@ impl Server {
         self.connections.insert(id, Box::new(entry));
         // Who comes now is told at once, if that is all that there is to be told.
         let refused = match standing {
+            _ if unknown.is_some() => unknown.map(|errno| Input::Failed(Trouble::Peer, errno)),
             Standing::Control if self.obeys(&peer) => None,
             Standing::Control => {
                 log::warn!("connection {id}: {peer}: control is for root and the server's user");

@@ -42,7 +42,7 @@ impl Server {
                 // A stray that cannot be watched is looked at by a timer.
                 let _ = pidfd.arm(&self.poller, true, false);
                 self.programs += 1;
-                self.strays.insert(id, Stray { process, pidfd });
+                self.keep_stray(id, Stray { process, pidfd });
             }
             Discarded::Failed(client, errno) => {
                 self.tell_shortage("close a connection", errno.desc());

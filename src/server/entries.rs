@@ -66,8 +66,12 @@ impl Server {
             large_pipes: &self.large_pipes,
             now: self.now,
             spent: 0,
+            shortage: None,
         };
         work(&mut entry.connection, &mut context);
+        if let Some((what, errno)) = context.shortage {
+            self.tell_shortage(what, errno.desc());
+        }
     }
 
     /// Puts a connection back where it belongs, or removes it.
@@ -77,7 +81,7 @@ impl Server {
         }
         if let Some(stray) = entry.connection.take_stray() {
             // It counts as a program until it has gone.
-            self.strays.insert(id, stray);
+            self.keep_stray(id, stray);
             entry.program = false;
         }
         if entry.program && entry.connection.pid().is_none() {
@@ -152,6 +156,10 @@ impl Server {
     }
 
     pub(super) fn expire(&mut self) {
+        if self.timers.first().is_some_and(|&(at, _)| at <= self.now) {
+            // Whether a program failed to run must be told before its end, which a timer may.
+            self.sweep();
+        }
         while let Some(&(at, id)) = self.timers.first() {
             if at > self.now {
                 break;

@@ -34,10 +34,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::rc::Rc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
+use self::admission::BACK_OFF;
 use self::discards::Discards;
 use self::entries::Entry;
 use self::guard::Guard;
@@ -155,6 +157,8 @@ pub struct Server {
     /// Control connections whose message is to be carried out.
     commands: VecDeque<ConnectionId>,
     strays: BTreeMap<ConnectionId, Stray>,
+    /// When to look at them.
+    strays_again: Option<Instant>,
     discards: Discards,
     pool: Pool,
     large_pipes: Rc<()>,
@@ -165,6 +169,8 @@ pub struct Server {
     programs: usize,
     statistics: Statistics,
     accept_again: Option<Instant>,
+    /// When to look at descriptors of the server's own that are not in the poller.
+    unwatched_at: Option<Instant>,
     shortage_told: Option<Instant>,
     status_told: Option<(Instant, (usize, usize, u64))>,
     watchdog_at: Option<Instant>,
@@ -220,6 +226,7 @@ impl Server {
             spools: Account::default(),
             commands: VecDeque::new(),
             strays: BTreeMap::new(),
+            strays_again: None,
             discards: Discards::default(),
             pool: Pool::new(),
             large_pipes: Rc::new(()),
@@ -229,6 +236,7 @@ impl Server {
             programs: 0,
             statistics: Statistics::new(now),
             accept_again: None,
+            unwatched_at: None,
             shortage_told: None,
             status_told: None,
             idle_since: Some(now),
@@ -258,7 +266,7 @@ impl Server {
     pub fn serve(&mut self, client: OwnedFd, protocol: Protocol) -> io::Result<()> {
         let peer = Peer::of(&client)?;
         let rights = rights::may_come_from(client.as_fd());
-        self.admit((client, rights), peer, protocol);
+        self.admit((client, rights), Ok(peer), protocol);
         Ok(())
     }
 
@@ -284,14 +292,19 @@ impl Server {
     }
 
     fn turn(&mut self, ready: &mut Vec<Ready>) -> io::Result<()> {
-        self.signals_watched.arm(&self.poller, true, false)?;
-        self.arm_listeners()?;
+        if let Err(error) = self.signals_watched.arm(&self.poller, true, false) {
+            self.unwatched("wait for signals", &error);
+        }
+        self.arm_listeners();
         let log_waits = crate::log::flush();
         let timeout = self.timeout(log_waits);
-        self.poller.wait(ready, timeout)?;
+        let waited = self.poller.wait(ready, timeout);
         self.now = Instant::now();
+        if let Err(error) = waited {
+            self.bear(error, ready.is_empty())?;
+        }
         self.sweep();
-        let mut listeners = Vec::new();
+        let mut listeners = self.look_unwatched();
         for ready in ready.drain(..) {
             match ready.token {
                 Token::Signals => self.take_signals(),
@@ -300,6 +313,7 @@ impl Server {
             }
         }
         self.expire();
+        self.look_for_strays();
         self.discard_again();
         self.carry_out();
         self.release_held();
@@ -312,6 +326,22 @@ impl Server {
         self.housekeep();
         let end = Instant::now();
         self.statistics.turn.count(end - self.now, end);
+        Ok(())
+    }
+
+    /// The system was short of what it takes to wait: there is a pause, so that nobody spins.
+    fn bear(&mut self, error: io::Error, pause: bool) -> io::Result<()> {
+        let shortage = [libc::ENOMEM, libc::ENOSPC, libc::ENOBUFS];
+        if !error
+            .raw_os_error()
+            .is_some_and(|code| shortage.contains(&code))
+        {
+            return Err(error);
+        }
+        self.tell_shortage("wait for events", &error.to_string());
+        if pause {
+            thread::sleep(BACK_OFF);
+        }
         Ok(())
     }
 
@@ -339,6 +369,8 @@ impl Server {
             log_waits.then(|| now + LOG_AGAIN),
             self.accept_again,
             self.discards.again(),
+            self.strays_again,
+            self.unwatched_at,
             self.watchdog_at,
             status_at,
             idle_at,

@@ -1,5 +1,7 @@
 //! Programs of the server: whose turn it is, which have come to run, and strays.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 
 use super::admission::Standing;
@@ -8,6 +10,9 @@ use super::{Entry, Server};
 use crate::connection::Stray;
 use crate::os::poller::ConnectionId;
 use crate::program::OutOfMemory;
+
+/// How often strays are looked at.
+const STRAYS_AGAIN: Duration = Duration::from_millis(500);
 
 impl Server {
     /// Lets those know whose programs have come to run, or have failed to.
@@ -28,15 +33,27 @@ impl Server {
         }
     }
 
+    /// Keeps a process that has not ended, or of which nobody knows. It counts as a program.
+    pub(super) fn keep_stray(&mut self, id: ConnectionId, stray: Stray) {
+        self.strays.insert(id, stray);
+        self.strays_again.get_or_insert(self.now + STRAYS_AGAIN);
+    }
+
     pub(super) fn reap_stray(&mut self, id: ConnectionId, stray: Stray) {
-        let Stray { process, mut pidfd } = stray;
+        let Stray { process, pidfd } = stray;
         match process.reap() {
             Ok(()) => self.programs -= 1,
-            Err(process) => {
-                pidfd.fired();
-                if pidfd.arm(&self.poller, true, false).is_ok() {
-                    self.strays.insert(id, Stray { process, pidfd });
-                }
+            Err(process) => self.keep_stray(id, Stray { process, pidfd }),
+        }
+    }
+
+    /// Looks at all strays: the poller does not tell of each one's end, since it was not
+    /// there to be armed, or a tracer has seen the end first.
+    pub(super) fn look_for_strays(&mut self) {
+        if self.strays_again.is_some_and(|at| at <= self.now) {
+            self.strays_again = None;
+            for (id, stray) in std::mem::take(&mut self.strays) {
+                self.reap_stray(id, stray);
             }
         }
     }

@@ -25,6 +25,9 @@ pub enum Input {
     SpawnFailed(SpawnError, ProcessLeft),
     /// The program has ended; its process is a zombie.
     Exited(Exit),
+    /// The program has ended, and somebody who traces it has not let go of it: there is no
+    /// exit status yet.
+    Held,
     /// So many bytes came into [`Session::outbox`].
     Output(Stream, usize),
     /// Nothing more can be read from an output at the moment.
@@ -52,6 +55,9 @@ pub enum Input {
     },
     /// There is no memory for what is still to come of the request, or of output that is kept.
     NoMemory,
+    /// A system call that the job cannot do without has failed, for no reason that is
+    /// expected of it.
+    Failed(Trouble, Errno),
     /// Nothing that this client sends is carried out.
     Stranger,
     /// So many of the user's connections wait for a slot already, and no more may.
@@ -65,6 +71,27 @@ pub enum Input {
     Stop,
     /// The server stops, and does not wait for anything that can be had without.
     StopNow,
+}
+
+/// What does not work any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// To receive from the client. It is not tried again.
+    Receive,
+    /// To send to the client. It is tried once more.
+    Send,
+    /// To write to the program's standard input.
+    Stdin,
+    /// To read an output. It is not tried again.
+    Output(Stream),
+    /// To send what is in a temporary file, of which the client knows the size already.
+    Spooled,
+    /// To wait for one of the descriptors.
+    Wait,
+    /// To learn how the program has ended: its process is gone.
+    Exit,
+    /// To learn who the client is.
+    Peer,
 }
 
 /// Whether a program that was not started leaves a process behind that must be waited for.

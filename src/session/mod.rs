@@ -53,8 +53,10 @@ pub mod verdict;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+
 use self::collect::Kept;
-pub use self::event::{Action, Input, ProcessLeft};
+pub use self::event::{Action, Input, ProcessLeft, Trouble};
 pub use self::flow::Interest;
 use self::flow::REPLY_MAX;
 use self::inbox::Inbox;
@@ -145,6 +147,10 @@ pub struct Session {
     fault: Option<Fault>,
     exit: Option<Exit>,
     disconnected: bool,
+    /// The program has ended, and its exit status is somebody else's for now.
+    held: bool,
+    /// To send has failed once.
+    send_failed: bool,
     /// The client has not sent a byte.
     silent: bool,
     name: Vec<u8>,
@@ -204,6 +210,8 @@ impl Session {
             fault: None,
             exit: None,
             disconnected: false,
+            held: false,
+            send_failed: false,
             silent: true,
             name: Vec::new(),
             title: String::new(),
@@ -270,6 +278,7 @@ impl Session {
                     self.exit = Some(exit);
                 }
             }
+            Input::Held => self.held = true,
             Input::Output(stream, n) => {
                 self.first_output.get_or_insert(now);
                 self.take_output(stream, n);
@@ -287,6 +296,7 @@ impl Session {
             Input::SpoolsFull(limit) => self.spool_failed(Fault::SpoolTotal(limit)),
             Input::Answered { answer, close } => self.answered(answer, close),
             Input::NoMemory => self.lack_memory(),
+            Input::Failed(trouble, errno) => self.fail(trouble, errno),
             Input::Stranger => {
                 self.fault.get_or_insert(Fault::Stranger);
             }
@@ -348,7 +358,10 @@ impl Session {
                 self.timers.set(Timer::GiveUp, now + GIVE_UP);
             }
             Timer::GiveUp if matches!(self.program, Program::Waiting | Program::Running) => {
-                self.fault.get_or_insert(Fault::Stuck(GIVE_UP));
+                self.fault.get_or_insert(match self.held {
+                    true => Fault::Held,
+                    false => Fault::Stuck(GIVE_UP),
+                });
                 self.program = Program::Gone;
                 self.actions.push_back(Action::Abandon);
                 self.close_outputs();
@@ -363,6 +376,29 @@ impl Session {
                 }
             }
             Timer::Linger => self.lose_client(),
+        }
+    }
+
+    /// Something does not work any more: the program is to end, and the client to hear why,
+    /// as far as there is a way.
+    fn fail(&mut self, trouble: Trouble, errno: Errno) {
+        let told = self.reply_state != Reply::Streaming;
+        if !told {
+            self.fault.get_or_insert(Fault::System(trouble, errno));
+        }
+        match trouble {
+            Trouble::Receive if self.reply_state == Reply::Shut => self.lose_client(),
+            Trouble::Receive if self.client == Client::Open => self.client = Client::Ended,
+            Trouble::Send if std::mem::replace(&mut self.send_failed, true) => self.lose_client(),
+            Trouble::Output(stream) => self.outputs[stream as usize].ended = true,
+            Trouble::Stdin => self.close_stdin(),
+            Trouble::Spooled => {
+                // What it has been told cannot be taken back: it finds that bytes are missing.
+                self.fault.get_or_insert(Fault::System(trouble, errno));
+                self.lose_client();
+            }
+            Trouble::Exit => self.program = Program::Exited,
+            Trouble::Receive | Trouble::Send | Trouble::Wait | Trouble::Peer => {}
         }
     }
 

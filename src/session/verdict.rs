@@ -6,7 +6,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use crate::program::{Exit, SpawnError, Stream};
+use crate::program::{Exit, SpawnError, Stream, reason};
+use crate::session::event::Trouble;
 use crate::session::policy::Termsig;
 use crate::wire::{WireError, exec};
 
@@ -44,6 +45,8 @@ pub enum Fault {
     Stopping,
     /// The program has not ended this long after SIGKILL.
     Stuck(Duration),
+    /// The program has ended, and what traces it keeps its exit status.
+    Held,
     /// An output that is kept until the end has become too large.
     OutputMax {
         /// Which one.
@@ -62,6 +65,8 @@ pub enum Fault {
     Spool(Errno),
     /// There is no memory for the request, or for the output that is kept.
     NoMemory,
+    /// A system call that the job cannot do without has failed.
+    System(Trouble, Errno),
 }
 
 /// The end of a program that nobody has seen end.
@@ -82,9 +87,11 @@ impl Fault {
             Self::Spawn(error) => Some(Exit::Code(error.exit_code())),
             Self::Stopping
             | Self::Crowded(_)
+            | Self::Held
             | Self::SpoolTotal(_)
             | Self::Spool(_)
-            | Self::NoMemory => Some(Exit::Code(111)),
+            | Self::NoMemory
+            | Self::System(..) => Some(Exit::Code(111)),
             Self::Stuck(_) => Some(KILLED),
             Self::OutputMax { .. } => None,
         }
@@ -117,6 +124,9 @@ impl fmt::Display for Fault {
                 "the program has not ended {} s after SIGKILL, no longer waiting for it",
                 waited.as_secs_f64()
             ),
+            Self::Held => {
+                f.write_str("the program has ended, and what traces it keeps its exit status")
+            }
             Self::OutputMax { stream, limit } => write!(
                 f,
                 "the program was ended: its {stream} is larger than the limit of {limit} bytes"
@@ -133,11 +143,27 @@ impl fmt::Display for Fault {
                 limit.as_secs_f64()
             ),
             Self::NoMemory => f.write_str("the server has no memory for it"),
+            Self::System(trouble, errno) => write!(f, "{trouble}: {}", reason(*errno)),
             Self::Spool(errno) => write!(
                 f,
                 "the program was ended: its output cannot be kept in a temporary file: {}",
                 errno.desc()
             ),
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Receive => f.write_str("nothing can be received from the client"),
+            Self::Send => f.write_str("nothing could be sent to the client"),
+            Self::Stdin => f.write_str("its standard input cannot be written to"),
+            Self::Output(stream) => write!(f, "its {stream} cannot be read"),
+            Self::Spooled => f.write_str("its temporary file cannot be sent"),
+            Self::Exit => f.write_str("it has ended, and nobody knows how"),
+            Self::Peer => f.write_str("the server cannot learn who the client is"),
+            Self::Wait => f.write_str("the server cannot wait for it"),
         }
     }
 }

@@ -102,7 +102,7 @@ impl Statistics {
             _ if summary.late => &mut o.timeout,
             _ if summary.disconnected => &mut o.disconnected,
             (Some(Fault::Spawn(_) | Fault::Stopping | Fault::Crowded(_)), _) => &mut o.not_started,
-            (Some(Fault::NoMemory), None) => &mut o.not_started,
+            (Some(Fault::NoMemory | Fault::System(..)), None) => &mut o.not_started,
             (_, Some(Exit::Code(0))) if summary.fault.is_none() => &mut o.exit_zero,
             (_, Some(Exit::Code(_))) => &mut o.exit_nonzero,
             // Without an exit it was SIGKILL, as far as anybody has seen.

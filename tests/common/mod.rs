@@ -12,6 +12,7 @@
 pub mod client;
 pub mod control;
 pub mod daemon;
+pub mod inject;
 pub mod lines;
 pub mod notify;
 pub mod process;

@@ -169,3 +169,9 @@ pub fn limit(pid: u32, resource: libc::__rlimit_resource_t, soft: u64) {
     let result = unsafe { libc::prlimit(pid, resource, &limits, std::ptr::null_mut()) };
     assert_eq!(result, 0, "{}", Errno::last());
 }
+
+/// The processor time that a process has used.
+pub fn processor_time(pid: u32) -> Duration {
+    let text = fs::read_to_string(format!("/proc/{}/schedstat", pid)).unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}

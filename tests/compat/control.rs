@@ -116,12 +116,13 @@ fn compare(bytes: &[u8], wanted: &[(Value, Says)]) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether an answer has all that the command has but its response.
+/// Whether an answer has all that the command has but its response, and no key that is not known.
 fn repeats(command: &Value, answer: &Value) -> bool {
     let keys = ["cmd", "args", "respond", "close"];
     let is = |key: &&str| answer.get(key).is_some();
     let same = |key: &&str| command[key].is_null() || command[key] == answer[key];
-    keys.iter().all(|key| is(key) && same(key))
+    let count = answer.as_object().map_or(0, serde_json::Map::len);
+    keys.iter().all(|key| is(key) && same(key)) && count == keys.len() + 1
 }
 
 fn fits(response: &Value, says: Says) -> bool {

@@ -62,6 +62,8 @@ fn what_would_keep_the_server_from_starting_is_an_error() {
             "/nonexistent/f: No such file",
         ),
         (&["--config", &good, "-t", "-1"], "--timeout"),
+        // Not a place to listen at, but what was meant to be checked.
+        (&[&bad], "--config names the configuration file"),
     ] {
         let (code, stdout, stderr) = check(arguments);
         assert_eq!((code, &stdout[..]), (Some(100), ""), "{stderr}");

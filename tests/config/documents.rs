@@ -3,7 +3,7 @@
 use crate::common::temporary::Directory;
 use sockexec::config::keys::KEYS;
 use sockexec::config::value::Kind;
-use sockexec::config::{Accepts, Config, RULE_KEYS, Source};
+use sockexec::config::{Accepts, Config, FILE, RULE_KEYS, Source};
 
 use std::fs;
 use std::path::Path;
@@ -257,4 +257,17 @@ fn the_sockets_in_the_protocols_page_are_those_of_the_units() {
     rows.sort_unstable();
     units.sort_unstable();
     assert_eq!(rows, units);
+}
+
+#[test]
+fn the_units_name_the_file_so_that_it_must_be_there() {
+    for unit in ["systemd/sockexec.service", "systemd/sockexec@.service"] {
+        let text = read(unit);
+        let starts: Vec<_> = text
+            .lines()
+            .filter(|l| l.starts_with("ExecStart="))
+            .collect();
+        let start = format!("ExecStart=/usr/sbin/sockexec --config {FILE} $SOCKEXEC_OPTIONS");
+        assert_eq!(starts, [&start[..]], "{unit}");
+    }
 }

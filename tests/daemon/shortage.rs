@@ -2,7 +2,7 @@
 //! recovers by itself.
 
 use crate::common::client::END;
-use crate::common::process::{descriptors, limit, own_user, status};
+use crate::common::process::{descriptors, limit, own_user, processor_time, status};
 use crate::common::skip;
 use crate::common::{Client, Daemon, End, Setup, request};
 use nix::sys::resource::{Resource, setrlimit};
@@ -16,12 +16,6 @@ fn with_descriptors(soft: u64, hard: u64, arguments: &[&str]) -> Daemon {
         .arguments(arguments)
         .before_exec(move || Ok(setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?))
         .start()
-}
-
-/// The processor time that the daemon has used.
-fn processor_time(daemon: &Daemon) -> Duration {
-    let text = std::fs::read_to_string(format!("/proc/{}/schedstat", daemon.pid())).unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
 #[test]
@@ -109,13 +103,13 @@ fn without_descriptors_running_jobs_go_on_and_clients_wait() {
         let clients: Vec<_> = (0..20)
             .map(|_| daemon.begin("1:2,4:echo,2:hi,0:,"))
             .collect();
-        let (start, used) = (Instant::now(), processor_time(&daemon));
+        let (start, used) = (Instant::now(), processor_time(daemon.pid()));
         while start.elapsed() < Duration::from_millis(600) {
             running.send("3:up\n,");
             assert_eq!(running.line(), "up");
             thread::sleep(Duration::from_millis(10));
         }
-        let used = processor_time(&daemon) - used;
+        let used = processor_time(daemon.pid()) - used;
         assert!(used < Duration::from_millis(300), "{used:?} for nothing");
         limit(daemon.pid(), libc::RLIMIT_NOFILE, 4096);
         for client in clients {

@@ -5,6 +5,7 @@
 mod common;
 
 mod ending;
+mod errors;
 mod flow;
 mod hanging;
 mod lookup;

@@ -147,7 +147,7 @@ fn setting(text: &str) -> Result<(String, Value), String> {
             let number = serde_json::from_str(value).ok().filter(Value::is_number);
             Ok((name.into(), number.unwrap_or_else(|| value.into())))
         }
-        _ => Err("not of the form NAME=VALUE".into()),
+        _ => Err("not of the form NAME=VALUE, such as timeout=60".into()),
     }
 }
 

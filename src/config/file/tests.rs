@@ -51,7 +51,7 @@ fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
         ),
         ("Queue = 5", "f:1: Queue: not a key; "),
         ("[queue]\nx = 1", "f:1: queue: not a number"),
-        ("queue = 5\nqueue = 6", "f:2: duplicate key"),
+        ("queue = 5\nqueue = 6", "f:2: queue: duplicate key"),
         ("queue = 5\nmode 6", "f:2: "),
         ("queue = 0\nspeed = 1", "f:1: queue"),
         ("speed = 1\nqueue = 0", "f:1: speed"),
@@ -145,19 +145,17 @@ fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
             "f:2: run-prefix: timeout would take the \"--\" at the end for its command",
         ),
         (
-            "[[allow]]\nusers = 5",
-            "f:2: users: not a key; the keys are user, group, program, max-jobs, timeout, run-prefix",
+            "[[allow]]\nspeed = 5",
+            "f:2: speed: not a key; the keys are user, group, program, max-jobs, timeout, run-prefix",
         ),
         // After a rule everything belongs to the rule.
         (
             "[[allow]]\nuser = 5\nqueue = 6",
-            "f:3: queue: not a key; the keys are user, group, program, max-jobs, timeout, \
-             run-prefix (what belongs to no rule stands above the first [[allow]])",
+            "f:3: queue: not a key of a rule; it belongs above the first [[allow]]",
         ),
         (
             "[[allow]]\nuser = 5\ndefault = \"deny\"",
-            "f:3: default: not a key; the keys are user, group, program, max-jobs, timeout, \
-             run-prefix (what belongs to no rule stands above the first [[allow]])",
+            "f:3: default: not a key of a rule; it belongs above the first [[allow]]",
         ),
         (
             "default = \"all\"",
@@ -247,4 +245,76 @@ fn a_program_counts_under_the_real_name_of_its_directory_too() {
             below
         ]
     );
+}
+
+#[test]
+fn what_a_slip_makes_is_told_so_that_it_can_be_mended() {
+    for (text, error) in [
+        (
+            "max_connections = 5",
+            "f:1: max_connections: not a key; did you mean max-connections?",
+        ),
+        ("quue = 5", "f:1: quue: not a key; did you mean queue?"),
+        (
+            "[[Allow]]\nuser = 5",
+            "f:1: Allow: not a key; did you mean [[allow]]?",
+        ),
+        (
+            "[[allow]]\nprograms = 5",
+            "f:2: programs: not a key; did you mean program?",
+        ),
+        (
+            "[server]",
+            "f:1: server: not a key; the keys are max-connections, ",
+        ),
+        (
+            "queue = \"5\"",
+            "f:1: queue: not a number from 1 to 65535, without quotes",
+        ),
+        (
+            "[[allow]]\nmax-jobs = \"2\"",
+            "f:2: max-jobs: not a number from 1 to 1000000, without quotes",
+        ),
+        (
+            "timeout = 5s",
+            "f:1: timeout: not a number of seconds from 0 to",
+        ),
+        (
+            "log-level = debug",
+            "f:1: log-level: string values must be quoted; wanted is one of \"error\", \"warn\"",
+        ),
+        (
+            "mode = 0660",
+            "f:1: mode: unexpected leading zero; wanted is a string with an octal",
+        ),
+        (
+            "default = deny",
+            "f:1: default: string values must be quoted; wanted is one of",
+        ),
+        (
+            "[[allow]]\nuser = \"root\"\nuser = 33",
+            "f:3: user: duplicate key",
+        ),
+        (
+            "[[allow]]\nprogram = [\"/a\" \"/b\"]",
+            "f:2: program: missing comma between array elements; wanted is an absolute path",
+        ),
+        (
+            "[[allow]]\nuser = \"*\"",
+            "f:2: user: there is no \"*\"; a rule without user and group is for everybody",
+        ),
+        (
+            "[[allow]]\nprogram = \"/usr/bin\"",
+            "f:2: program: /usr/bin is a directory; say \"/usr/bin/\"",
+        ),
+        (
+            "[[allow]]\nrun-prefix = [\"nice -n 10\"]",
+            "f:2: run-prefix: each word is a string of its own, such as [\"nice\", \"-n\", \"10\"]",
+        ),
+        ("timeout 5", "f:1: key with no value, expected `=`"),
+    ] {
+        let refusal = parse("f", text.as_bytes()).map(|_| text).unwrap_err();
+        assert!(refusal.starts_with(error), "{text}: {refusal}");
+        assert!(!refusal.contains('\n'), "{refusal}");
+    }
 }

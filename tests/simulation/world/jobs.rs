@@ -108,6 +108,7 @@ impl<C: Chance> World<C> {
             26 => self.others_close(),
             27..=28 => self.time_passes(),
             29 if self.chance.once_in(40) => self.stop(),
+            31 if self.chance.once_in(40) => self.system_fails(),
             30 if self.chance.once_in(40) => self.handle(Input::NoMemory),
             _ => self.handle(Input::Time),
         }

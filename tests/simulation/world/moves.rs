@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use sockexec::program::{Exit, Refusal, SpawnError, Stream};
-use sockexec::session::{Input, Piece, ProcessLeft};
+use sockexec::session::{Input, Piece, ProcessLeft, Trouble};
 
 use super::Chance;
 use super::jobs::World;
-use super::program::Launch;
+use super::program::{Launch, Program};
 
 impl<C: Chance> World<C> {
     pub(super) fn client_sends(&mut self) {
@@ -216,6 +216,38 @@ impl<C: Chance> World<C> {
         };
         self.now += step;
         self.handle(Input::Time);
+    }
+
+    /// A system call fails, or the end of the program is somebody else's for now.
+    pub(super) fn system_fails(&mut self) {
+        let interest = self.session.interest();
+        let stream = Stream::BOTH[self.chance.below(2)];
+        let which = stream as usize;
+        let trouble = match self.chance.below(6) {
+            0 if interest.client_read && !self.client_ended => {
+                self.client_ended = true;
+                Trouble::Receive
+            }
+            1 if interest.client_write => Trouble::Send,
+            2 if interest.stdin_write => Trouble::Stdin,
+            3 if interest.output_read[which] => match &mut self.program {
+                Some(program) if !program.end_told[which] => {
+                    program.end_told[which] = true;
+                    Trouble::Output(stream)
+                }
+                _ => return,
+            },
+            4 if !self.closed => Trouble::Wait,
+            _ => return self.held(),
+        };
+        self.handle(Input::Failed(trouble, Errno::EIO));
+    }
+
+    fn held(&mut self) {
+        let ended = |p: &&mut Program| p.exit.is_some() && !p.exit_told && !p.reaped;
+        if self.program.as_mut().filter(ended).is_some() {
+            self.handle(Input::Held);
+        }
     }
 
     pub(super) fn stop(&mut self) {

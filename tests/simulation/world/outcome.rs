@@ -109,10 +109,12 @@ fn ending(fault: Option<&Fault>, exit: Option<Exit>) -> Exit {
         Some(
             Fault::Spawn(_)
             | Fault::Stopping
+            | Fault::Held
             | Fault::Spool(_)
             | Fault::SpoolTotal(_)
             | Fault::Crowded(_)
-            | Fault::NoMemory,
+            | Fault::NoMemory
+            | Fault::System(..),
         ) => Exit::Code(111),
         Some(Fault::Stuck(_)) => killed,
         Some(Fault::OutputMax { .. }) | None => exit.unwrap_or(killed),

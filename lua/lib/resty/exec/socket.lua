@@ -63,14 +63,28 @@ function Client:connect(path)
     return true
 end
 
+-- How many arguments a table has, those behind a hole included: `#` may stop there, and a program
+-- that silently gets fewer arguments does something else.
+local function count_arguments(args)
+    local count = #args
+    for key in pairs(args) do
+        if type(key) == 'number' and key > count and key % 1 == 0 then
+            count = key
+        end
+    end
+    return count
+end
+
 local function encode_arguments(args)
     if type(args) ~= 'table' then
         return nil, 'the arguments must be a table'
-    elseif #args == 0 then
+    end
+    local count = count_arguments(args)
+    if count == 0 then
         return nil, 'no program was given'
     end
-    local out = { encode(tostring(#args)) }
-    for i = 1, #args do
+    local out = { encode(('%d'):format(count)) }
+    for i = 1, count do
         local kind = type(args[i])
         if kind ~= 'string' and kind ~= 'number' then
             return nil, 'argument ' .. i .. ' is a ' .. kind .. ', not a string'
