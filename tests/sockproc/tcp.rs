@@ -1,9 +1,11 @@
 //! TCP: on this machine only.
 
 use crate::common::daemon::{PROGRAM, command, finish};
-use crate::common::process::own_user;
+use crate::common::process::{eventually, own_user};
 use crate::common::sockproc::{self, run_tcp};
 use crate::common::{PATIENCE, Setup};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
@@ -61,6 +63,33 @@ fn a_request_of_http_runs_nothing() {
         assert!(!mark.exists(), "{address}");
     }
     assert_eq!(run_tcp(port, "echo on").succeeded(), "on\n");
+}
+
+#[test]
+fn a_client_that_closes_looks_like_one_that_has_ended_its_input() {
+    let port = free_port();
+    let daemon = Setup::new()
+        .arguments(["--sockproc", &port.to_string()])
+        .start();
+    let [up, gate, end] = ["up", "gate", "end"].map(|name| daemon.directory.join(name));
+    mkfifo(&gate, Mode::S_IRWXU).unwrap();
+    let script = format!(
+        "echo >{}; read x <{}; echo >{}",
+        up.display(),
+        gate.display(),
+        end.display()
+    );
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(&sockproc::request(script, b"")).unwrap();
+    eventually("the command runs", || up.exists());
+    drop(stream);
+    // By then the server has seen the end.
+    daemon.serves();
+    let mut options = std::fs::OpenOptions::new();
+    let mut gate = options.read(true).write(true).open(&gate).unwrap();
+    gate.write_all(b"go\n").unwrap();
+    eventually("the command goes on", || end.exists());
+    daemon.stop();
 }
 
 #[test]
