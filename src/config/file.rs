@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::allow;
 use super::keys::{KEYS, Key};
 use super::value::{Kind, Value};
-use crate::os::trusted;
+use crate::os::trusted::{self, Trusted};
 use crate::rules::Rules;
 
 /// The size of a file in bytes. It is read into memory.
@@ -23,6 +23,8 @@ const SIZE_MAX: u64 = 1024 * 1024;
 pub struct Told {
     pub values: Vec<(&'static Key, Value)>,
     pub rules: Rules,
+    /// Programs that the server runs could change it.
+    pub exposed: bool,
 }
 
 /// Reads a file. `None` when it is not there and need not be.
@@ -50,8 +52,10 @@ pub fn read(path: &Path, required: bool) -> Result<Option<Told>, String> {
     if !kind.is_file() && !kind.is_char_device() {
         return Err(fail(&"not a regular file"));
     }
+    let mut exposed = false;
     if kind.is_file() {
-        trusted::check(path).map_err(|untrusted| fail(&untrusted))?;
+        let trusted = trusted::check(path).map_err(|untrusted| fail(&untrusted))?;
+        exposed = trusted == Trusted::Own;
     }
     let mut bytes = Vec::new();
     file.take(SIZE_MAX + 1)
@@ -66,7 +70,8 @@ pub fn read(path: &Path, required: bool) -> Result<Option<Told>, String> {
             &"it is empty, as if it had been cut off; to set nothing, put a comment in it",
         ));
     }
-    parse(&path.display().to_string(), &bytes).map(Some)
+    let told = parse(&path.display().to_string(), &bytes)?;
+    Ok(Some(Told { exposed, ..told }))
 }
 
 /// Reads a file's content; `name` is the file's in errors.
@@ -101,7 +106,11 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Told, String> {
         }
     }
     let rules = Rules::new(rules, default);
-    Ok(Told { values, rules })
+    Ok(Told {
+        values,
+        rules,
+        ..Told::default()
+    })
 }
 
 /// A value of a setting, if it is accepted.

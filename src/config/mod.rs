@@ -84,6 +84,8 @@ pub struct Config {
     pub pidfile: Option<PathBuf>,
     /// The configuration file, if it was there; absolute.
     pub file: Option<PathBuf>,
+    /// The file belongs to the user whom programs run as, and they could change it.
+    pub exposed: bool,
 }
 
 impl Default for Config {
@@ -108,11 +110,20 @@ impl Default for Config {
             background: false,
             pidfile: None,
             file: None,
+            exposed: false,
         }
     }
 }
 
 impl Config {
+    /// What is to be said where programs could change the rules.
+    pub fn exposure(&self) -> Option<&'static str> {
+        (self.exposed && !self.rules.allow_everything()).then_some(
+            "programs that the server runs can change the rules: the file, or a directory above \
+             it, belongs to their user",
+        )
+    }
+
     /// The names of the settings that differ, `allow` and `default` for the rules. Only what the file may
     /// set is compared; [`takes_effect_at_start`] tells which of them need a restart.
     pub fn changed_since(&self, old: &Self) -> Vec<&'static str> {
@@ -203,6 +214,9 @@ impl Source {
     /// What a check says of a configuration that is valid.
     pub fn verdict(&self, config: &Config) -> String {
         let file = self.file.display();
+        if let Some(warning) = config.exposure() {
+            return format!("{file} is valid; {}; {warning}", config.rules);
+        }
         match config.file {
             Some(_) => format!("{file} is valid; {}", config.rules),
             None => format!("there is no {file}; {}", config.rules),
@@ -225,6 +239,7 @@ impl Source {
                 key.set(&mut config, value);
             }
             config.rules = told.rules;
+            config.exposed = told.exposed;
             config.file = Some(self.file.clone());
             self.required = true;
         }

@@ -73,19 +73,32 @@ impl fmt::Display for Untrusted {
     }
 }
 
+/// Who could change a file that is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trusted {
+    /// Root alone.
+    Root,
+    /// The user of this process too, and with it whatever this process runs.
+    Own,
+}
+
 /// Looks at the way to a file, and at the file.
 ///
 /// # Errors
 ///
 /// When somebody else could change the file, and when something cannot be looked at.
-pub fn check(file: &Path) -> Result<(), Untrusted> {
+pub fn check(file: &Path) -> Result<Trusted, Untrusted> {
     let root = Path::new("/");
-    let owners = [0, geteuid().as_raw(), look(root)?.uid()];
+    let mut judge = Judge {
+        roots: [0, look(root)?.uid()],
+        own: geteuid().as_raw(),
+        trusted: Trusted::Root,
+    };
     let mut here = root.to_owned();
     let mut names = Vec::new();
     let mut links = 0;
     push(&mut names, file);
-    judge(root, &owners)?;
+    judge.step(root)?;
     while let Some(name) = names.pop() {
         // No link is left in what it goes up from.
         if name == ".." {
@@ -93,7 +106,7 @@ pub fn check(file: &Path) -> Result<(), Untrusted> {
             continue;
         }
         let next = here.join(name);
-        if !judge(&next, &owners)? {
+        if !judge.step(&next)? {
             here = next;
             continue;
         }
@@ -110,7 +123,7 @@ pub fn check(file: &Path) -> Result<(), Untrusted> {
         }
         push(&mut names, &target);
     }
-    Ok(())
+    Ok(judge.trusted)
 }
 
 /// Puts the names of a path on a stack, the first on top.
@@ -123,20 +136,32 @@ fn push(names: &mut Vec<OsString>, path: &Path) {
     names.extend(steps);
 }
 
-/// Judges one thing on the way. Returns whether it is a link, to be followed.
-fn judge(path: &Path, owners: &[u32]) -> Result<bool, Untrusted> {
-    let status = look(path)?;
-    let path = path.to_owned();
-    if !owners.contains(&status.uid()) {
-        let uid = status.uid();
-        return Err(Untrusted::Owner { path, uid });
+/// Whom to trust, and who could change what was looked at.
+struct Judge {
+    /// The users that are root.
+    roots: [u32; 2],
+    own: u32,
+    trusted: Trusted,
+}
+
+impl Judge {
+    /// Judges one thing on the way. Returns whether it is a link, to be followed.
+    fn step(&mut self, path: &Path) -> Result<bool, Untrusted> {
+        let status = look(path)?;
+        let (path, uid) = (path.to_owned(), status.uid());
+        if !self.roots.contains(&uid) {
+            if uid != self.own {
+                return Err(Untrusted::Owner { path, uid });
+            }
+            self.trusted = Trusted::Own;
+        }
+        let mode = status.mode() & 0o7777;
+        let sticky = status.is_dir() && mode & libc::S_ISVTX != 0;
+        if !status.is_symlink() && mode & 0o022 != 0 && !sticky {
+            return Err(Untrusted::Mode { path, mode });
+        }
+        Ok(status.is_symlink())
     }
-    let mode = status.mode() & 0o7777;
-    let sticky = status.is_dir() && mode & libc::S_ISVTX != 0;
-    if !status.is_symlink() && mode & 0o022 != 0 && !sticky {
-        return Err(Untrusted::Mode { path, mode });
-    }
-    Ok(status.is_symlink())
 }
 
 fn look(path: &Path) -> Result<std::fs::Metadata, Untrusted> {
@@ -172,12 +197,20 @@ mod tests {
         }
 
         /// What is said of a file, without the directory's name.
-        fn check(&self, name: &str) -> Result<(), String> {
+        fn check(&self, name: &str) -> Result<Trusted, String> {
             let strip = |error: Untrusted| {
                 let text = error.to_string();
                 text.replace(&format!("{}/", self.0.display()), "")
             };
             check(&self.0.join(name)).map_err(strip)
+        }
+    }
+
+    /// What is this user's own.
+    fn own() -> Trusted {
+        match geteuid().is_root() {
+            true => Trusted::Root,
+            false => Trusted::Own,
         }
     }
 
@@ -192,14 +225,15 @@ mod tests {
         let place = Place::new("plain");
         for mode in [0o644, 0o600, 0o400, 0o555] {
             place.chmod("good/file", mode);
-            assert_eq!(place.check("good/file"), Ok(()));
+            assert_eq!(place.check("good/file"), Ok(own()));
         }
         for mode in [0o755, 0o700, 0o1777, 0o1775, 0o2755] {
             place.chmod("good", mode);
-            assert_eq!(place.check("good/file"), Ok(()), "{mode:o}");
+            assert_eq!(place.check("good/file"), Ok(own()), "{mode:o}");
         }
-        assert_eq!(place.check("good/../good/./file"), Ok(()));
-        assert!(check(Path::new("/etc/passwd")).is_ok());
+        assert_eq!(place.check("good/../good/./file"), Ok(own()));
+        let passwd = check(Path::new("/etc/passwd"));
+        assert_eq!(passwd.unwrap(), Trusted::Root);
     }
 
     #[test]
@@ -259,7 +293,7 @@ mod tests {
             "absolute/file",
             "through",
         ] {
-            assert_eq!(place.check(good), Ok(()), "{good}");
+            assert_eq!(place.check(good), Ok(own()), "{good}");
         }
         // Others could make another link of it, although what it leads to now is theirs not.
         place.chmod("bad", 0o777);
@@ -267,7 +301,7 @@ mod tests {
             let error = place.check(bad).unwrap_err();
             assert!(error.contains("bad is writable by everybody"), "{error}");
         }
-        assert_eq!(place.check("link"), Ok(()));
+        assert_eq!(place.check("link"), Ok(own()));
         assert!(place.check("loop").unwrap_err().contains("links"));
         assert!(place.check("nowhere").unwrap_err().contains("No such file"));
     }

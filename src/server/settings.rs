@@ -173,6 +173,9 @@ impl Server {
             false => log::Level::Info,
         };
         log::log!(level, "{rules}");
+        if let (Some(warning), Some(file)) = (self.config.exposure(), &self.config.file) {
+            log::warn!("{}: {warning}", file.display());
+        }
     }
 
     /// Takes what the command `set` says, until the configuration is read again.

@@ -93,8 +93,18 @@ fn a_file_of_somebody_else_is_refused() {
     let error = refusal(&file, None).unwrap();
     let told = format!("{file} belongs to user {NOBODY} and not to root\n");
     assert!(error.ends_with(&told), "{error}");
-    // A server's own user could do anything else to it as well.
+    // A server's own user could do anything else to it as well. It is told of.
     assert_eq!(refusal(&file, Some(NOBODY)), None);
+    let output = finish(
+        command(PROGRAM)
+            .args(["--check", "--config", &file])
+            .uid(NOBODY),
+    );
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        told.contains("programs that the server runs can change the rules"),
+        "{told}"
+    );
     let error = refusal(&file, Some(4242)).unwrap();
     assert!(error.contains("and not to root or to user 4242"), "{error}");
     // So it is with its directory.
@@ -113,6 +123,13 @@ fn an_ordinary_user_runs_a_server_with_a_file_of_its_own() {
     let file = daemon.directory.join("sockexec.toml");
     let owner = fs::metadata(&file).unwrap();
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&owner), own_user().0);
+    // Which is said, unless that is root, who can do it anyway.
+    let line = daemon
+        .log
+        .all()
+        .into_iter()
+        .find(|line| line.contains("can change the rules"));
+    assert_eq!(line.is_some(), own_user().0 != 0, "{line:?}");
 }
 
 #[test]
