@@ -11,14 +11,19 @@ use crate::program::{OutOfMemory, try_append};
 pub const PATH_DEFAULT: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What a service manager says to the server alone: where it listens and reports, which unit it
-/// is, where that unit's secrets are, which journal it writes to.
-const OWN: [&str; 6] = [
+/// is, where that unit's secrets are, which journal it writes to, who connected to it.
+const OWN: [&str; 11] = [
     "NOTIFY_SOCKET",
     "JOURNAL_STREAM",
     "INVOCATION_ID",
     "SYSTEMD_EXEC_PID",
     "CREDENTIALS_DIRECTORY",
     "SOCKEXEC_OPTIONS",
+    "FDSTORE",
+    "MEMORY_PRESSURE_WATCH",
+    "MEMORY_PRESSURE_WRITE",
+    "REMOTE_ADDR",
+    "REMOTE_PORT",
 ];
 
 /// The number of the program's line in the log.
@@ -147,6 +152,8 @@ mod tests {
             ("CREDENTIALS_DIRECTORY", "/run/x"),
             ("SOCKEXEC_OPTIONS", "-m 1"),
             ("SOCKEXEC_JOB", "1"),
+            ("MEMORY_PRESSURE_WATCH", "/sys/fs/cgroup/x/memory.pressure"),
+            ("REMOTE_ADDR", "192.0.2.1"),
             ("NOTIFY", "kept"),
         ]);
         assert_eq!(e.variables, b"HOME=/root\0NOTIFY=kept\0");
