@@ -44,6 +44,20 @@ fn nice_is_nice() {
 }
 
 #[test]
+fn choom_has_programs_go_first_when_memory_runs_out() {
+    if skip::unless_tool("choom").is_none() {
+        return;
+    }
+    let rule = "[[allow]]\nprogram = \"*\"\nrun-prefix = [\"choom\", \"-n\", \"777\", \"--\"]\n";
+    let daemon = start(rule);
+    let reply = daemon.run(&["cat", "/proc/self/oom_score_adj"]);
+    assert_eq!(reply.succeeded(), "777\n");
+    let path = format!("/proc/{}/oom_score_adj", daemon.pid());
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+    assert_eq!(std::fs::read_to_string(path).unwrap(), own);
+}
+
+#[test]
 fn the_rule_is_about_the_program_and_not_about_what_is_in_front() {
     let daemon = start("[[allow]]\nprogram = \"/usr/bin/echo\"\nrun-prefix = [\"env\", \"--\"]\n");
     assert_eq!(daemon.run(&["echo", "hi"]).succeeded(), "hi\n");
