@@ -50,6 +50,10 @@ impl Fatal {
 }
 
 fn main() -> ExitCode {
+    if let Err(error) = memory::hide() {
+        eprintln!("sockexec: PR_SET_DUMPABLE: {error}");
+        return ExitCode::from(SYSTEM);
+    }
     let mut source = match Source::from_command_line() {
         Ok(source) => source,
         Err(error) => {

@@ -21,8 +21,11 @@ pub struct Plan {
     pub streams: [c_int; 3],
     /// The lowest descriptor that is of no concern to any child.
     pub keep_below: c_uint,
-    /// The limit of descriptors that the program gets, if it is not the server's.
-    pub descriptors: Option<libc::rlimit64>,
+    /// The soft limit of descriptors that the program gets, if it is not the server's; less,
+    /// where the hard limit is lower by now.
+    pub descriptors: Option<u64>,
+    /// The server's process.
+    pub parent: c_int,
     /// The files to try, in this order; ends with a null.
     pub candidates: *const *const c_char,
     /// The program's arguments; ends with a null.
@@ -31,6 +34,8 @@ pub struct Plan {
     pub envp: *const *const c_char,
     /// Set once the child has left the server's table of descriptors.
     pub unshared: AtomicBool,
+    /// Set once only the exec can fail.
+    pub prepared: AtomicBool,
     /// The error that kept the program from running, or 0.
     pub errno: AtomicI32,
     /// That error is about the program's interpreter.
@@ -55,7 +60,10 @@ pub extern "C" fn main(plan: *mut c_void) -> c_int {
     // SAFETY: all pointers in the plan are valid, and only system calls are made.
     let errno = unsafe {
         match prepare(plan) {
-            Ok(()) => run(plan),
+            Ok(()) => {
+                plan.prepared.store(true, Ordering::Release);
+                run(plan)
+            }
             Err(errno) => errno,
         }
     };
@@ -82,7 +90,10 @@ unsafe fn prepare(plan: &Plan) -> Result<(), c_int> {
         }
         // Others' pipes are here too, on their way to their programs.
         syscall(libc::SYS_close_range, [3, c_uint::MAX as usize, 0])?;
-        syscall(libc::SYS_setpgid, [0, 0])?;
+        // A group of its own, and no terminal: a program could type on the one from which
+        // the server was started.
+        syscall(libc::SYS_setsid, [])?;
+        end_with(plan.parent)?;
         for signal in signals::RESET {
             let action = signals::DEFAULT_ACTION.as_ptr() as usize;
             syscall(
@@ -90,12 +101,8 @@ unsafe fn prepare(plan: &Plan) -> Result<(), c_int> {
                 [signal as usize, action, NULL, signals::SIGSET_SIZE],
             )?;
         }
-        if let Some(limit) = &plan.descriptors {
-            let limit = ptr::from_ref(limit) as usize;
-            syscall(
-                libc::SYS_prlimit64,
-                [0, libc::RLIMIT_NOFILE as usize, limit, NULL],
-            )?;
+        if let Some(soft) = plan.descriptors {
+            limit_descriptors(soft)?;
         }
         // Last: from here on a signal ends this process, as it would end the program.
         syscall(
@@ -107,6 +114,43 @@ unsafe fn prepare(plan: &Plan) -> Result<(), c_int> {
                 signals::SIGSET_SIZE,
             ],
         )?;
+    }
+    Ok(())
+}
+
+/// Has the kernel end this process when the server ends without ending it, killed itself.
+unsafe fn end_with(parent: c_int) -> Result<(), c_int> {
+    // SAFETY: see `main`; these concern this process alone.
+    unsafe {
+        let signal = libc::SIGKILL as usize;
+        syscall(libc::SYS_prctl, [libc::PR_SET_PDEATHSIG as usize, signal])?;
+        // The server may have ended before the kernel knew.
+        match syscall(libc::SYS_getppid, [])? as c_int == parent {
+            true => Ok(()),
+            false => Err(libc::ESRCH),
+        }
+    }
+}
+
+/// Sets this process's soft limit of descriptors, as far as the hard limit allows. That may have
+/// been lowered since the server was started, and is left as it is.
+unsafe fn limit_descriptors(soft: u64) -> Result<(), c_int> {
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    let resource = libc::RLIMIT_NOFILE as usize;
+    // SAFETY: see `main`; the struct is on this process's own stack.
+    unsafe {
+        let now = ptr::from_mut(&mut limit) as usize;
+        syscall(libc::SYS_prlimit64, [0, resource, NULL, now])?;
+        limit.rlim_cur = if soft < limit.rlim_max {
+            soft
+        } else {
+            limit.rlim_max
+        };
+        let new = ptr::from_ref(&limit) as usize;
+        syscall(libc::SYS_prlimit64, [0, resource, new, NULL])?;
     }
     Ok(())
 }

@@ -15,8 +15,6 @@ pub struct Limit {
     pub inherited: u64,
     /// The soft limit now, which is the hard limit.
     pub raised: u64,
-    /// The hard limit.
-    pub hard: u64,
 }
 
 /// Raises the soft limit of descriptors to the hard one.
@@ -33,7 +31,6 @@ pub fn raise_limit() -> io::Result<Limit> {
     Ok(Limit {
         inherited,
         raised: hard,
-        hard,
     })
 }
 

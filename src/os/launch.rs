@@ -20,12 +20,13 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use nix::unistd::{Pid, pipe2};
+use nix::unistd::{Pid, getpid, pipe2};
 
 use crate::os::child::{self, Plan};
 use crate::os::descriptors::{self, copy_to, set_new_nonblocking};
@@ -79,9 +80,14 @@ struct Flight<T> {
 #[derive(Debug)]
 pub struct Launcher<T> {
     null: OwnedFd,
-    environment: Environment,
-    descriptors: Option<libc::rlimit64>,
+    /// Shared with children that are still inside when the launcher goes.
+    environment: Rc<Environment>,
+    /// The soft limit of descriptors for programs, if it is not the server's.
+    descriptors: Option<u64>,
+    parent: Pid,
     free_places: Vec<usize>,
+    /// Places that still hold what a child has taken over: `/dev/null` could not be put there.
+    stuck_places: Vec<usize>,
     flights: Vec<Flight<T>>,
     /// Boxed, because a child in flight knows where its nest is.
     #[allow(clippy::vec_box)]
@@ -103,12 +109,11 @@ impl<T: Copy + fmt::Display> Launcher<T> {
         }
         Ok(Self {
             null,
-            environment,
-            descriptors: (limit.inherited != limit.raised).then_some(libc::rlimit64 {
-                rlim_cur: limit.inherited,
-                rlim_max: limit.hard,
-            }),
+            environment: Rc::new(environment),
+            descriptors: (limit.inherited != limit.raised).then_some(limit.inherited),
+            parent: getpid(),
             free_places: (0..PLACES).collect(),
+            stuck_places: Vec::new(),
             flights: Vec::new(),
             nests: Vec::new(),
         })
@@ -131,7 +136,12 @@ impl<T: Copy + fmt::Display> Launcher<T> {
 
     /// Whether a sweep is due soon, although nothing else may wake the server.
     pub fn is_settling(&self) -> bool {
-        self.free_places.len() < PLACES
+        self.free_places.len() + self.stuck_places.len() < PLACES
+    }
+
+    /// Whether a sweep is due a little later: to try again what has failed.
+    pub fn is_stuck(&self) -> bool {
+        !self.stuck_places.is_empty()
     }
 
     /// Makes the process that will run the program: `file`, if its path is known, else
@@ -140,11 +150,7 @@ impl<T: Copy + fmt::Display> Launcher<T> {
     ///
     /// # Errors
     ///
-    /// When there is no process, memory or descriptor for it.
-    ///
-    /// # Panics
-    ///
-    /// When the launcher is not ready.
+    /// When there is no process, memory or descriptor for it, or the launcher is not ready.
     pub fn launch(
         &mut self,
         tag: T,
@@ -161,19 +167,24 @@ impl<T: Copy + fmt::Display> Launcher<T> {
             self.keep(nest);
             return Err(Errno::ENOMEM);
         }
-        let place = self.free_places.pop().expect("asked only when ready");
-        let job = self.start(place, &mut nest);
+        let Some(place) = self.free_places.pop() else {
+            self.keep(nest);
+            return Err(Errno::EAGAIN);
+        };
+        let mut taken = 0;
+        let job = self.start(place, &mut taken, &mut nest);
         if job.is_ok() {
             let place = Some(place);
             self.flights.push(Flight { tag, nest, place });
         } else {
-            self.vacate(place);
+            self.vacate(place, taken);
             self.keep(nest);
         }
         job
     }
 
-    fn start(&self, place: usize, nest: &mut Nest) -> Result<Job, Errno> {
+    /// `taken` becomes how many descriptors of the place hold something.
+    fn start(&self, place: usize, taken: &mut RawFd, nest: &mut Nest) -> Result<Job, Errno> {
         let (stdin_theirs, stdin) = pipe2(OFlag::O_CLOEXEC)?;
         let (stdout, stdout_theirs) = pipe2(OFlag::O_CLOEXEC)?;
         let (stderr, stderr_theirs) = pipe2(OFlag::O_CLOEXEC)?;
@@ -183,11 +194,17 @@ impl<T: Copy + fmt::Display> Launcher<T> {
         let first = 3 + 3 * place as RawFd;
         nest.plan.streams = [first, first + 1, first + 2];
         nest.plan.descriptors = self.descriptors;
+        nest.plan.parent = self.parent.as_raw();
         for (theirs, number) in [stdin_theirs, stdout_theirs, stderr_theirs]
             .iter()
             .zip(nest.plan.streams)
         {
-            copy_to(theirs.as_fd(), number)?;
+            match copy_to(theirs.as_fd(), number) {
+                Ok(()) => *taken += 1,
+                // The number is beyond a limit that was lowered meanwhile.
+                Err(Errno::EBADF) => return Err(Errno::EMFILE),
+                Err(errno) => return Err(errno),
+            }
         }
         let (pid, pidfd) = nest.clone_child()?;
         Ok(Job {
@@ -201,6 +218,9 @@ impl<T: Copy + fmt::Display> Launcher<T> {
     /// Closes what a child has taken over, and tells `outcome` of every child that has
     /// come to run its program, or has failed to, since the last call.
     pub fn sweep(&mut self, mut outcome: impl FnMut(T, Result<(), SpawnError>)) {
+        for place in std::mem::take(&mut self.stuck_places) {
+            self.vacate(place, 3);
+        }
         let mut i = 0;
         while i < self.flights.len() {
             let flight = &mut self.flights[i];
@@ -208,7 +228,7 @@ impl<T: Copy + fmt::Display> Launcher<T> {
             let unshared = left || flight.nest.plan.unshared.load(Ordering::Acquire);
             if unshared {
                 if let Some(place) = flight.place.take() {
-                    self.vacate(place);
+                    self.vacate(place, 3);
                 }
             }
             if left {
@@ -221,12 +241,18 @@ impl<T: Copy + fmt::Display> Launcher<T> {
         }
     }
 
-    fn vacate(&mut self, place: usize) {
-        for number in 0..3 {
-            let number = 3 + 3 * place as RawFd + number;
-            copy_to(self.null.as_fd(), number).expect("replaces an open descriptor");
+    /// Puts `/dev/null` into the first `taken` descriptors of a place, so that it can be used
+    /// again. Where that fails, because the number is beyond a limit that was lowered
+    /// meanwhile, it is tried again by the next sweep. To close them instead would not do:
+    /// something else of the server's would settle there.
+    fn vacate(&mut self, place: usize, taken: RawFd) {
+        let first = 3 + 3 * place as RawFd;
+        let copies = (first..first + taken).map(|number| copy_to(self.null.as_fd(), number));
+        let failed = copies.filter(Result::is_err).count();
+        match failed {
+            0 => self.free_places.push(place),
+            _ => self.stuck_places.push(place),
         }
-        self.free_places.push(place);
     }
 
     fn keep(&mut self, mut nest: Box<Nest>) {
@@ -243,6 +269,7 @@ impl<T> Drop for Launcher<T> {
         for flight in self.flights.drain(..) {
             if flight.nest.inside.load(Ordering::Acquire) != 0 {
                 std::mem::forget(flight.nest);
+                std::mem::forget(Rc::clone(&self.environment));
             }
         }
     }
@@ -272,10 +299,12 @@ impl Nest {
                 streams: [-1; 3],
                 keep_below: FIRST_FREE as u32,
                 descriptors: None,
+                parent: 0,
                 candidates: ptr::null(),
                 argv: ptr::null(),
                 envp: ptr::null(),
                 unshared: AtomicBool::new(false),
+                prepared: AtomicBool::new(false),
                 errno: AtomicI32::new(0),
                 interpreter: AtomicBool::new(false),
             },
@@ -320,6 +349,7 @@ impl Nest {
         self.plan.argv = self.pointers[files + 1..].as_ptr();
         self.plan.envp = self.pointers[files + argc + 2..].as_ptr();
         *self.plan.unshared.get_mut() = false;
+        *self.plan.prepared.get_mut() = false;
         *self.plan.errno.get_mut() = 0;
         *self.plan.interpreter.get_mut() = false;
         Ok(())
@@ -358,7 +388,8 @@ impl Nest {
                 self.inside.as_ptr(),
             )
         });
-        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
+        // Cannot fail, and if it did the child would be there all the same.
+        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
         let pid = pid.inspect_err(|_| *self.inside.get_mut() = 0)?;
         // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
         Ok((Pid::from_raw(pid), unsafe { OwnedFd::from_raw_fd(pidfd) }))
@@ -368,6 +399,9 @@ impl Nest {
     fn result(&self) -> Result<(), SpawnError> {
         match self.plan.errno.load(Ordering::Acquire) {
             0 => Ok(()),
+            errno if !self.plan.prepared.load(Ordering::Acquire) => {
+                Err(SpawnError::Start(Errno::from_raw(errno)))
+            }
             errno if self.plan.interpreter.load(Ordering::Acquire) => {
                 Err(SpawnError::Interpreter(Errno::from_raw(errno)))
             }
@@ -390,17 +424,23 @@ fn starts(strings: &[u8]) -> impl Iterator<Item = *const c_char> {
 /// A stack for one child, with a page below it that nobody may touch.
 struct Stack {
     bottom: *mut c_void,
+    guard: usize,
 }
-
-const GUARD: usize = 4096;
 
 impl Stack {
     fn new() -> Result<Self, Errno> {
+        // SAFETY: asks for a number.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        Self::with_guard(usize::try_from(page).map_err(|_| Errno::EINVAL)?)
+    }
+
+    /// `guard` is a multiple of the size of a page.
+    fn with_guard(guard: usize) -> Result<Self, Errno> {
         // SAFETY: a new mapping, which concerns no other.
         let bottom = unsafe {
             libc::mmap(
                 ptr::null_mut(),
-                GUARD + STACK,
+                guard + STACK,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK,
                 -1,
@@ -410,21 +450,69 @@ impl Stack {
         if bottom == libc::MAP_FAILED {
             return Err(Errno::last());
         }
-        let stack = Self { bottom };
+        let stack = Self { bottom, guard };
         // SAFETY: the first page of the mapping just made, on which nothing is yet.
-        Errno::result(unsafe { libc::mprotect(bottom, GUARD, libc::PROT_NONE) })?;
+        Errno::result(unsafe { libc::mprotect(bottom, guard, libc::PROT_NONE) })?;
         Ok(stack)
     }
 
     fn top(&self) -> *mut c_void {
-        // SAFETY: the end of the mapping, which is page-aligned.
-        unsafe { self.bottom.add(GUARD + STACK) }
+        // SAFETY: the end of what was asked for, which is aligned as a stack must be.
+        unsafe { self.bottom.add(self.guard + STACK) }
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // SAFETY: the mapping that `new` made; its child has left it.
-        unsafe { libc::munmap(self.bottom, GUARD + STACK) };
+        // SAFETY: the mapping that `with_guard` made; its child has left it.
+        unsafe { libc::munmap(self.bottom, self.guard + STACK) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn below_a_stack_is_a_page_that_nobody_may_touch_whatever_its_size() {
+        // SAFETY: asks for a number.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        for (stack, size) in [
+            (Stack::new().unwrap(), page),
+            // As on machines with larger pages.
+            (Stack::with_guard(64 * 1024).unwrap(), 64 * 1024),
+        ] {
+            let bottom = stack.bottom as usize;
+            let guard = format!("{bottom:x}-{:x} ---p", bottom + size);
+            let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+            assert!(maps.contains(&guard), "{guard} {maps}");
+            assert_eq!(stack.top() as usize, bottom + size + STACK);
+        }
+    }
+
+    #[test]
+    fn what_a_child_that_is_still_inside_points_to_outlives_the_launcher() {
+        for (inside, lives) in [(0, false), (1, true)] {
+            let nest = Box::new(Nest::new().unwrap());
+            nest.inside.store(inside, Ordering::Release);
+            let flight = Flight {
+                tag: 1,
+                nest,
+                place: None,
+            };
+            let environment = Rc::new(Environment::inherited());
+            let left = Rc::downgrade(&environment);
+            drop(Launcher {
+                null: descriptors::open_null().unwrap(),
+                environment,
+                descriptors: None,
+                parent: getpid(),
+                free_places: Vec::new(),
+                stuck_places: Vec::new(),
+                flights: vec![flight],
+                nests: Vec::new(),
+            });
+            assert_eq!(left.upgrade().is_some(), lives);
+        }
     }
 }

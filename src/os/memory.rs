@@ -1,4 +1,5 @@
-//! The allocator: what it keeps for itself, and what is in reserve when the system gives no more.
+//! The process's memory: who may look into it, what the allocator keeps for itself, and what is
+//! in reserve when the system gives no more.
 //!
 //! Rust ends a process that gets no memory, and everybody's programs with it. So there are two
 //! kinds of requests. Large ones come from what clients send and programs write; the code that
@@ -8,8 +9,11 @@
 //! large requests are refused, and whoever asks [`is_short`] should begin nothing new.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+use nix::sys::prctl;
 
 /// The largest piece of memory that is not given back to the system when it is freed.
 const KEPT_MAX: i32 = 256 * 1024;
@@ -40,6 +44,18 @@ pub fn prepare() {
         libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_MAX);
     }
     lay_in();
+}
+
+/// Keeps other processes of the same user, such as the programs of clients, from looking into
+/// this one: from reading its memory, in which others' requests are, from taking its
+/// descriptors and from tracing it. It leaves no core either. A child is like this until it
+/// executes its program.
+///
+/// # Errors
+///
+/// Where the kernel does not know that.
+pub fn hide() -> io::Result<()> {
+    Ok(prctl::set_dumpable(false)?)
 }
 
 /// Whether half of the reserve had to be used, and there is no memory to fill it up again.

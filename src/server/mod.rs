@@ -365,6 +365,7 @@ impl Server {
         let moments = [
             self.timers.first().map(|&(at, _)| at),
             self.launcher.is_settling().then(|| now + SETTLE),
+            self.launcher.is_stuck().then(|| now + BACK_OFF),
             self.has_more_to_do().then_some(now),
             log_waits.then(|| now + LOG_AGAIN),
             self.accept_again,

@@ -133,6 +133,72 @@ fn without_descriptors_running_jobs_go_on_and_clients_wait() {
 }
 
 #[test]
+fn a_limit_below_the_numbers_that_are_in_use_ends_nobody() {
+    let daemon = Daemon::start(&["-t", "0"]);
+    let mut running = daemon.begin(request(&["cat"]));
+    let mut echo = || {
+        running.send("3:up\n,");
+        assert_eq!(running.line(), "up");
+    };
+    echo();
+    for lowest in [26, 0, 3, 4, 7, 20, 24, 25, 27, 28, 40] {
+        // They have come in already, and ask for what there is no room for.
+        let clients: Vec<_> = (0..20).map(|_| daemon.begin("1:2,4:echo,")).collect();
+        echo();
+        limit(daemon.pid(), libc::RLIMIT_NOFILE, lowest);
+        for mut client in clients {
+            client.send("2:hi,0:,");
+            client.reply().refused(111, &["Too many open files"]);
+        }
+        echo();
+        limit(daemon.pid(), libc::RLIMIT_NOFILE, 4096);
+        daemon.serves();
+    }
+    echo();
+    running.send(END);
+    assert_eq!(running.reply().end, End::Exit(0));
+}
+
+#[test]
+fn a_limit_that_is_lowered_while_programs_start_ends_nobody() {
+    let daemon = Daemon::start(&["-t", "0"]);
+    for round in 0..60 {
+        let clients: Vec<_> = (0..8).map(|_| daemon.begin("1:2,4:echo,")).collect();
+        for mut client in clients {
+            client.send("2:hi,0:,");
+            let lowest = [3, 10, 26, 30, 45][round % 5];
+            limit(daemon.pid(), libc::RLIMIT_NOFILE, lowest);
+            limit(daemon.pid(), libc::RLIMIT_NOFILE, 4096);
+            let reply = client.reply();
+            match reply.end {
+                End::Exit(0) => assert_eq!(reply.out(), "hi\n"),
+                _ => reply.refused(111, &["Too many open files"]),
+            }
+        }
+    }
+    daemon.serves();
+}
+
+#[test]
+fn a_hard_limit_that_is_lowered_from_outside_is_what_programs_get() {
+    let daemon = with_descriptors(1000, 4096, &[]);
+    let limits = || daemon.shell("ulimit -Sn; ulimit -Hn").succeeded();
+    assert_eq!(limits(), "1000\n4096\n");
+    for (hard, expected) in [(2000, "1000\n2000\n"), (300, "300\n300\n")] {
+        let both = libc::rlimit {
+            rlim_cur: hard,
+            rlim_max: hard,
+        };
+        let pid = i32::try_from(daemon.pid()).unwrap();
+        // SAFETY: the struct is ours and lives through the call.
+        let result =
+            unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &both, std::ptr::null_mut()) };
+        assert_eq!(result, 0);
+        assert_eq!(limits(), expected);
+    }
+}
+
+#[test]
 fn without_processes_the_client_hears_of_it() {
     if own_user().0 == 0 {
         return skip::say("the limit of processes is not for root");

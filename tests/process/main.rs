@@ -9,4 +9,5 @@ mod errors;
 mod flow;
 mod hanging;
 mod lookup;
+mod neighbours;
 mod surroundings;

@@ -57,13 +57,13 @@ fn signals_are_default_also_when_the_daemons_were_not() {
 }
 
 #[test]
-fn a_program_leads_its_own_group() {
+fn a_program_leads_its_own_group_and_session() {
     let daemon = Daemon::start(&[]);
     let text = daemon.run(&["cat", "/proc/self/stat"]).succeeded();
     let after_name: Vec<&str> = text.rsplit_once(") ").unwrap().1.split(' ').collect();
     let pid = text.split(' ').next().unwrap();
-    let (parent, group) = (after_name[1], after_name[2]);
-    assert_eq!(group, pid);
+    let (parent, group, session) = (after_name[1], after_name[2], after_name[3]);
+    assert_eq!((group, session), (pid, pid));
     assert_eq!(parent, daemon.pid().to_string());
 }
 
