@@ -93,6 +93,9 @@ fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
             path.display()
         )));
     }
+    if let (Some(warning), Some(file)) = (config.exposure(), &config.file) {
+        eprintln!("sockexec: warning: {}: {warning}", file.display());
+    }
     let verdict = source.verdict(config);
     writeln!(io::stdout(), "{verdict}").map_err(Fatal::system("standard output"))
 }

@@ -214,9 +214,6 @@ impl Source {
     /// What a check says of a configuration that is valid.
     pub fn verdict(&self, config: &Config) -> String {
         let file = self.file.display();
-        if let Some(warning) = config.exposure() {
-            return format!("{file} is valid; {}; {warning}", config.rules);
-        }
         match config.file {
             Some(_) => format!("{file} is valid; {}", config.rules),
             None => format!("there is no {file}; {}", config.rules),

@@ -100,7 +100,7 @@ fn a_file_of_somebody_else_is_refused() {
             .args(["--check", "--config", &file])
             .uid(NOBODY),
     );
-    let told = String::from_utf8(output.stdout).unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
     assert!(
         told.contains("programs that the server runs can change the rules"),
         "{told}"
