@@ -21,15 +21,29 @@ impl Injection {
     /// skipped, since strace is missing or may not trace the daemon.
     #[track_caller]
     pub fn start(daemon: &Daemon, what: &str) -> Option<Self> {
+        let call = what.split(':').next().unwrap();
+        let traced = format!("trace={call}");
+        let injected = format!("inject={what}");
+        Self::attach(daemon, &["-e", &traced, "-e", &injected])
+    }
+
+    /// Has all system calls of the daemon written down, and none fail.
+    #[track_caller]
+    pub fn watch(daemon: &Daemon) -> Option<Self> {
+        Self::attach(daemon, &[])
+    }
+
+    #[track_caller]
+    fn attach(daemon: &Daemon, options: &[&str]) -> Option<Self> {
         let program = skip::unless_tool("strace")?;
         if !skip::unless_root() {
             return None;
         }
         let trace = daemon.directory.join("trace");
-        let call = what.split(':').next().unwrap();
         let strace = Command::new(program)
-            .args(["-qq", "-e", &format!("trace={call}")])
-            .args(["-e", &format!("inject={what}"), "-o"])
+            .arg("-qq")
+            .args(options)
+            .arg("-o")
             .arg(&trace)
             .args(["-p", &daemon.pid().to_string()])
             .stdin(Stdio::null())
@@ -54,8 +68,12 @@ impl Injection {
     }
 
     pub fn hits(&self) -> usize {
-        let text = fs::read_to_string(&self.trace).unwrap_or_default();
-        text.matches("(INJECTED)").count()
+        self.text().matches("(INJECTED)").count()
+    }
+
+    /// What was written down so far.
+    pub fn text(&self) -> String {
+        fs::read_to_string(&self.trace).unwrap_or_default()
     }
 }
 

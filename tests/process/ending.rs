@@ -2,6 +2,7 @@
 //! leave behind.
 
 use crate::common::client::END;
+use crate::common::inject::Injection;
 use crate::common::process::{Survivor, children, eventually, lives, wait_gone};
 use crate::common::{Daemon, End, request, shell};
 use std::time::{Duration, Instant};
@@ -241,4 +242,36 @@ fn a_stopped_program_ends_at_the_deadline() {
     let daemon = Daemon::start(&["-t", "0.5", "-k", "0.5"]);
     let reply = daemon.shell("kill -STOP $$; exit 9");
     assert!(matches!(reply.end, End::Signal(_)), "{reply:?}");
+}
+
+/// A client that waits only a moment for the end after the last pair must find it: whatever
+/// is left to be done for the job is done before.
+#[test]
+fn nothing_comes_between_the_last_pair_and_the_shutdown() {
+    let daemon = Daemon::start(&[]);
+    let Some(trace) = Injection::watch(&daemon) else {
+        return;
+    };
+    for (script, pair) in [
+        ("exit 3", "8:exitcode,1:3,"),
+        ("echo out; exit 4", "8:exitcode,1:4,"),
+        ("kill -TERM $$", "7:termsig,2:15,"),
+    ] {
+        // With input that nobody reads, and an end of it that has not come.
+        let mut client = daemon.begin(shell(script));
+        client.send("1:x,");
+        client.try_rest().unwrap();
+        let mut followed = None;
+        eventually("the shutdown is written down", || {
+            let text = trace.text();
+            let mut lines = text.lines().skip_while(|line| !line.contains(pair));
+            lines.next();
+            followed = lines
+                .find(|line| !line.starts_with("---"))
+                .map(str::to_owned);
+            followed.is_some()
+        });
+        let next = followed.unwrap();
+        assert!(next.starts_with("shutdown("), "{script}: {next}");
+    }
 }
