@@ -213,6 +213,8 @@ fn the_limits_in_the_protocols_page_are_the_defaults() {
         ("size of the arguments", "request-max"),
         ("connections that are served at once", "max-connections"),
         ("listen queue", "queue"),
+        ("from acceptance to the last argument", "request-timeout"),
+        ("arguments, all connections together", "requests-memory"),
         ("life of a connection", "timeout"),
         ("from SIGTERM on", "kill-timeout"),
         ("after the reply", "linger"),
