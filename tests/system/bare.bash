@@ -100,7 +100,7 @@ else
     give_back
     check "demo: an ordinary user who has the tools installs nothing" shows_without_installing
     check "it has the oldest Rust that is promised" oldest_rust
-    check "all of it compiles there" as_visitor cargo check --quiet --locked --all-targets
+    check "all of it compiles there" as_visitor cargo test --quiet --locked --all-targets --no-run
     check "the unit tests pass there" as_visitor cargo test --quiet --locked --lib --bins
     check "so do those with real programs and clients" \
         as_visitor cargo test --quiet --locked --test compat --test process --test client --test simulation
