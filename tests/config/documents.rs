@@ -273,3 +273,26 @@ fn the_units_name_the_file_so_that_it_must_be_there() {
         assert_eq!(starts, [&start[..]], "{unit}");
     }
 }
+
+#[test]
+fn the_oldest_rust_is_the_same_everywhere() {
+    let oldest = env!("CARGO_PKG_RUST_VERSION");
+    let control = read("debian/control");
+    for tool in ["cargo", "rustc"] {
+        has(
+            &control,
+            "debian/control",
+            &[format!("{tool} (>= {oldest})")],
+        );
+    }
+    has(
+        &read("README.md"),
+        "README.md",
+        &[format!("{oldest} or newer")],
+    );
+    has(
+        &read("CHANGELOG.md"),
+        "CHANGELOG.md",
+        &[format!("Rust {oldest}")],
+    );
+}
