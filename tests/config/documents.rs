@@ -262,6 +262,22 @@ fn the_sockets_in_the_protocols_page_are_those_of_the_units() {
 }
 
 #[test]
+fn the_examples_of_readme_and_install_are_accepted() {
+    for (name, wanted) in [("README.md", 1), ("docs/install.md", 2)] {
+        let page = read(name);
+        let blocks = page.split("```").filter_map(|block| block.split_once('\n'));
+        let examples: Vec<_> = blocks
+            .map(|(_, text)| text)
+            .filter(|text| text.starts_with("[[allow]]"))
+            .collect();
+        assert_eq!(examples.len(), wanted, "{name}");
+        for text in examples {
+            assert!(!load(text).rules.allow_everything(), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
 fn the_units_name_the_file_so_that_it_must_be_there() {
     for unit in ["systemd/sockexec.service", "systemd/sockexec@.service"] {
         let text = read(unit);
