@@ -1,7 +1,13 @@
 //! Word to the service manager (sd_notify(3)), which never blocks, not even when the manager does.
+//!
+//! What the manager does not take, because its queue is full or it is about to begin anew,
+//! waits here and is sent again: a manager that has not heard READY=1 ends the server when
+//! its time for a start is over, and one that has heard RELOADING=1 waits for the READY=1 that follows.
 
+use std::collections::VecDeque;
 use std::env;
 use std::ffi::OsStr;
+use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -9,11 +15,27 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+/// When to try again while the manager's queue is full.
+const FULL: Duration = Duration::from_millis(100);
+
+/// When to try again while there is no manager.
+const GONE: Duration = Duration::from_secs(1);
+
 /// The service manager, if there is one that wants to hear.
 #[derive(Debug)]
 pub struct Notifier {
-    socket: Option<UnixDatagram>,
+    manager: Option<Manager>,
     watchdog: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Manager {
+    address: SocketAddr,
+    socket: UnixDatagram,
+    /// What it has not taken, in its order.
+    queue: VecDeque<String>,
+    /// It is not there.
+    gone: bool,
 }
 
 impl Notifier {
@@ -24,7 +46,7 @@ impl Notifier {
             env::var("WATCHDOG_PID").is_ok_and(|pid| pid != std::process::id().to_string());
         let socket = env::var_os("NOTIFY_SOCKET").filter(|_| !foreign);
         Self {
-            socket: socket.and_then(|path| connect(&path).ok()),
+            manager: socket.and_then(|path| Manager::at(&path).ok()),
             watchdog: sd_notify::watchdog_enabled(),
         }
     }
@@ -32,38 +54,164 @@ impl Notifier {
     /// No manager: whoever started this process did it on behalf of somebody else.
     pub fn none() -> Self {
         Self {
-            socket: None,
+            manager: None,
             watchdog: None,
         }
     }
 
     /// Whether there is a manager.
     pub fn is_heard(&self) -> bool {
-        self.socket.is_some()
+        self.manager.is_some()
     }
 
     /// Within which time the manager wants to hear of us, again and again.
     pub fn watchdog(&self) -> Option<Duration> {
-        self.socket.as_ref().and(self.watchdog)
+        self.manager.as_ref().and(self.watchdog)
     }
 
-    /// Tells the manager `states`. What it does not take at once is lost: each state is
-    /// repeated, or followed by one that says more.
-    pub fn notify(&self, states: &[NotifyState<'_>]) {
-        if let Some(socket) = &self.socket {
-            let message: String = states.iter().map(|state| format!("{state}\n")).collect();
-            let _ = socket.send(message.as_bytes());
+    /// Tells the manager `states`, the first of which says what it is about. What it does not
+    /// take at once waits for [`Notifier::flush`].
+    pub fn notify(&mut self, states: &[NotifyState<'_>]) {
+        if let Some(manager) = &mut self.manager {
+            manager.put(states.iter().map(|state| format!("{state}\n")).collect());
+            manager.flush();
+        }
+    }
+
+    /// Sends again what was not taken. Returns after how long to do so once more, if anything
+    /// still waits.
+    pub fn flush(&mut self) -> Option<Duration> {
+        let manager = self.manager.as_mut()?;
+        manager.flush();
+        match (manager.queue.is_empty(), manager.gone) {
+            (true, _) => None,
+            (false, false) => Some(FULL),
+            (false, true) => Some(GONE),
         }
     }
 }
 
-fn connect(path: &OsStr) -> std::io::Result<UnixDatagram> {
-    let address = match path.as_bytes().strip_prefix(b"@") {
-        Some(name) => SocketAddr::from_abstract_name(name)?,
-        None => SocketAddr::from_pathname(path)?,
-    };
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    socket.connect_addr(&address)?;
-    Ok(socket)
+impl Manager {
+    fn at(path: &OsStr) -> io::Result<Self> {
+        let address = match path.as_bytes().strip_prefix(b"@") {
+            Some(name) => SocketAddr::from_abstract_name(name)?,
+            None => SocketAddr::from_pathname(path)?,
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            address,
+            socket,
+            queue: VecDeque::new(),
+            gone: false,
+        })
+    }
+
+    /// Adds a message, in the place of those that it makes superfluous: so there are never
+    /// many, however long the manager takes none.
+    fn put(&mut self, message: String) {
+        match key(&message) {
+            only @ ("STATUS" | "WATCHDOG") => self.queue.retain(|other| key(other) != only),
+            "RELOADING" => {
+                let is_before = |other: &String| key(other) != "RELOADING";
+                let before = self.queue.iter().take_while(|m| is_before(m)).count();
+                let after = self.queue.split_off(before).into_iter();
+                let kept = after.filter(|m| !matches!(key(m), "RELOADING" | "READY"));
+                self.queue.extend(kept);
+            }
+            _ => {}
+        }
+        self.queue.push_back(message);
+    }
+
+    fn flush(&mut self) {
+        self.gone = false;
+        while let Some(message) = self.queue.front() {
+            // By its address each time: a manager that begins anew has another socket there.
+            match self.socket.send_to_addr(message.as_bytes(), &self.address) {
+                Ok(_) => {
+                    self.queue.pop_front();
+                }
+                Err(error) => {
+                    let full = [libc::EAGAIN, libc::EINTR, libc::ENOBUFS, libc::ENOMEM];
+                    self.gone = !error.raw_os_error().is_some_and(|e| full.contains(&e));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// What a message is about.
+fn key(message: &str) -> &str {
+    message.split('=').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manager(name: &str) -> (Notifier, UnixDatagram) {
+        let name = format!("sockexec-notify-{name}-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let theirs = UnixDatagram::bind_addr(&address).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let manager = Manager::at(format!("@{name}").as_ref()).unwrap();
+        let notifier = Notifier {
+            manager: Some(manager),
+            watchdog: None,
+        };
+        (notifier, theirs)
+    }
+
+    fn received(theirs: &UnixDatagram) -> String {
+        let mut bytes = [0; 4096];
+        let mut all = String::new();
+        while let Ok(n) = theirs.recv(&mut bytes) {
+            all.push_str(std::str::from_utf8(&bytes[..n]).unwrap());
+        }
+        all
+    }
+
+    #[test]
+    fn what_a_full_queue_does_not_take_comes_later_and_once() {
+        let (mut notifier, theirs) = manager("full");
+        let mut taken = 0;
+        while notifier.flush().is_none() {
+            notifier.notify(&[NotifyState::Watchdog]);
+            taken += 1;
+        }
+        for round in 0..50 {
+            let status = round.to_string();
+            notifier.notify(&[NotifyState::Ready]);
+            for _ in 0..3 {
+                notifier.notify(&[NotifyState::Reloading, NotifyState::MonotonicUsec(round)]);
+                notifier.notify(&[NotifyState::Status(&status)]);
+                notifier.notify(&[NotifyState::Watchdog]);
+                notifier.notify(&[NotifyState::Ready]);
+            }
+        }
+        notifier.notify(&[NotifyState::Stopping]);
+        assert_eq!(notifier.flush(), Some(FULL));
+        assert!(notifier.manager.as_ref().unwrap().queue.len() < 8);
+        let first = received(&theirs);
+        assert_eq!(first.matches("WATCHDOG=1\n").count(), taken - 1);
+        assert_eq!(notifier.flush(), None);
+        assert_eq!(
+            received(&theirs),
+            "READY=1\nRELOADING=1\nMONOTONIC_USEC=49\nSTATUS=49\nWATCHDOG=1\nREADY=1\nSTOPPING=1\n"
+        );
+    }
+
+    #[test]
+    fn a_manager_that_begins_anew_is_told() {
+        let (mut notifier, theirs) = manager("anew");
+        drop(theirs);
+        notifier.notify(&[NotifyState::Ready]);
+        assert_eq!(notifier.flush(), Some(GONE));
+        let theirs = UnixDatagram::bind_addr(&notifier.manager.as_ref().unwrap().address).unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        assert_eq!(notifier.flush(), None);
+        assert_eq!(received(&theirs), "READY=1\n");
+    }
 }

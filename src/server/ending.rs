@@ -93,6 +93,7 @@ impl Server {
             });
             entry.connection.close();
         }
+        self.notifier.flush();
         log::info!("ended: {}", self.statistics);
         crate::log::flush();
     }

@@ -174,6 +174,8 @@ pub struct Server {
     shortage_told: Option<Instant>,
     status_told: Option<(Instant, (usize, usize, u64))>,
     watchdog_at: Option<Instant>,
+    /// When to send again what the service manager has not taken.
+    notify_again: Option<Instant>,
     idle_since: Option<Instant>,
     now: Instant,
 }
@@ -211,6 +213,7 @@ impl Server {
             signals,
             signals_watched: Watched::new(watched, Token::Signals),
             watchdog_at: notifier.watchdog().map(|within| now + within / 2),
+            notify_again: None,
             notifier,
             listeners: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -373,6 +376,7 @@ impl Server {
             self.strays_again,
             self.unwatched_at,
             self.watchdog_at,
+            self.notify_again,
             status_at,
             idle_at,
             drain_at,
@@ -400,6 +404,9 @@ impl Server {
             self.watchdog_at = self.notifier.watchdog().map(|within| self.now + within / 2);
         }
         self.tell_status();
+        if self.notify_again.is_none_or(|at| at <= self.now) {
+            self.notify_again = self.notifier.flush().map(|pause| self.now + pause);
+        }
         let empty = self.connections.is_empty();
         let served = self.active == 0 && self.parked.is_empty() && self.lingering.is_empty();
         match self.phase {

@@ -2,6 +2,7 @@
 
 use crate::common::client::END;
 use crate::common::{Daemon, End, PATIENCE, Setup, request};
+use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
 
 /// Waits for a status that has these two numbers in this order.
@@ -136,6 +137,48 @@ fn a_supervisor_that_hangs_stops_nobody() {
     }
     assert!(start.elapsed() < PATIENCE / 2);
     daemon.stop();
+}
+
+#[test]
+fn a_supervisor_whose_queue_was_full_hears_that_the_daemon_serves() {
+    let setup = Setup::new();
+    setup.notify.fill();
+    let daemon = setup.spawn();
+    daemon.wait_serving();
+    daemon.serves();
+    daemon.notify.wait_for("READY=1", |line| line == "READY=1");
+    wait_status(&daemon, 0, 1);
+}
+
+#[test]
+fn a_supervisor_whose_queue_was_full_hears_of_a_reload_and_of_its_end() {
+    let daemon = Daemon::start(&[]);
+    daemon.notify.fill();
+    for _ in 0..3 {
+        daemon.signal(Signal::SIGHUP);
+        daemon.serves();
+    }
+    daemon
+        .log
+        .wait_for("it", |line| line.contains("read again"));
+    daemon.notify.wait_for("it", |line| line == "RELOADING=1");
+    daemon.notify.wait_for("it", |line| line == "READY=1");
+}
+
+#[test]
+fn a_supervisor_whose_queue_was_full_hears_of_a_stop_and_the_watchdog() {
+    let setup = Setup::new().env("WATCHDOG_USEC", "1000000");
+    let daemon = setup.arguments(["--stop-grace", "100"]).start();
+    let mut running = daemon.begin(request(&["cat"]));
+    running.send("3:up\n,");
+    assert_eq!(running.line(), "up");
+    daemon.notify.fill();
+    daemon.signal(Signal::SIGTERM);
+    daemon.log.wait_for("it", |line| line.contains("stopping"));
+    daemon.notify.wait_for("it", |line| line == "STOPPING=1");
+    daemon.notify.wait_for("it", |line| line == "WATCHDOG=1");
+    running.send(END);
+    assert_eq!(running.reply().end, End::Exit(0));
 }
 
 #[test]
