@@ -18,7 +18,6 @@
 //! | [`wire`] | what goes over the sockets: buffers, framing, one file for each protocol |
 //! | [`session`] | what one connection does next: the state machine, its timers and limits |
 //! | [`control`] | the messages of the control socket, and their client |
-//! | [`rules`] | who may run what |
 //! | [`quota`] | totals that connections share: what each holds, and gives back once |
 //! | [`connection`] | the descriptors of one client and its program: moves bytes |
 //! | [`statistics`] | counts, and how long jobs took lately |

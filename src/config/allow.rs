@@ -146,7 +146,7 @@ fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
             _ => rule.run_prefix = place.prefix(value)?,
         }
     }
-    // What a file looks like that was cut off, and it would allow everything.
+    // A file that was cut off ends in such a rule, which would allow everything.
     if rule.users.is_empty() && rule.groups.is_empty() && rule.programs.is_empty() {
         let what = "[[allow]]: names no user, no group and no program; to allow everything, say \
                     program = \"*\"";

@@ -180,7 +180,7 @@ impl Server {
             }
         }
         self.guard.replace(rules);
-        // In their order: who may still run, and has to wait, comes into the queue again.
+        // In their order. What may still run and has to wait goes back into the queue.
         for (id, timeout) in again {
             self.try_again(id, timeout);
         }
