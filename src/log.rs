@@ -23,8 +23,11 @@ const LINE_MAX: usize = 4096;
 /// How many bytes of lines may wait.
 const QUEUE_MAX: usize = 256 * 1024;
 
-/// How long after a failure syslogd is looked for again.
-const RECONNECT: Duration = Duration::from_secs(1);
+/// When to try again where the other side is busy.
+const SOON: Duration = Duration::from_millis(50);
+
+/// When to try again after a failure, such as a full disk, and to look for syslogd.
+const LATER: Duration = Duration::from_secs(1);
 
 /// Where syslogd listens.
 const SYSLOG: &str = "/dev/log";
@@ -58,6 +61,8 @@ struct State {
     sink: Sink,
     queue: VecDeque<Vec<u8>>,
     queued: usize,
+    /// How many bytes of the first line have gone.
+    begun: usize,
     dropped: u64,
     dropped_total: u64,
 }
@@ -93,6 +98,7 @@ pub fn start(target: Target, level: LevelFilter) {
             sink,
             queue: VecDeque::new(),
             queued: 0,
+            begun: 0,
             dropped: 0,
             dropped_total: 0,
         }),
@@ -114,13 +120,10 @@ pub fn has_syslog() -> bool {
     connect().is_ok()
 }
 
-/// Tries to get rid of what waits. Returns whether something still does.
-pub fn flush() -> bool {
-    LOGGER.get().is_some_and(|logger| {
-        let mut state = logger.lock();
-        state.flush();
-        !state.queue.is_empty()
-    })
+/// Tries to get rid of what waits. Returns after how long to do so again, if something still
+/// waits.
+pub fn flush() -> Option<Duration> {
+    LOGGER.get()?.lock().flush()
 }
 
 /// How many lines were lost since the start.
@@ -164,37 +167,82 @@ impl log::Log for Logger {
 impl State {
     fn put(&mut self, level: Level, text: &str) {
         let line = self.sink.line(level, text);
-        if self.queue.is_empty() && self.sink.write(&line) {
-            return;
+        match self.queue.is_empty().then(|| self.sink.write(&line)) {
+            Some(Written::All) => {}
+            Some(Written::Never) => self.drop_one(),
+            Some(Written::Some(begun)) => {
+                self.begun = begun;
+                self.wait(line);
+            }
+            None | Some(Written::Nothing(_)) => self.wait(line),
         }
+    }
+
+    /// Keeps a line, if there is room for it.
+    fn wait(&mut self, line: Vec<u8>) {
         if self.queued + line.len() > QUEUE_MAX {
-            self.dropped += 1;
-            self.dropped_total += 1;
+            self.drop_one();
         } else {
             self.queued += line.len();
             self.queue.push_back(line);
         }
     }
 
-    fn flush(&mut self) {
-        while let Some(line) = self.queue.front() {
-            if !self.sink.write(line) {
-                return;
+    fn drop_one(&mut self) {
+        self.dropped += 1;
+        self.dropped_total += 1;
+    }
+
+    /// Writes what waits. Returns after how long to go on, if something is left.
+    fn flush(&mut self) -> Option<Duration> {
+        loop {
+            self.report_dropped();
+            let line = self.queue.front()?;
+            match self.sink.write(&line[self.begun..]) {
+                Written::All => {}
+                Written::Never => self.drop_one(),
+                Written::Some(more) => {
+                    self.begun += more;
+                    return Some(SOON);
+                }
+                Written::Nothing(pause) => return Some(pause),
             }
-            self.queued -= line.len();
-            self.queue.pop_front();
+            self.begun = 0;
+            self.queued -= self.queue.pop_front().map_or(0, |line| line.len());
         }
-        if self.dropped > 0 {
+    }
+
+    /// Says how many lines are missing, behind those that were kept.
+    fn report_dropped(&mut self) {
+        if self.dropped > 0 && self.queue.is_empty() {
             let text = format!(
                 "{} log lines were lost: the log did not take them",
                 self.dropped
             );
             let line = self.sink.line(Level::Warn, &text);
-            if self.sink.write(&line) {
-                self.dropped = 0;
+            match self.sink.write(&line) {
+                Written::Nothing(_) | Written::Never => {}
+                Written::All => self.dropped = 0,
+                Written::Some(begun) => {
+                    self.dropped = 0;
+                    self.begun = begun;
+                    self.wait(line);
+                }
             }
         }
     }
+}
+
+/// How much of a line has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    All,
+    /// So many bytes, and the rest has to follow.
+    Some(usize),
+    /// Nothing: after this time there may be more room.
+    Nothing(Duration),
+    /// Nothing, and nobody will ever read it.
+    Never,
 }
 
 impl Sink {
@@ -224,8 +272,8 @@ impl Sink {
         line
     }
 
-    /// Writes a line. False: not now.
-    fn write(&mut self, line: &[u8]) -> bool {
+    /// Writes a line, or the rest of one.
+    fn write(&mut self, line: &[u8]) -> Written {
         match self {
             Self::Syslog {
                 socket, retry_at, ..
@@ -239,34 +287,36 @@ fn write_syslog(
     socket: &mut Option<UnixDatagram>,
     retry_at: &mut Option<Instant>,
     line: &[u8],
-) -> bool {
+) -> Written {
     // Twice: a syslogd that was restarted has another socket in the same place.
     for _ in 0..2 {
         if socket.is_none() {
             let now = Instant::now();
             if retry_at.is_some_and(|at| now < at) {
-                return false;
+                return Written::Nothing(LATER);
             }
             *socket = connect().ok();
-            *retry_at = socket.is_none().then(|| now + RECONNECT);
+            *retry_at = socket.is_none().then(|| now + LATER);
         }
         let Some(connected) = socket else {
-            return false;
+            return Written::Nothing(LATER);
         };
         match connected.send(line) {
-            Ok(_) => return true,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+            Ok(_) => return Written::All,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Written::Nothing(SOON);
+            }
             Err(_) => *socket = None,
         }
     }
-    false
+    Written::Nothing(LATER)
 }
 
 /// What stderr is, as far as it matters for who waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Socket,
-    /// Always takes what it is given.
+    /// Never makes anybody wait.
     File,
     /// A pipe or a terminal.
     Other,
@@ -284,22 +334,27 @@ impl Kind {
 
 /// Whoever is behind stderr shares its flags, so it stays in blocking mode: a socket is
 /// told with each line not to wait, and of anything else is asked whether there is room.
-fn write_stderr(kind: Kind, line: &[u8]) -> bool {
+fn write_stderr(kind: Kind, line: &[u8]) -> Written {
     let stderr = io::stderr();
-    if kind == Kind::Socket {
+    let result = if kind == Kind::Socket {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        // Any other error means that nobody reads any more: there is no one to tell.
-        return !matches!(
-            send(libc::STDERR_FILENO, line, flags),
-            Err(Errno::EAGAIN | Errno::EINTR)
-        );
+        send(libc::STDERR_FILENO, line, flags)
+    } else {
+        let mut room = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
+        if kind != Kind::File && poll(&mut room, PollTimeout::ZERO) != Ok(1) {
+            return Written::Nothing(SOON);
+        }
+        nix::unistd::write(stderr.as_fd(), line)
+    };
+    match result {
+        Ok(n) if n == line.len() => Written::All,
+        Ok(0) => Written::Nothing(LATER),
+        Ok(n) => Written::Some(n),
+        Err(Errno::EAGAIN | Errno::EINTR) => Written::Nothing(SOON),
+        Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN | Errno::EBADF) => Written::Never,
+        // A disk that is full, for one.
+        Err(_) => Written::Nothing(LATER),
     }
-    let mut room = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    if kind != Kind::File && poll(&mut room, PollTimeout::ZERO) != Ok(1) {
-        return false;
-    }
-    let _ = nix::unistd::write(stderr.as_fd(), line);
-    true
 }
 
 fn severity(level: Level) -> Severity {

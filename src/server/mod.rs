@@ -67,9 +67,6 @@ const SETTLE: Duration = Duration::from_millis(10);
 /// How often the service manager hears of a new status, and a shortage is logged.
 const SELDOM: Duration = Duration::from_secs(1);
 
-/// When to try again to write log lines that nobody took.
-const LOG_AGAIN: Duration = Duration::from_millis(50);
-
 /// Where a listening socket comes from, which says what becomes of it.
 #[derive(Debug)]
 pub enum Origin {
@@ -349,7 +346,7 @@ impl Server {
     }
 
     /// How long the server may sleep: no longer than until something is due.
-    fn timeout(&self, log_waits: bool) -> Option<Duration> {
+    fn timeout(&self, log_waits: Option<Duration>) -> Option<Duration> {
         let now = Instant::now();
         let status_at = self
             .status_told
@@ -370,7 +367,7 @@ impl Server {
             self.launcher.is_settling().then(|| now + SETTLE),
             self.launcher.is_stuck().then(|| now + BACK_OFF),
             self.has_more_to_do().then_some(now),
-            log_waits.then(|| now + LOG_AGAIN),
+            log_waits.map(|pause| now + pause),
             self.accept_again,
             self.discards.again(),
             self.strays_again,

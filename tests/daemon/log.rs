@@ -1,8 +1,9 @@
 //! Logging to stderr stops nobody, whoever does not read it.
 
-use crate::common::process::eventually;
+use crate::common::process::{eventually, limit, processor_time};
 use crate::common::{Daemon, Setup};
 use nix::fcntl::OFlag;
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use std::io::{BufRead as _, Read};
 use std::process::Stdio;
 
@@ -98,4 +99,57 @@ fn a_stderr_that_nobody_will_read_again_ends_nothing() {
         daemon.serves();
     }
     daemon.stop();
+}
+
+/// A daemon that logs to a file, of which it may write no more than so many bytes: what a
+/// full disk does, it takes the beginning of a line and then nothing.
+fn into_file(most: u64) -> (Daemon, std::path::PathBuf) {
+    let mut setup = Setup::new();
+    let path = setup.directory.join("log");
+    let file = std::fs::File::create(&path).unwrap();
+    setup.command.stderr(Stdio::from(file));
+    let setup =
+        setup.before_exec(move || Ok(setrlimit(Resource::RLIMIT_FSIZE, most, RLIM_INFINITY)?));
+    (setup.control().start(), path)
+}
+
+#[test]
+fn lines_that_a_full_disk_does_not_take_come_when_there_is_room() {
+    let (daemon, path) = into_file(1000);
+    for number in 0..50 {
+        assert_eq!(daemon.run(&["true", &number.to_string()]).succeeded(), "");
+    }
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 1000);
+    limit(daemon.pid(), libc::RLIMIT_FSIZE, u64::MAX);
+    let text = || std::fs::read_to_string(&path).unwrap();
+    eventually("the last line", || text().ends_with("argv=true 49\n"));
+    for line in text().lines() {
+        assert!(line.starts_with("sockexec["), "{line}");
+    }
+    for number in 0..50 {
+        let line = format!(" argv=true {number}\n");
+        assert_eq!(text().matches(&line).count(), 1, "{line}");
+    }
+    assert_eq!(daemon.status()["totals"]["log-lines-lost"], 0);
+}
+
+#[test]
+fn lines_for_which_a_full_disk_leaves_no_room_are_counted() {
+    let mut setup = Setup::new().arguments(["-d"]);
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    setup.command.stderr(Stdio::from(full.unwrap()));
+    let daemon = setup.control().start();
+    let long = "x".repeat(250);
+    for _ in 0..1000 {
+        assert_eq!(daemon.run(&["true", &long]).succeeded(), "");
+    }
+    let lost = daemon.status()["totals"]["log-lines-lost"]
+        .as_u64()
+        .unwrap();
+    assert!(lost > 100, "{lost}");
+    // It does not try all the time.
+    let used = processor_time(daemon.pid());
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let used = processor_time(daemon.pid()) - used;
+    assert!(used < std::time::Duration::from_millis(100), "{used:?}");
 }
