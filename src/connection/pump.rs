@@ -332,6 +332,7 @@ impl Connection {
             Err(errno) => return self.cannot_receive(errno, context),
         };
         self.session.handle(input, context.now);
+        self.charge_request();
         true
     }
 
@@ -347,7 +348,6 @@ impl Connection {
             Meaning::Fault => Input::Failed(Trouble::Receive, errno),
         };
         self.session.handle(input, context.now);
-        self.charge_request();
         true
     }
 }
