@@ -10,6 +10,7 @@ use crate::program::{Arguments, OutOfMemory};
 pub mod buffer;
 pub mod control;
 pub mod exec;
+pub mod http;
 pub mod netstring;
 pub mod sockproc;
 

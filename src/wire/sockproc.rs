@@ -11,12 +11,12 @@
 //! uname<CRLF>0<CRLF>   ->   status:0<CRLF>6<CRLF>Linux<LF>0<CRLF>
 //! ```
 //!
-//! A command that is the first line of an HTTP request is none: see `is_http`.
+//! A command that is the first line of an HTTP request is none: see [`http`](super::http).
 //!
 //! Source: sockexec-protocol(7). The decoder holds the command until the count is
 //! complete, within a limit, and no standard input at all.
 
-use super::{Decoded, WireError};
+use super::{Decoded, WireError, http};
 use crate::program::{Arguments, Exit};
 
 /// What runs a command, which becomes the last argument.
@@ -24,14 +24,6 @@ const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
 /// The most digits of a count: any number of so many fits in 64 bits.
 const DIGITS_MAX: u8 = 19;
-
-/// What some program of somebody else can be brought to send to a port: these, to a path.
-const METHODS: [&[u8]; 9] = [
-    b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH",
-];
-
-/// More than any method has letters.
-const METHOD_MAX: usize = 32;
 
 /// What wait(2) adds to the number of a signal when a core was dumped.
 const DUMPED: i32 = 0x80;
@@ -142,7 +134,7 @@ impl Decoder {
         }
         if std::mem::take(&mut self.return_seen) {
             if bytes[0] == b'\n' {
-                if is_http(self.command()) {
+                if http::is_request_line(self.command()) {
                     return Err(WireError::Http);
                 }
                 self.arguments.try_end()?;
@@ -230,33 +222,6 @@ impl Decoder {
             }
         }
     }
-}
-
-/// Whether a command is the first line of an HTTP request. It would be run word by word, and a
-/// browser, or a server that fetches what a stranger names, can be brought to send one to any port.
-///
-/// A capital word, then a path, or anything that ends in a version: with a line of its own in its
-/// address the stranger decides where the command ends.
-fn is_http(command: &[u8]) -> bool {
-    let start = &command[..command.len().min(METHOD_MAX)];
-    let Some(at) = start.iter().position(|&b| b == b' ') else {
-        return false;
-    };
-    let (method, rest) = command.split_at(at);
-    let is_method = at > 0 && method.iter().all(|&b| b == b'-' || b.is_ascii_uppercase());
-    let is_path = METHODS.contains(&method) && rest.trim_ascii_start().starts_with(b"/");
-    is_method && (is_path || ends_with_version(rest))
-}
-
-/// Whether this ends in `HTTP/1.1` or the like, as a word.
-fn ends_with_version(bytes: &[u8]) -> bool {
-    let Some([blank, name @ .., major, b'.', minor]) = bytes.last_chunk::<9>() else {
-        return false;
-    };
-    blank.is_ascii_whitespace()
-        && name == b"HTTP/"
-        && major.is_ascii_digit()
-        && minor.is_ascii_digit()
 }
 
 /// The number that wait(2) would give for a process that has ended like this.
