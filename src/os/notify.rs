@@ -73,7 +73,12 @@ impl Notifier {
     /// take at once waits for [`Notifier::flush`].
     pub fn notify(&mut self, states: &[NotifyState<'_>]) {
         if let Some(manager) = &mut self.manager {
-            manager.put(states.iter().map(|state| format!("{state}\n")).collect());
+            manager.put(
+                states
+                    .iter()
+                    .map(|state| state.to_string() + "\n")
+                    .collect(),
+            );
             manager.flush();
         }
     }

@@ -11,7 +11,7 @@
 //! uname<CRLF>0<CRLF>   ->   status:0<CRLF>6<CRLF>Linux<LF>0<CRLF>
 //! ```
 //!
-//! A command that is the first line of an HTTP request is none: see [`http`](super::http).
+//! A command that is the first line of an HTTP request is none: see [`super::http`].
 //!
 //! Source: sockexec-protocol(7). The decoder holds the command until the count is
 //! complete, within a limit, and no standard input at all.

@@ -192,7 +192,7 @@ fn the_usual_limit_is_a_mebibyte() {
     control.send(framed(&json));
     assert_eq!(control.response(), Ok("pong".into()));
     let mut control = daemon.control();
-    control.send((1_u32 << 20 | 1).to_be_bytes());
+    control.send(((1_u32 << 20) | 1).to_be_bytes());
     assert!(control.response().unwrap_err().contains("1048576"));
     control.closed();
 }
