@@ -11,7 +11,7 @@ use crate::program::{OutOfMemory, try_append};
 pub const PATH_DEFAULT: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What a service manager says to the server alone: where it listens and reports, which unit it
-/// is, where that unit's secrets are, which journal it writes to, who connected to it.
+/// is, where that unit's secrets are, which journal it writes to, and its client's address.
 const OWN: [&str; 11] = [
     "NOTIFY_SOCKET",
     "JOURNAL_STREAM",

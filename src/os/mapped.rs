@@ -29,7 +29,7 @@ pub fn is_group(gid: u32) -> bool {
 /// once it has one.
 fn ambiguous(map: &str, overflow: &str) -> Option<u32> {
     let map = fs::read_to_string(format!("/proc/self/{map}"));
-    // Without a map nobody knows, so nobody is believed.
+    // Without a map the number may be anybody's.
     if map.is_ok_and(|map| is_whole(&map)) {
         return None;
     }
