@@ -7,44 +7,34 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `mod` | the descriptors, and what the session asks to be done with them |
+//! | `process` | the program's process: its start, its end, signals |
 //! | `pump` | bytes: from where to where, until nothing moves |
 //! | `trouble` | what an error of a system call means for a job |
 
+mod process;
 mod pump;
 mod trouble;
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{Shutdown, shutdown};
 
-use crate::os::job::{Job, Process};
+use self::process::Running;
+pub use self::process::Stray;
 use crate::os::peer::{self, Peer};
 use crate::os::poller::{ConnectionId, Part, Poller, Ready, Token, Watched};
 use crate::os::spool::Spool;
 use crate::program::{Arguments, SpawnError, Stream};
 use crate::quota::{Charge, Full};
 use crate::session::policy::Limits;
-use crate::session::{Action, Input, Interest, ProcessLeft, Session, Trouble};
+use crate::session::{Action, Input, Interest, ProcessLeft, Session};
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
-
-/// The size of a pipe for a program that fills what it has: a quarter more of output passes.
-const LARGE_PIPE: i32 = 256 * 1024;
-
-/// How many pipes of that size there may be. The kernel counts the memory of all pipes of
-/// a user, and gives smaller ones to who has too much.
-const LARGE_PIPES_MAX: usize = 32;
-
-/// How soon to look again for the end of a program that somebody else has seen end first,
-/// and how seldom at most.
-const LOOK_MIN: Duration = Duration::from_millis(1);
-const LOOK_MAX: Duration = Duration::from_millis(100);
 
 /// What a connection needs of the server while it works.
 #[derive(Debug)]
@@ -61,50 +51,6 @@ pub struct Context<'a> {
     pub spent: usize,
     /// What could not be done for want of something, and why.
     pub shortage: Option<(&'static str, Errno)>,
-}
-
-/// A process that has not ended although it was killed.
-#[derive(Debug)]
-pub struct Stray {
-    /// The process.
-    pub process: Process,
-    /// Tells when it ends.
-    pub pidfd: Watched,
-}
-
-#[derive(Debug)]
-struct Running {
-    process: Process,
-    pidfd: Watched,
-    look: Option<Look>,
-    stdin: Option<Watched>,
-    outputs: [Option<Output>; 2],
-}
-
-/// When to look whether the program has ended, where the poller does not tell.
-#[derive(Debug)]
-struct Look {
-    at: Instant,
-    /// How long after that once more.
-    pause: Duration,
-}
-
-#[derive(Debug)]
-struct Output {
-    pipe: Watched,
-    /// Counts it, if it is a large one.
-    large: Option<Rc<()>>,
-}
-
-impl Output {
-    /// Makes the pipe larger, the first time, while there are not too many of that kind.
-    fn enlarge(&mut self, large_pipes: &Rc<()>) {
-        if self.large.is_none() && Rc::strong_count(large_pipes) <= LARGE_PIPES_MAX {
-            self.large = Some(Rc::clone(large_pipes));
-            // One that stays small works as well.
-            let _ = fcntl(self.pipe.as_fd(), FcntlArg::F_SETPIPE_SZ(LARGE_PIPE));
-        }
-    }
 }
 
 /// What may be tried without waiting.
@@ -229,11 +175,6 @@ impl Connection {
         &self.session
     }
 
-    /// The number of its program, while there is one.
-    pub fn pid(&self) -> Option<i32> {
-        self.running.as_ref().map(|r| r.process.pid().as_raw())
-    }
-
     /// Whether the client is not read because there is no room for its request.
     pub fn is_unread(&self) -> bool {
         self.unread
@@ -307,62 +248,6 @@ impl Connection {
         self.client.as_ref().map_or_else(Vec::new, peer::groups)
     }
 
-    /// Sends a signal to the group of the program. `None`: there is no program.
-    pub fn kill(&self, signal: i32) -> Option<Result<i32, Errno>> {
-        let process = &self.running.as_ref()?.process;
-        Some(
-            process
-                .signal_group(signal)
-                .map(|()| process.pid().as_raw()),
-        )
-    }
-
-    /// Takes charge of the program that was asked for, or of the news that there is none.
-    pub fn adopt(&mut self, job: Result<Job, Errno>, context: &mut Context<'_>) {
-        let job = job.map(|job| {
-            let id = self.id;
-            let mut pidfd = Watched::new(job.pidfd, Token::Connection(id, Part::Process));
-            let look = pidfd.arm(context.poller, true, false).err().map(|error| {
-                context.shortage = Some(("wait for a program", errno_of(&error)));
-                Look {
-                    at: context.now + LOOK_MAX,
-                    pause: LOOK_MAX,
-                }
-            });
-            let watch = |fd, part| Some(Watched::new(fd, Token::Connection(id, part)));
-            let stdin = Some(job.stdin).filter(|_| self.session.has_stdin());
-            let [stdout, stderr] = job.outputs;
-            Running {
-                process: job.process,
-                pidfd,
-                look,
-                stdin: stdin.and_then(|stdin| watch(stdin, Part::Stdin)),
-                outputs: [
-                    watch(stdout, Part::Stdout).map(|pipe| Output { pipe, large: None }),
-                    watch(stderr, Part::Stderr).map(|pipe| Output { pipe, large: None }),
-                ],
-            }
-        });
-        match job {
-            Ok(running) => self.running = Some(running),
-            Err(errno) => {
-                let failed = Input::SpawnFailed(SpawnError::Start(errno), ProcessLeft::No);
-                self.session.handle(failed, context.now);
-            }
-        }
-        self.pump(context);
-    }
-
-    /// Whether the program that was asked for has come to run.
-    pub fn launched(&mut self, outcome: Result<(), SpawnError>, context: &mut Context<'_>) {
-        let input = match outcome {
-            Ok(()) => Input::Started,
-            Err(error) => Input::SpawnFailed(error, ProcessLeft::Yes),
-        };
-        self.session.handle(input, context.now);
-        self.pump(context);
-    }
-
     /// Tells the session something that concerns no descriptor.
     pub fn inform(&mut self, input: Input, context: &mut Context<'_>) {
         // What is in a pipe at the end of a wait still counts.
@@ -402,59 +287,6 @@ impl Connection {
         }
         self.maybe.client_read |= ready.readable;
         self.maybe.client_write |= ready.writable;
-    }
-
-    fn process_ready(&mut self, context: &mut Context<'_>) {
-        self.borrow(context);
-        // What is in the pipes first: mostly they are at their end now.
-        self.maybe.output_read = [true; 2];
-        for stream in Stream::BOTH {
-            self.read_output(stream, context);
-        }
-        let Some(running) = &mut self.running else {
-            return;
-        };
-        running.pidfd.fired();
-        self.look(context);
-    }
-
-    /// Looks whether the program has ended.
-    ///
-    /// Mostly the poller has just said so. If it has and there is no exit status, a tracer has
-    /// taken the end of it first, and will let go of it without a further word: so the clock
-    /// says when to look again.
-    fn look(&mut self, context: &Context<'_>) {
-        let Some(running) = &mut self.running else {
-            return;
-        };
-        // Then nobody will ask for its group any more, and it can be reaped at once.
-        let over = running.outputs.iter().all(Option::is_none) && !self.session.is_stopping();
-        let input = match running.process.exit(over) {
-            Ok(Some(exit)) => {
-                running.look = None;
-                Input::Exited(exit)
-            }
-            Err(errno) if running.process.is_gone() => {
-                running.look = None;
-                Input::Failed(Trouble::Exit, errno)
-            }
-            unknown => {
-                let held = running.pidfd.is_readable();
-                if !held && running.pidfd.arm(context.poller, true, false).is_ok() {
-                    running.look = None;
-                    return;
-                }
-                let before = running.look.take().map(|look| look.pause * 2);
-                let pause = before.unwrap_or(LOOK_MIN).min(LOOK_MAX);
-                let at = context.now + pause;
-                running.look = Some(Look { at, pause });
-                if !held || unknown.is_err() {
-                    return;
-                }
-                Input::Held
-            }
-        };
-        self.session.handle(input, context.now);
     }
 
     fn output_ready(&mut self, stream: Stream) {
@@ -517,45 +349,6 @@ impl Connection {
             },
         };
         self.session.handle(input, now);
-    }
-
-    fn signal(&mut self, signal: Signal, now: Instant) {
-        if self.request.take().is_some() {
-            let cancelled = Input::SpawnFailed(SpawnError::Cancelled, ProcessLeft::No);
-            self.session.handle(cancelled, now);
-        } else if let Some(running) = &self.running {
-            log::debug!(
-                "connection {}: {signal} to group {}",
-                self.id,
-                running.process.pid()
-            );
-            if let Err(errno) = running.process.signal_group(signal as i32) {
-                log::warn!(
-                    "connection {}: {signal} to group {}: {}",
-                    self.id,
-                    running.process.pid(),
-                    errno.desc()
-                );
-            }
-        }
-    }
-
-    /// Closes all pipes and takes the zombie; if there is none, keeps the process.
-    fn reap(&mut self) {
-        if let Some(Running { process, pidfd, .. }) = self.running.take() {
-            self.stray = process.reap().err().map(|process| Stray { process, pidfd });
-        }
-    }
-
-    fn abandon(&mut self) {
-        self.reap();
-        if let Some(stray) = &self.stray {
-            log::warn!(
-                "connection {}: process {} does not end, its end is no longer waited for",
-                self.id,
-                stray.process.pid()
-            );
-        }
     }
 
     fn arm(&mut self, poller: &Poller) -> io::Result<()> {
