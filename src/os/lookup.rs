@@ -150,7 +150,14 @@ impl Lookup {
 fn runs(file: &[u8]) -> Result<bool, Errno> {
     let status = stat(file)?;
     let regular = status.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
-    Ok(regular && faccessat(AT_FDCWD, file, AccessFlags::X_OK, AtFlags::AT_EACCESS).is_ok())
+    if !regular {
+        return Ok(false);
+    }
+    match faccessat(AT_FDCWD, file, AccessFlags::X_OK, AtFlags::AT_EACCESS) {
+        Ok(()) => Ok(true),
+        Err(Errno::EACCES | Errno::EPERM) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 fn join(directory: &[u8], name: &[u8]) -> Vec<u8> {

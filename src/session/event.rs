@@ -78,7 +78,7 @@ pub enum Input {
 pub enum Trouble {
     /// To receive from the client. It is not tried again.
     Receive,
-    /// To send to the client. It is tried once more.
+    /// To send to the client. It is tried once more, each time.
     Send,
     /// To write to the program's standard input.
     Stdin,

@@ -149,7 +149,7 @@ pub struct Session {
     disconnected: bool,
     /// The program has ended, and its exit status is somebody else's for now.
     held: bool,
-    /// To send has failed once.
+    /// To send has failed at the last attempt.
     send_failed: bool,
     /// The client has not sent a byte.
     silent: bool,
@@ -290,7 +290,10 @@ impl Session {
                 self.stdin_bytes += n as u64;
             }
             Input::StdinClosed => self.close_stdin(),
-            Input::ReplySent(n) => self.consume_reply(n),
+            Input::ReplySent(n) => {
+                self.send_failed = false;
+                self.consume_reply(n);
+            }
             Input::Spooled(stream) => self.spooled(stream),
             Input::SpoolFailed(errno) => self.spool_failed(Fault::Spool(errno)),
             Input::SpoolsFull(limit) => self.spool_failed(Fault::SpoolTotal(limit)),

@@ -224,7 +224,8 @@ fn a_connection_that_is_stuck_in_all_ways_keeps_to_its_memory() {
     });
     daemon.serves();
     let growth = resident(daemon.pid()).saturating_sub(before);
-    assert!(growth <= COUNT * 128, "{} KiB each", growth / COUNT);
+    // Two buffers, and a small struct.
+    assert!(growth <= COUNT * 132, "{} KiB each", growth / COUNT);
 }
 
 #[test]
