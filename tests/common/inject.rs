@@ -5,6 +5,7 @@ use super::process::{eventually, status};
 use super::{Daemon, skip};
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -91,8 +92,8 @@ impl Drop for Injection {
 }
 
 /// From now on this process, and what it becomes, gets `errno` when it adds a descriptor
-/// with a number from `least` on to an epoll. Makes system calls only.
-pub fn refuse_epoll_add(least: u32, errno: i32) -> io::Result<()> {
+/// with one of these numbers to an epoll. Makes system calls only.
+pub fn refuse_epoll_add(numbers: Range<u32>, errno: i32) -> io::Result<()> {
     const ADD: u32 = libc::EPOLL_CTL_ADD as u32;
     const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
     const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
@@ -109,11 +110,12 @@ pub fn refuse_epoll_add(least: u32, errno: i32) -> io::Result<()> {
     };
     let mut steps = [
         step(LOAD, 0, 0, 0),
-        step(EQUAL, 0, 5, libc::SYS_epoll_ctl as u32),
+        step(EQUAL, 0, 6, libc::SYS_epoll_ctl as u32),
         step(LOAD, 0, 0, operation),
-        step(EQUAL, 0, 3, ADD),
+        step(EQUAL, 0, 4, ADD),
         step(LOAD, 0, 0, descriptor),
-        step(AT_LEAST, 0, 1, least),
+        step(AT_LEAST, 0, 2, numbers.start),
+        step(AT_LEAST, 1, 0, numbers.end),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];

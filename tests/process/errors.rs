@@ -143,7 +143,7 @@ fn without_poller(errno: i32) -> Daemon {
     let own = 27 + 15;
     let setup = Setup::new().control().arguments(["-t", "0"]);
     let daemon = setup
-        .before_exec(move || refuse_epoll_add(own, errno))
+        .before_exec(move || refuse_epoll_add(own..u32::MAX, errno))
         .spawn();
     daemon.wait_serving();
     daemon
@@ -171,6 +171,26 @@ fn without_room_in_the_poller_jobs_run_all_the_same() {
         .log
         .wait_for("it", |line| line.contains("No space left"));
     eventually("no programs", || daemon.status()["programs"] == 0);
+}
+
+#[test]
+fn without_room_in_the_poller_for_its_own_sockets_the_daemon_serves_and_stops() {
+    // From where the server's own begin to where the poller's are.
+    let mut daemon = Setup::new()
+        .before_exec(|| refuse_epoll_add(27..36, libc::ENOSPC))
+        .start();
+    for _ in 0..3 {
+        daemon.serves();
+    }
+    daemon
+        .log
+        .wait_for("it", |line| line.contains("No space left"));
+    let used = processor_time(daemon.pid());
+    thread::sleep(Duration::from_millis(500));
+    let used = processor_time(daemon.pid()) - used;
+    assert!(used < Duration::from_millis(100), "{used:?}");
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(daemon.wait().code(), Some(0));
 }
 
 #[test]
