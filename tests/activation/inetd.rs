@@ -1,7 +1,7 @@
 //! Sockets from a real inetd, as descriptor 0: it needs root.
 
 use crate::common::daemon::{PROGRAM, command, finish};
-use crate::common::process::{children, eventually, wait_gone};
+use crate::common::process::{children, eventually, own_user, wait_gone};
 use crate::common::temporary::Directory;
 use crate::common::{End, PATIENCE, Reply, shell, skip};
 use crate::{Starter, run, serves};
@@ -116,10 +116,14 @@ fn inetd_hands_over_tcp() {
         for _ in 0..3 {
             let reply = run_tcp(port, "exec env");
             let out = reply.succeeded();
-            for variable in ["PROTO=TCP", "TCPREMOTEIP=127.0.0.1"] {
+            // The kernel knows the user at the other end, and neither group nor process.
+            let user = format!("IPCREMOTEEUID={}", own_user().0);
+            for variable in ["PROTO=TCP", "TCPREMOTEIP=127.0.0.1", &user] {
                 assert!(out.lines().any(|l| l == variable), "{out}");
             }
-            assert!(!out.contains("IPCREMOTE"), "{out}");
+            for unknown in ["IPCREMOTEEGID", "IPCREMOTEPID"] {
+                assert!(!out.contains(unknown), "{out}");
+            }
         }
         assert_eq!(run_tcp(port, "exit 3").end, End::Exit(3));
         eventually("all have ended", || children(starter.pid()).is_empty());
