@@ -30,7 +30,7 @@ impl Session {
     pub fn interest(&self) -> Interest {
         let room = self.discards() || self.room() > 0;
         Interest {
-            client_read: self.client == Client::Open && self.inbox.is_empty(),
+            client_read: self.client == Client::Open && !self.deaf && self.inbox.is_empty(),
             client_write: self.client != Client::Gone && !self.is_sent(),
             stdin_write: self.stdin_open && !self.inbox.ready().is_empty(),
             output_read: self

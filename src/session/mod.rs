@@ -149,6 +149,9 @@ pub struct Session {
     disconnected: bool,
     /// The program has ended, and its exit status is somebody else's for now.
     held: bool,
+    /// Nothing can be received from the client. It is closed late, as any other: its last
+    /// bytes are still there, and to close at once could take the reply from it.
+    deaf: bool,
     /// To send has failed at the last attempt.
     send_failed: bool,
     /// The client has not sent a byte.
@@ -211,6 +214,7 @@ impl Session {
             exit: None,
             disconnected: false,
             held: false,
+            deaf: false,
             send_failed: false,
             silent: true,
             name: Vec::new(),
@@ -391,7 +395,7 @@ impl Session {
         }
         match trouble {
             Trouble::Receive if self.reply_state == Reply::Shut => self.lose_client(),
-            Trouble::Receive if self.client == Client::Open => self.client = Client::Ended,
+            Trouble::Receive => self.deaf = true,
             Trouble::Send if std::mem::replace(&mut self.send_failed, true) => self.lose_client(),
             Trouble::Output(stream) => self.outputs[stream as usize].ended = true,
             Trouble::Stdin => self.close_stdin(),
@@ -401,7 +405,7 @@ impl Session {
                 self.lose_client();
             }
             Trouble::Exit => self.program = Program::Exited,
-            Trouble::Receive | Trouble::Send | Trouble::Wait | Trouble::Peer => {}
+            Trouble::Send | Trouble::Wait | Trouble::Peer => {}
         }
     }
 
