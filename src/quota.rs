@@ -45,14 +45,8 @@ impl Books {
 pub struct Account(Rc<Books>);
 
 impl Account {
-    /// An account of `limit`, of which one user may have `percent` percent, rounded up.
-    pub fn new(limit: u64, percent: u8) -> Self {
-        let account = Self::default();
-        account.configure(limit, percent);
-        account
-    }
-
-    /// Sets other limits. What is in use above them stays until it is given back.
+    /// Sets the limit, of which one user may have `percent` percent, rounded up. What is in use
+    /// above it stays until it is given back.
     pub fn configure(&self, limit: u64, percent: u8) {
         let share = (u128::from(limit) * u128::from(percent)).div_ceil(100);
         self.0.limit.set(limit);
@@ -165,12 +159,18 @@ impl Drop for Charge {
 mod tests {
     use super::*;
 
+    fn account(limit: u64, percent: u8) -> Account {
+        let account = Account::default();
+        account.configure(limit, percent);
+        account
+    }
+
     const ONE: User = Some(1);
     const TWO: User = Some(2);
 
     #[test]
     fn a_user_has_its_share_and_all_have_the_total() {
-        let account = Account::new(100, 50);
+        let account = account(100, 50);
         let (mut one, mut two) = (account.open(ONE), account.open(TWO));
         let mut nobody = account.open(None);
         assert_eq!(one.room(), 50);
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_charge_is_given_back_once() {
-        let account = Account::new(100, 100);
+        let account = account(100, 100);
         assert!(account.take_released());
         let mut charge = account.open(ONE);
         charge.set(70);
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_is_there_counts_above_a_lower_limit() {
-        let account = Account::new(100, 100);
+        let account = account(100, 100);
         let mut charge = account.open(ONE);
         charge.grow(80).unwrap();
         account.configure(50, 34);
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn no_limit_is_too_large() {
-        let account = Account::new(u64::MAX, 99);
+        let account = account(u64::MAX, 99);
         assert!(account.open(ONE).room() > u64::MAX / 2);
     }
 }

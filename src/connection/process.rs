@@ -21,7 +21,7 @@ use crate::session::{Input, ProcessLeft, Trouble};
 const LARGE_PIPE: i32 = 256 * 1024;
 
 /// How many pipes of that size there may be. The kernel counts the memory of all pipes of
-/// a user, and gives smaller ones to who has too much.
+/// a user, and gives smaller ones to a user that has too much.
 const LARGE_PIPES_MAX: usize = 32;
 
 /// How soon to look again for the end of a program that somebody else has seen end first,
@@ -127,7 +127,7 @@ impl Connection {
         self.pump(context);
     }
 
-    /// Whether the program that was asked for has come to run.
+    /// Takes the news that the program that was asked for runs, or that it does not.
     pub fn launched(&mut self, outcome: Result<(), SpawnError>, context: &mut Context<'_>) {
         let input = match outcome {
             Ok(()) => Input::Started,

@@ -1,4 +1,4 @@
-//! The process's memory: who may look into it, what the allocator keeps for itself, and what is
+//! The process's memory: which processes may look into it, what the allocator keeps for itself, and what is
 //! in reserve when the system gives no more.
 //!
 //! Rust ends a process that gets no memory, and everybody's programs with it. So there are two
