@@ -14,11 +14,13 @@
 //! | [`rules`] | who may run which program |
 //! | [`mod@log`] | where log lines go |
 //! | [`os`] | what the server asks of the system: sockets, programs, signals, the poller |
+//! | [`id`] | the number of a connection, a plain value for all |
 //! | [`program`] | plain values about a program: arguments, outputs, how it ended |
 //! | [`wire`] | what goes over the sockets: buffers, framing, one file for each protocol |
 //! | [`session`] | what one connection does next: the state machine, its timers and limits |
 //! | [`control`] | the messages of the control socket, and their client |
 //! | [`quota`] | totals that connections share: what each holds, and gives back once |
+//! | [`schedule`] | which connections are served, and whose program starts next |
 //! | [`connection`] | the descriptors of one client and its program: moves bytes |
 //! | [`statistics`] | counts, and how long jobs took lately |
 //! | [`server`] | the loop: wait, dispatch, expire, admit, remove |
@@ -31,11 +33,13 @@ pub mod client;
 pub mod config;
 pub mod connection;
 pub mod control;
+pub mod id;
 pub mod log;
 pub mod os;
 pub mod program;
 pub mod quota;
 pub mod rules;
+pub mod schedule;
 pub mod server;
 pub mod session;
 pub mod statistics;

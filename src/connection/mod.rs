@@ -26,8 +26,9 @@ use nix::sys::socket::{Shutdown, shutdown};
 
 use self::process::Running;
 pub use self::process::Stray;
+use crate::id::ConnectionId;
 use crate::os::peer::{self, Peer};
-use crate::os::poller::{ConnectionId, Part, Poller, Ready, Token, Watched};
+use crate::os::poller::{Part, Poller, Ready, Token, Watched};
 use crate::os::spool::Spool;
 use crate::program::{Arguments, SpawnError, Stream};
 use crate::quota::{Charge, Full};

@@ -11,44 +11,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use polling::{Event, Events, PollMode};
 
-/// Names a connection. Never used again, so what was meant for one that has gone finds nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ConnectionId(u64);
-
-impl ConnectionId {
-    /// Keys below the first connection's belong to signals and listeners.
-    const FIRST: u64 = 1024;
-
-    /// The first of a server.
-    pub const fn first() -> Self {
-        Self(Self::FIRST)
-    }
-
-    /// Counts from 1, for people.
-    pub const fn number(self) -> u64 {
-        self.0 - Self::FIRST + 1
-    }
-
-    /// The one that people call so.
-    pub const fn numbered(number: u64) -> Option<Self> {
-        match number.checked_add(Self::FIRST - 1) {
-            Some(id) if number > 0 => Some(Self(id)),
-            _ => None,
-        }
-    }
-
-    /// The one after this.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0 + 1)
-    }
-}
-
-impl std::fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.number())
-    }
-}
+use crate::id::ConnectionId;
 
 /// One of a connection's descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +50,12 @@ pub enum Token {
 }
 
 /// The most listening sockets that tokens can tell apart.
-pub const LISTENERS_MAX: usize = ConnectionId::FIRST as usize - 1;
+pub const LISTENERS_MAX: usize = CONNECTIONS_FROM as usize - 1;
 
+/// Keys below this belong to signals and listeners, by [`PARTS`].
+const CONNECTIONS_FROM: u64 = 1024;
+
+/// Keys for each connection.
 const PARTS: u64 = 8;
 
 impl Token {
@@ -99,7 +66,7 @@ impl Token {
                 assert!(index < LISTENERS_MAX, "{index} listeners");
                 1 + index as u64
             }
-            Self::Connection(id, part) => id.0 * PARTS + part as u64,
+            Self::Connection(id, part) => (CONNECTIONS_FROM + id.number()) * PARTS + part as u64,
         };
         key as usize
     }
@@ -108,9 +75,10 @@ impl Token {
         let key = key as u64;
         match (key / PARTS, key) {
             (_, 0) => Some(Self::Signals),
-            (id, _) if id >= ConnectionId::FIRST => {
+            (connection, _) if connection > CONNECTIONS_FROM => {
+                let id = ConnectionId::numbered(connection - CONNECTIONS_FROM)?;
                 let part = *Part::ALL.get((key % PARTS) as usize)?;
-                Some(Self::Connection(ConnectionId(id), part))
+                Some(Self::Connection(id, part))
             }
             (_, index) => Some(Self::Listener(index as usize - 1)),
         }
@@ -273,7 +241,7 @@ mod tests {
 
     #[test]
     fn tokens_and_keys() {
-        let id = ConnectionId::first().next();
+        let id = ConnectionId::FIRST.next();
         assert_eq!(id.to_string(), "2");
         let mut tokens = vec![
             Token::Signals,

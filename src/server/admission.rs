@@ -20,10 +20,10 @@ use nix::sys::socket::{Shutdown, shutdown};
 
 use super::{Entry, Origin, Phase, Server};
 use crate::connection::{Charges, Connection};
+use crate::id::ConnectionId;
 use crate::os::listen::{self, AcceptError};
 use crate::os::memory;
 use crate::os::peer::Peer;
-use crate::os::poller::ConnectionId;
 use crate::quota::{Charge, Full};
 use crate::session::policy::CONTROL_MAX;
 use crate::session::{Input, Trouble};

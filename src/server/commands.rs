@@ -8,9 +8,9 @@ use crate::control::command::Command;
 use crate::control::message::{Request, Response};
 use crate::control::payload::{Draining, Killed};
 use crate::control::{signal, table};
+use crate::id::ConnectionId;
 use crate::os::memory;
 use crate::os::peer::Peer;
-use crate::os::poller::ConnectionId;
 use crate::session::Input;
 use crate::wire::control;
 

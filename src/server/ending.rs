@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
 
 use super::{Phase, Server};
-use crate::os::poller::ConnectionId;
+use crate::id::ConnectionId;
 use crate::session::Input;
 use crate::session::policy::GIVE_UP;
 

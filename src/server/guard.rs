@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Entry, Server};
+use crate::id::ConnectionId;
 use crate::os::lookup::LookupError;
-use crate::os::poller::ConnectionId;
 use crate::program::{Arguments, OutOfMemory, Refusal, SpawnError};
 use crate::rules::{NoRule, Rule, Rules};
 use crate::session::Input;

@@ -47,12 +47,13 @@ pub use self::settings::Frame;
 use self::settings::Settings;
 use crate::config::{Config, Source};
 use crate::connection::Stray;
+use crate::id::ConnectionId;
 use crate::os::launch::Launcher;
 use crate::os::listen::Bound;
 use crate::os::lookup::Lookup;
 use crate::os::notify::Notifier;
 use crate::os::peer::Peer;
-use crate::os::poller::{ConnectionId, Poller, Ready, Token, Watched};
+use crate::os::poller::{Poller, Ready, Token, Watched};
 use crate::os::rights::{self, Rights};
 use crate::os::signals::Signals;
 use crate::quota::Account;
@@ -214,7 +215,7 @@ impl Server {
             notifier,
             listeners: BTreeMap::new(),
             connections: BTreeMap::new(),
-            next_id: ConnectionId::first(),
+            next_id: ConnectionId::FIRST,
             timers: BTreeSet::new(),
             waiting: VecDeque::new(),
             lingering: VecDeque::new(),

@@ -8,7 +8,7 @@ use super::admission::Standing;
 use super::guard::{Permit, prefixed};
 use super::{Entry, Server};
 use crate::connection::Stray;
-use crate::os::poller::ConnectionId;
+use crate::id::ConnectionId;
 use crate::program::OutOfMemory;
 
 /// How often strays are looked at.

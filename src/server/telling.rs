@@ -7,7 +7,7 @@ use sd_notify::NotifyState;
 
 use super::{SELDOM, Server};
 use crate::connection::Connection;
-use crate::os::poller::ConnectionId;
+use crate::id::ConnectionId;
 use crate::statistics::Statistics;
 
 impl Server {

@@ -1,0 +1,117 @@
+//! How many programs may run by each rule, and the requests that wait until fewer do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::queue::{Queue, Ticket};
+use crate::id::ConnectionId;
+use crate::quota::{Account, Charge};
+
+/// Names what one rule allows. A rule that stays the same but for its limits keeps its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QuotaId(pub u64);
+
+/// What runs by a rule, and what waits for it.
+#[derive(Debug, Default)]
+struct Quota {
+    running: Account,
+    held: Queue,
+    /// It is one of the rules in force. One that has gone counts on, since it may come back.
+    in_force: bool,
+}
+
+/// Whether one more may run.
+#[derive(Debug)]
+pub(super) enum Entrance {
+    /// It may: it counts as long as this charge is held.
+    Open(Charge),
+    /// It waits at this place.
+    Held(Ticket),
+}
+
+/// All quotas.
+#[derive(Debug, Default)]
+pub(super) struct Quotas {
+    all: BTreeMap<QuotaId, Quota>,
+    /// Those for which requests wait.
+    crowded: BTreeSet<QuotaId>,
+}
+
+impl Quotas {
+    /// Takes other rules, each with the number of programs that it allows at once. Nothing
+    /// may be held: see [`Quotas::recall`].
+    pub(super) fn configure(&mut self, rules: &[(QuotaId, Option<u32>)]) {
+        self.all.retain(|_, quota| {
+            quota.in_force = false;
+            quota.running.used() > 0
+        });
+        for &(id, limit) in rules {
+            let quota = self.all.entry(id).or_default();
+            quota.in_force = true;
+            quota
+                .running
+                .configure(limit.map_or(u64::MAX, u64::from), 100);
+        }
+    }
+
+    /// Whether a program runs, or is about to, by this rule.
+    pub(super) fn is_used(&self, id: QuotaId) -> bool {
+        self.all
+            .get(&id)
+            .is_some_and(|quota| quota.running.used() > 0)
+    }
+
+    /// One more program is to run by a rule. `None`: there is no such rule.
+    pub(super) fn enter(&mut self, id: QuotaId, connection: ConnectionId) -> Option<Entrance> {
+        let quota = self.all.get_mut(&id).filter(|quota| quota.in_force)?;
+        let mut charge = quota.running.open(None);
+        // Behind those that wait, however much room there is.
+        Some(match quota.held.is_empty() && charge.grow(1).is_ok() {
+            true => Entrance::Open(charge),
+            false => {
+                self.crowded.insert(id);
+                Entrance::Held(quota.held.push(connection))
+            }
+        })
+    }
+
+    /// A request does not wait for this rule any more.
+    pub(super) fn leave(&mut self, id: QuotaId, ticket: Ticket) {
+        if let Some(quota) = self.all.get_mut(&id) {
+            quota.held.leave(ticket);
+            if quota.held.is_empty() {
+                self.crowded.remove(&id);
+            }
+        }
+    }
+
+    /// A request that need not wait any more, and its charge.
+    pub(super) fn release(&mut self) -> Option<(ConnectionId, Charge)> {
+        for &id in &self.crowded {
+            let Some(quota) = self.all.get_mut(&id) else {
+                continue;
+            };
+            let mut charge = quota.running.open(None);
+            if charge.grow(1).is_ok() {
+                let connection = quota.held.pop()?;
+                if quota.held.is_empty() {
+                    self.crowded.remove(&id);
+                }
+                return Some((connection, charge));
+            }
+        }
+        None
+    }
+
+    /// Takes out all that wait, rule by rule.
+    pub(super) fn recall(&mut self) -> Vec<ConnectionId> {
+        self.crowded.clear();
+        let quotas = self.all.values_mut();
+        quotas.flat_map(|quota| quota.held.take_all()).collect()
+    }
+
+    /// How many requests wait.
+    pub(super) fn held(&self) -> usize {
+        let crowded = self.crowded.iter().filter_map(|id| self.all.get(id));
+        crowded.map(|quota| quota.held.len()).sum()
+    }
+}
