@@ -33,7 +33,7 @@ use crate::os::spool::Spool;
 use crate::program::{Arguments, SpawnError, Stream};
 use crate::quota::{Charge, Full};
 use crate::session::policy::Limits;
-use crate::session::{Action, Input, Interest, ProcessLeft, Session};
+use crate::session::{self, Action, Input, Interest, ProcessLeft, Session};
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
 
@@ -89,6 +89,21 @@ fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
+/// Something that is asked of the server.
+#[derive(Debug)]
+pub enum Ask {
+    /// Start this program when its turn comes: [`Connection::adopt`], or [`Connection::refuse`].
+    Program(Arguments),
+    /// Do not start the program that was asked for. No answer is needed.
+    Withdraw,
+    /// Carry out what this message asks for, and answer with [`Input::Answered`].
+    Command(Vec<u8>),
+    /// Take over this process, which has been given up.
+    Orphan(Stray),
+    /// Close the client's socket with care.
+    Discard(OwnedFd),
+}
+
 /// One client and its program.
 #[derive(Debug)]
 pub struct Connection {
@@ -104,12 +119,11 @@ pub struct Connection {
     beyond: bool,
     /// What the client sends is looked at before it is received.
     may_pass_descriptors: bool,
-    /// The client's socket, closed for us, which the server must discard.
-    discarded: Option<OwnedFd>,
     running: Option<Running>,
+    /// The client's socket, which the server is to discard.
+    discarded: Option<OwnedFd>,
+    /// A process that the server is to take over.
     stray: Option<Stray>,
-    request: Option<Arguments>,
-    command: Option<Vec<u8>>,
     /// Temporary files of outputs that have become too large for memory.
     spools: [Option<Spool>; 2],
     maybe: Maybe,
@@ -139,11 +153,9 @@ impl Connection {
             unread: false,
             beyond: false,
             may_pass_descriptors,
-            discarded: None,
             running: None,
+            discarded: None,
             stray: None,
-            request: None,
-            command: None,
             spools: [None, None],
             // Who connects has mostly sent its request already.
             maybe: Maybe {
@@ -200,47 +212,26 @@ impl Connection {
         self.pump(context);
     }
 
-    /// Whether a message waits to be carried out.
-    pub fn has_command(&self) -> bool {
-        self.command.is_some()
-    }
-
-    /// Whether a program waits for its turn to be started.
-    pub fn wants_program(&self) -> bool {
-        self.request.is_some()
-    }
-
-    /// The request of a program that waits for its turn.
-    pub fn request(&self) -> Option<&Arguments> {
-        self.request.as_ref()
-    }
-
-    /// Takes the request of a program that waits for its turn.
-    pub fn take_request(&mut self) -> Option<Arguments> {
-        self.request.take()
-    }
-
-    /// Takes a message to the server that is to be carried out.
-    pub fn take_command(&mut self) -> Option<Vec<u8>> {
-        self.command.take()
-    }
-
-    /// Takes the client's socket, if it must be discarded with care.
-    pub fn take_discarded(&mut self) -> Option<OwnedFd> {
-        self.discarded.take()
-    }
-
-    /// Takes a process that has been given up.
-    pub fn take_stray(&mut self) -> Option<Stray> {
-        self.stray.take()
+    /// What is asked of the server next. To be asked after each call that lets the connection
+    /// work, until there is nothing.
+    pub fn poll_ask(&mut self) -> Option<Ask> {
+        if let Some(stray) = self.stray.take() {
+            return Some(Ask::Orphan(stray));
+        }
+        if let Some(client) = self.discarded.take() {
+            return Some(Ask::Discard(client));
+        }
+        Some(match self.session.poll_ask()? {
+            session::Ask::Program(arguments) => Ask::Program(arguments),
+            session::Ask::Withdraw => Ask::Withdraw,
+            session::Ask::Command(message) => Ask::Command(message),
+        })
     }
 
     /// The program that was asked for is not started.
     pub fn refuse(&mut self, error: SpawnError, context: &mut Context<'_>) {
-        if self.request.take().is_some() {
-            let failed = Input::SpawnFailed(error, ProcessLeft::No);
-            self.session.handle(failed, context.now);
-        }
+        let failed = Input::SpawnFailed(error, ProcessLeft::No);
+        self.session.handle(failed, context.now);
         self.pump(context);
     }
 
@@ -307,16 +298,14 @@ impl Connection {
         while let Some(action) = self.session.poll_action() {
             acted = true;
             match action {
-                Action::Spawn(arguments) => self.request = Some(arguments),
-                Action::Command(message) => self.command = Some(message),
                 Action::Spool(stream) => self.spool(stream, context.now),
                 Action::CloseStdin => {
                     if let Some(running) = &mut self.running {
                         running.stdin = None;
                     }
                 }
-                Action::Terminate => self.signal(Signal::SIGTERM, context.now),
-                Action::Kill => self.signal(Signal::SIGKILL, context.now),
+                Action::Terminate => self.signal(Signal::SIGTERM),
+                Action::Kill => self.signal(Signal::SIGKILL),
                 Action::Reap => self.reap(),
                 Action::Abandon => self.abandon(),
                 Action::ShutdownReply => {
@@ -379,13 +368,12 @@ impl Connection {
     }
 
     /// Closes everything. Whatever still runs was told to end before.
-    pub fn close(mut self) -> Option<Stray> {
+    pub fn close(mut self) {
         self.reap();
         if self.may_pass_descriptors {
             // Closed at the exit of the process, which does not wait for what was passed.
             std::mem::forget((self.client.take(), self.discarded.take()));
         }
-        self.stray
     }
 }
 

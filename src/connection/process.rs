@@ -118,7 +118,10 @@ impl Connection {
             }
         });
         match job {
-            Ok(running) => self.running = Some(running),
+            Ok(running) => {
+                self.running = Some(running);
+                self.session.handle(Input::Launched, context.now);
+            }
             Err(errno) => {
                 let failed = Input::SpawnFailed(SpawnError::Start(errno), ProcessLeft::No);
                 self.session.handle(failed, context.now);
@@ -190,11 +193,8 @@ impl Connection {
         self.session.handle(input, context.now);
     }
 
-    pub(super) fn signal(&mut self, signal: Signal, now: Instant) {
-        if self.request.take().is_some() {
-            let cancelled = Input::SpawnFailed(SpawnError::Cancelled, ProcessLeft::No);
-            self.session.handle(cancelled, now);
-        } else if let Some(running) = &self.running {
+    pub(super) fn signal(&self, signal: Signal) {
+        if let Some(running) = &self.running {
             log::debug!(
                 "connection {}: {signal} to group {}",
                 self.id,

@@ -178,6 +178,8 @@ impl Server {
         let entry = Entry {
             waits,
             connection,
+            request: None,
+            command: None,
             timer: None,
             standing,
             program: false,

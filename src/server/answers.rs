@@ -138,8 +138,7 @@ impl Entry {
     /// A word for the state, for those who look on.
     pub(super) fn state(&self) -> &'static str {
         match self.connection.session().state() {
-            "request" | "starting" if self.standing == Standing::Parked => "parked",
-            "starting" if self.connection.wants_program() => "waiting",
+            "request" | "waiting" if self.standing == Standing::Parked => "parked",
             state => state,
         }
     }

@@ -36,7 +36,7 @@ impl Server {
             };
             entry.queued = false;
             let peer = *entry.connection.peer();
-            let Some(message) = entry.connection.take_command() else {
+            let Some(message) = entry.command.take() else {
                 continue;
             };
             self.statistics.commands += 1;

@@ -87,8 +87,8 @@ impl Server {
     /// Leaves nothing behind but what cannot be ended.
     pub(super) fn end(mut self) {
         self.close_listeners(true);
-        for (_, mut entry) in std::mem::take(&mut self.connections) {
-            self.work(&mut entry, |connection, context| {
+        for (id, mut entry) in std::mem::take(&mut self.connections) {
+            self.work(id, &mut entry, |connection, context| {
                 connection.inform(Input::StopNow, context);
             });
             entry.connection.close();

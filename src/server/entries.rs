@@ -7,9 +7,10 @@ use super::Server;
 use super::admission::Standing;
 use super::guard::Permit;
 use super::telling;
-use crate::connection::{Connection, Context};
+use crate::connection::{Ask, Connection, Context};
 use crate::id::ConnectionId;
 use crate::os::poller::{Part, Ready};
+use crate::program::Arguments;
 use crate::quota::Charge;
 use crate::session::Input;
 use crate::wire::Protocol;
@@ -18,6 +19,10 @@ use crate::wire::Protocol;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) connection: Connection,
+    /// The program that it asks for and that is not started.
+    pub(super) request: Option<Arguments>,
+    /// The message that it asks to be carried out.
+    pub(super) command: Option<Vec<u8>>,
     pub(super) timer: Option<Instant>,
     pub(super) standing: Standing,
     pub(super) program: bool,
@@ -51,13 +56,14 @@ impl Server {
         let Some(mut entry) = self.connections.remove(&id) else {
             return;
         };
-        self.work(&mut entry, work);
+        self.work(id, &mut entry, work);
         self.try_launch(id, &mut entry);
         self.settle(id, entry);
     }
 
     pub(super) fn work(
         &mut self,
+        id: ConnectionId,
         entry: &mut Entry,
         work: impl FnOnce(&mut Connection, &mut Context<'_>),
     ) {
@@ -73,23 +79,28 @@ impl Server {
         if let Some((what, errno)) = context.shortage {
             self.tell_shortage(what, errno.desc());
         }
+        while let Some(ask) = entry.connection.poll_ask() {
+            match ask {
+                Ask::Program(arguments) => entry.request = Some(arguments),
+                Ask::Withdraw => entry.request = None,
+                Ask::Command(message) => entry.command = Some(message),
+                Ask::Orphan(stray) => {
+                    // It counts as a program until it has gone.
+                    self.keep_stray(id, stray);
+                    entry.program = false;
+                }
+                Ask::Discard(client) => self.discard(client),
+            }
+        }
     }
 
     /// Puts a connection back where it belongs, or removes it.
     pub(super) fn settle(&mut self, id: ConnectionId, mut entry: Box<Entry>) {
-        if let Some(client) = entry.connection.take_discarded() {
-            self.discard(client);
-        }
-        if let Some(stray) = entry.connection.take_stray() {
-            // It counts as a program until it has gone.
-            self.keep_stray(id, stray);
-            entry.program = false;
-        }
         if entry.program && entry.connection.pid().is_none() {
             entry.program = false;
             self.programs -= 1;
         }
-        if !entry.program && !entry.connection.wants_program() {
+        if !entry.program && entry.request.is_none() {
             self.count_off(id, &mut entry);
         }
         if self.beyond == Some(id) && !entry.connection.goes_beyond() {
@@ -99,13 +110,10 @@ impl Server {
             true => self.unread.insert(id),
             false => self.unread.remove(&id),
         };
-        if entry.connection.has_command() && !entry.queued {
+        if entry.command.is_some() && !entry.queued {
             entry.queued = true;
             self.commands.push_back(id);
-        } else if entry.queued
-            && !entry.connection.wants_program()
-            && !entry.connection.has_command()
-        {
+        } else if entry.queued && entry.request.is_none() && entry.command.is_none() {
             // It does not want its turn any more.
             entry.queued = false;
             self.waiting.retain(|&waits| waits != id);

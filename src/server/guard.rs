@@ -133,14 +133,15 @@ impl Server {
                 Ok(permit) => {
                     let rule = permit.tally.as_ref().map(|tally| &tally.rule);
                     if let Some(timeout) = rule.and_then(|rule| rule.timeout) {
-                        self.work(entry, |connection, context| {
+                        self.work(id, entry, |connection, context| {
                             connection.inform(Input::Timeout(timeout), context);
                         });
                     }
                     entry.permit = Some(permit);
                 }
                 Err(error) => {
-                    self.work(entry, |connection, context| {
+                    entry.request = None;
+                    self.work(id, entry, |connection, context| {
                         connection.refuse(error, context)
                     });
                     return false;
@@ -203,8 +204,7 @@ impl Server {
 
     fn permit(&self, entry: &Entry) -> Result<Permit, SpawnError> {
         let connection = &entry.connection;
-        let (Some(request), false) = (connection.request(), self.guard.rules.allow_everything())
-        else {
+        let (Some(request), false) = (&entry.request, self.guard.rules.allow_everything()) else {
             return Ok(Permit {
                 file: None,
                 tally: None,
@@ -262,7 +262,7 @@ impl Server {
     fn release(&mut self, id: ConnectionId, in_force: bool) {
         let general = self.settings.limits.timeout;
         let entry = self.connections.get_mut(&id);
-        let Some(entry) = entry.filter(|entry| entry.connection.wants_program()) else {
+        let Some(entry) = entry.filter(|entry| entry.request.is_some()) else {
             return;
         };
         let timeout = match &mut entry.permit {

@@ -60,7 +60,7 @@ impl Server {
 
     /// Starts the program that a connection asks for, or puts it in the queue.
     pub(super) fn try_launch(&mut self, id: ConnectionId, entry: &mut Entry) {
-        if !entry.connection.wants_program()
+        if entry.request.is_none()
             || entry.standing == Standing::Parked
             || !self.is_permitted(id, entry)
         {
@@ -79,7 +79,7 @@ impl Server {
             entry.queued = false;
             self.waiting.pop_front();
         }
-        let Some(arguments) = entry.connection.take_request() else {
+        let Some(arguments) = entry.request.take() else {
             return;
         };
         let prepared = match &entry.permit {
@@ -96,14 +96,16 @@ impl Server {
             }
             Err(errno) => self.tell_shortage("start a program", errno.desc()),
         }
-        self.work(entry, |connection, context| connection.adopt(job, context));
+        self.work(id, entry, |connection, context| {
+            connection.adopt(job, context)
+        });
     }
 
     /// Programs whose turn has come.
     pub(super) fn launch_waiting(&mut self) {
         while let Some(&id) = self.waiting.front() {
             match self.connections.get(&id) {
-                Some(entry) if entry.connection.wants_program() => {
+                Some(entry) if entry.request.is_some() => {
                     if !self.launcher.is_ready()
                         || self.programs >= self.settings.budget.programs_max
                     {

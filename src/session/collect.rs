@@ -173,6 +173,7 @@ mod tests {
             };
             conversation.session.inbox()[..request.len()].copy_from_slice(request);
             conversation.tell(Input::ClientSent(request.len()));
+            conversation.tell(Input::Launched);
             conversation.tell(Input::Started);
             conversation
         }

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use super::event::Action;
+use super::event::Ask;
 use super::timers::Timer;
 use super::verdict::Fault;
 use super::{Client, Reply, Session};
@@ -21,7 +21,7 @@ impl Session {
 
     pub(super) fn command(&mut self, message: Vec<u8>) {
         self.commanded = true;
-        self.actions.push_back(Action::Command(message));
+        self.ask = Some(Ask::Command(message));
     }
 
     pub(super) fn answered(&mut self, answer: Option<Vec<u8>>, close: bool) {
@@ -114,11 +114,14 @@ mod tests {
 
         fn tell(&mut self, input: Input) {
             self.session.handle(input, self.now);
-            while let Some(action) = self.session.poll_action() {
-                self.seen.push(match action {
-                    Action::Command(message) => String::from_utf8(message).unwrap(),
+            if let Some(ask) = self.session.poll_ask() {
+                self.seen.push(match ask {
+                    Ask::Command(message) => String::from_utf8(message).unwrap(),
                     other => format!("{other:?}"),
                 });
+            }
+            while let Some(action) = self.session.poll_action() {
+                self.seen.push(format!("{action:?}"));
             }
         }
 

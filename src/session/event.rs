@@ -19,6 +19,8 @@ pub enum Input {
     ClientEnded,
     /// The client has hung up, or its socket failed.
     ClientGone,
+    /// There is a process for the program. Whether it comes to execute it is not known yet.
+    Launched,
     /// The program executes.
     Started,
     /// The program was not started. After a failed exec its process is still to exit.
@@ -103,19 +105,14 @@ pub enum ProcessLeft {
     No,
 }
 
-/// Something to do.
-#[derive(Debug, PartialEq, Eq)]
+/// Something to do with the descriptors of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Start the program.
-    Spawn(Arguments),
-    /// Carry out what this message asks for, and answer with [`Input::Answered`].
-    Command(Vec<u8>),
     /// Put [`Session::unspooled`] into the temporary file of this output.
     Spool(Stream),
     /// Close the program's standard input.
     CloseStdin,
-    /// Send SIGTERM to the program's process group. Where no process has been made yet,
-    /// answer with [`SpawnError::Cancelled`].
+    /// Send SIGTERM to the program's process group.
     Terminate,
     /// Send SIGKILL to the program's process group.
     Kill,
@@ -127,4 +124,15 @@ pub enum Action {
     ShutdownReply,
     /// Close the client's socket.
     CloseClient,
+}
+
+/// Something that is asked of the server.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Start this program when its turn comes: [`Input::Launched`], or why not.
+    Program(Arguments),
+    /// Do not start the program that was asked for. None was, and no answer is needed.
+    Withdraw,
+    /// Carry out what this message asks for, and answer with [`Input::Answered`].
+    Command(Vec<u8>),
 }

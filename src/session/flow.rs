@@ -106,7 +106,7 @@ impl Session {
     pub fn request_bytes(&self) -> usize {
         match self.program {
             Program::None => self.codec.request_bytes(),
-            Program::Waiting => self.arguments,
+            Program::Waiting | Program::Launched => self.arguments,
             Program::Running | Program::Exited | Program::Gone => 0,
         }
     }

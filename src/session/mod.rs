@@ -2,7 +2,8 @@
 //!
 //! A session is told what happened ([`Session::handle`]), stores that one fact, and lets
 //! `settle` draw all consequences. The caller then takes actions until there are none
-//! ([`Session::poll_action`]), watches what [`Session::interest`] names, and comes back at
+//! ([`Session::poll_action`]), passes on what the server is asked for
+//! ([`Session::poll_ask`]), watches what [`Session::interest`] names, and comes back at
 //! [`Session::poll_timeout`] with [`Input::Time`]. Spurious calls do nothing. A session makes
 //! no system call, reads no clock and never logs.
 //!
@@ -19,7 +20,8 @@
 //! | program | means | leaves by |
 //! |---|---|---|
 //! | `None` | the request is not complete | a request |
-//! | `Waiting` | its turn, its clone or its exec is yet to come | `Started`, `SpawnFailed` |
+//! | `Waiting` | was asked for, and has no process yet | `Launched`, `SpawnFailed`, `Ask::Withdraw` |
+//! | `Launched` | has a process, whose exec is yet to come | `Started`, `SpawnFailed` and `Exited` |
 //! | `Running` | runs | `Exited` |
 //! | `Exited` | is a zombie that pins its process group's number | `Action::Reap` |
 //! | `Gone` | has been reaped, or never was | |
@@ -56,7 +58,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use self::collect::Kept;
-pub use self::event::{Action, Input, ProcessLeft, Trouble};
+pub use self::event::{Action, Ask, Input, ProcessLeft, Trouble};
 pub use self::flow::Interest;
 use self::flow::REPLY_MAX;
 use self::inbox::Inbox;
@@ -85,6 +87,7 @@ enum Client {
 enum Program {
     None,
     Waiting,
+    Launched,
     Running,
     Exited,
     Gone,
@@ -162,6 +165,8 @@ pub struct Session {
     arguments: usize,
     timers: Timers,
     actions: VecDeque<Action>,
+    /// What the server is asked for. There is never more than one thing.
+    ask: Option<Ask>,
 }
 
 impl Session {
@@ -222,6 +227,7 @@ impl Session {
             arguments: 0,
             timers,
             actions: VecDeque::new(),
+            ask: None,
         }
     }
 
@@ -264,8 +270,13 @@ impl Session {
                 }
             }
             Input::ClientGone => self.lose_client(),
-            Input::Started => {
+            Input::Launched => {
                 if self.program == Program::Waiting {
+                    self.program = Program::Launched;
+                }
+            }
+            Input::Started => {
+                if self.program == Program::Launched {
                     self.program = Program::Running;
                 }
             }
@@ -344,7 +355,7 @@ impl Session {
                     }
                     // What holds an output has held the reply long enough.
                     Program::Exited => self.release(),
-                    Program::Waiting | Program::Running | Program::Gone => {}
+                    Program::Waiting | Program::Launched | Program::Running | Program::Gone => {}
                 }
                 self.timers.set(Timer::Kill, now + self.limits.kill_timeout);
             }
@@ -364,7 +375,7 @@ impl Session {
                 self.release();
                 self.timers.set(Timer::GiveUp, now + GIVE_UP);
             }
-            Timer::GiveUp if matches!(self.program, Program::Waiting | Program::Running) => {
+            Timer::GiveUp if matches!(self.program, Program::Launched | Program::Running) => {
                 self.fault.get_or_insert(match self.held {
                     true => Fault::Held,
                     false => Fault::Stuck(GIVE_UP),
@@ -436,7 +447,7 @@ impl Session {
     fn lives(&self) -> bool {
         matches!(
             self.program,
-            Program::Waiting | Program::Running | Program::Exited
+            Program::Waiting | Program::Launched | Program::Running | Program::Exited
         )
     }
 
@@ -479,6 +490,11 @@ impl Session {
     /// The next thing to do.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// What is asked of the server next.
+    pub fn poll_ask(&mut self) -> Option<Ask> {
+        self.ask.take()
     }
 
     /// The moment at which [`Input::Time`] is due.

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::summary::title;
 use super::timers::Timer;
 use super::verdict::{Fault, KILLED, exit_pair};
-use super::{Action, Client, NAME_MAX, Program, Reply, Session, Stopping};
-use crate::program::{Arguments, Exit};
+use super::{Action, Ask, Client, NAME_MAX, Program, Reply, Session, Stopping};
+use crate::program::{Arguments, Exit, SpawnError};
 use crate::wire::exec::pair;
 use crate::wire::{Decoded, Protocol, WireError};
 
@@ -92,7 +92,7 @@ impl Session {
         self.program = Program::Waiting;
         self.timers.stop(Timer::Request);
         self.stdin_open = true;
-        self.actions.push_back(Action::Spawn(arguments));
+        self.ask = Some(Ask::Program(arguments));
     }
 
     /// The client will send nothing more.
@@ -113,9 +113,25 @@ impl Session {
             return;
         }
         self.stopping = Stopping::Terminated;
-        self.actions.push_back(Action::Terminate);
+        match self.program {
+            Program::Waiting => self.withdraw(),
+            _ => self.actions.push_back(Action::Terminate),
+        }
         self.timers.stop(Timer::Deadline);
         self.timers.set(Timer::Kill, now + self.limits.kill_timeout);
+    }
+
+    /// There is no process yet, so there will be none.
+    fn withdraw(&mut self) {
+        self.ask = match self.ask.take() {
+            // Nobody has heard of it.
+            Some(Ask::Program(_)) => None,
+            _ => Some(Ask::Withdraw),
+        };
+        self.fault
+            .get_or_insert(Fault::Spawn(SpawnError::Cancelled));
+        self.program = Program::Gone;
+        self.close_outputs();
     }
 
     /// Ends the reply, when there is no more to wait for.
@@ -216,13 +232,14 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Input;
     use crate::session::policy::Limits;
+    use crate::session::{Input, Piece};
 
     fn begin(request: &[u8], now: Instant) -> Session {
         let mut session = Session::new(Protocol::Exec, Limits::default(), now);
         session.inbox()[..request.len()].copy_from_slice(request);
         session.handle(Input::ClientSent(request.len()), now);
+        session.handle(Input::Launched, now);
         session.handle(Input::Started, now);
         session
     }
@@ -237,6 +254,30 @@ mod tests {
             writes += 1;
         }
         (written, writes)
+    }
+
+    #[test]
+    fn a_program_that_has_no_process_yet_is_withdrawn_and_the_reply_made_at_once() {
+        let now = Instant::now();
+        for asked in [true, false] {
+            let mut session = Session::new(Protocol::Exec, Limits::default(), now);
+            let request = b"1:1,3:cat,";
+            session.inbox()[..request.len()].copy_from_slice(request);
+            session.handle(Input::ClientSent(request.len()), now);
+            if asked {
+                assert!(matches!(session.poll_ask(), Some(Ask::Program(_))));
+            }
+            session.handle(Input::Stop, now);
+            // What nobody has heard of needs no second word.
+            assert_eq!(session.poll_ask(), asked.then_some(Ask::Withdraw));
+            assert_eq!(session.poll_action(), Some(Action::CloseStdin));
+            assert_eq!(session.poll_action(), None);
+            let Piece::Bytes(reply) = session.reply() else {
+                panic!("no reply");
+            };
+            assert!(reply.ends_with(b",8:exitcode,3:111,"));
+            assert!(!session.is_done());
+        }
     }
 
     #[test]

@@ -64,10 +64,11 @@ impl Session {
     pub fn state(&self) -> &'static str {
         match (self.program, self.stopping, self.reply_state) {
             (Program::None, _, Reply::Streaming) => "request",
-            (Program::Waiting, Stopping::No, _) => "starting",
+            (Program::Waiting, Stopping::No, _) => "waiting",
+            (Program::Launched, Stopping::No, _) => "starting",
             (Program::Running, Stopping::No, _) => "running",
             (Program::Exited, Stopping::No, _) => "draining",
-            (Program::Waiting | Program::Running | Program::Exited, _, _) => "stopping",
+            (_, _, _) if self.lives() => "stopping",
             (_, _, Reply::Shut) => "lingering",
             _ => "replying",
         }

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 use sockexec::program::{SpawnError, Stream};
-use sockexec::session::{Action, Input, ProcessLeft};
+use sockexec::session::{Action, Ask, Input, ProcessLeft};
 use sockexec::wire::exec::PAIR_MAX;
 
 use super::Chance;
@@ -21,8 +21,14 @@ impl<C: Chance> World<C> {
         if self.chance.once_in(4) {
             self.move_bytes();
         }
-        while let Some(action) = self.session.poll_action() {
-            self.act(action);
+        loop {
+            while let Some(action) = self.session.poll_action() {
+                self.act(action);
+            }
+            match self.session.poll_ask() {
+                Some(ask) => self.serve(ask),
+                None => break,
+            }
         }
         self.acting = false;
     }
@@ -38,12 +44,6 @@ impl<C: Chance> World<C> {
 
     pub(super) fn act(&mut self, action: Action) {
         match action {
-            Action::Spawn(arguments) => {
-                assert!(self.asked.is_none(), "spawned twice");
-                assert!(arguments.count() > 0);
-                self.asked = Some(arguments.program().to_vec());
-                self.program = Some(Program::any(&mut self.chance));
-            }
             Action::CloseStdin => {
                 assert!(!self.stdin_closed, "standard input closed twice");
                 self.stdin_closed = true;
@@ -60,7 +60,6 @@ impl<C: Chance> World<C> {
                 assert!(!program.exit_told && !program.reaped);
                 program.reaped = true;
             }
-            Action::Command(_) => unreachable!("there are none in these protocols"),
             Action::Spool(stream) => self.spool(stream),
             Action::ShutdownReply => {
                 assert!(!self.shut && !self.closed && !self.replies());
@@ -75,14 +74,29 @@ impl<C: Chance> World<C> {
     }
 
     pub(super) fn signal(&mut self, number: i32) {
-        assert!(self.asked.is_some(), "a signal to nobody");
-        match &mut self.program {
-            Some(program) if program.launch == Launch::Queued => {
-                assert_eq!(number, 15);
-                self.not_started(SpawnError::Cancelled);
+        let program = self.program.as_mut().expect("a signal to a program");
+        assert!(program.launch != Launch::Queued, "a signal to nobody");
+        program.signal(number);
+    }
+
+    pub(super) fn serve(&mut self, ask: Ask) {
+        match ask {
+            Ask::Program(arguments) => {
+                assert!(self.asked.is_none(), "asked twice");
+                assert!(arguments.count() > 0);
+                self.asked = Some(arguments.program().to_vec());
+                let program = Program::any(&mut self.chance);
+                let launched = program.launch != Launch::Queued;
+                self.program = Some(program);
+                if launched {
+                    self.handle(Input::Launched);
+                }
             }
-            Some(program) => program.signal(number),
-            None => {}
+            Ask::Withdraw => {
+                let program = self.program.take().expect("something was asked for");
+                assert_eq!(program.launch, Launch::Queued, "withdrawn too late");
+            }
+            Ask::Command(_) => unreachable!("there are none in these protocols"),
         }
     }
 

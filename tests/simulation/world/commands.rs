@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sockexec::session::policy::Limits;
 use sockexec::session::verdict::Fault;
-use sockexec::session::{Action, Input, Piece, Session};
+use sockexec::session::{Action, Ask, Input, Piece, Session};
 use sockexec::wire::Protocol;
 use sockexec::wire::control::encode;
 
@@ -115,8 +115,14 @@ impl<C: Chance> World<C> {
             self.client_sends();
             self.client_ends();
         }
-        while let Some(action) = self.session.poll_action() {
-            self.act(action);
+        loop {
+            while let Some(action) = self.session.poll_action() {
+                self.act(action);
+            }
+            match self.session.poll_ask() {
+                Some(ask) => self.serve(ask),
+                None => break,
+            }
         }
         self.acting = false;
     }
@@ -124,15 +130,6 @@ impl<C: Chance> World<C> {
     fn act(&mut self, action: Action) {
         assert!(!self.closed, "{action:?} after the end");
         match action {
-            Action::Command(message) => {
-                assert!(!self.working, "two commands at once");
-                let over = self.answered_last || self.shut || self.dismissed;
-                assert!(!over, "a command too many");
-                assert_eq!(self.received.len(), self.answers.len(), "not yet answered");
-                assert_eq!(message, self.messages.all[self.taken]);
-                self.taken += 1;
-                self.working = true;
-            }
             Action::ShutdownReply => {
                 assert!(!self.shut && !self.replies());
                 assert!(!self.working, "an answer is lost");
@@ -141,6 +138,22 @@ impl<C: Chance> World<C> {
             Action::CloseClient => {
                 self.check_close();
                 self.closed = true;
+            }
+            other => unreachable!("there is no program for {other:?}"),
+        }
+    }
+
+    fn serve(&mut self, ask: Ask) {
+        assert!(!self.closed, "{ask:?} after the end");
+        match ask {
+            Ask::Command(message) => {
+                assert!(!self.working, "two commands at once");
+                let over = self.answered_last || self.shut || self.dismissed;
+                assert!(!over, "a command too many");
+                assert_eq!(self.received.len(), self.answers.len(), "not yet answered");
+                assert_eq!(message, self.messages.all[self.taken]);
+                self.taken += 1;
+                self.working = true;
             }
             other => unreachable!("there is no program for {other:?}"),
         }

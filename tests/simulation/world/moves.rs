@@ -77,7 +77,10 @@ impl<C: Chance> World<C> {
                 0 => self.not_started(SpawnError::Refused(Refusal::NoRule)),
                 1 => self.not_started(SpawnError::Start(Errno::EAGAIN)),
                 2..=4 => self.rules_speak(),
-                _ => program.launch = Launch::Pending,
+                _ => {
+                    program.launch = Launch::Pending;
+                    self.handle(Input::Launched);
+                }
             },
             Launch::Pending if program.exit.is_none() && self.chance.once_in(10) => {
                 program.launch = Launch::Failed;

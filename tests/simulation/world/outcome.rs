@@ -86,7 +86,16 @@ impl<C: Chance> World<C> {
 
     fn reason(&self, fault: &Fault) -> Vec<u8> {
         let mut reason = b"sockexec: ".to_vec();
-        if let Some(name) = &self.asked {
+        let title = self.session.summary(self.now).title;
+        let name = match &self.asked {
+            Some(name) => Some(&name[..]),
+            // A program that was withdrawn before the server could hear of it.
+            None => title
+                .split(' ')
+                .next()
+                .map(|name| name.trim_matches('"').as_bytes()),
+        };
+        if let Some(name) = name.filter(|_| !title.is_empty()) {
             reason.extend_from_slice(name);
             reason.extend_from_slice(b": ");
         }
