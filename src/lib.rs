@@ -21,6 +21,7 @@
 //! | [`control`] | the messages of the control socket, and their client |
 //! | [`quota`] | totals that connections share: what each holds, and gives back once |
 //! | [`schedule`] | which connections are served, and whose program starts next |
+//! | [`record`] | what is said of a job: in the log, at SIGUSR1, in `jobs` |
 //! | [`connection`] | the descriptors of one client and its program: moves bytes |
 //! | [`statistics`] | counts, and how long jobs took lately |
 //! | [`server`] | the loop: wait, dispatch, expire, admit, remove |
@@ -38,6 +39,7 @@ pub mod log;
 pub mod os;
 pub mod program;
 pub mod quota;
+pub mod record;
 pub mod rules;
 pub mod schedule;
 pub mod server;

@@ -120,6 +120,8 @@ pub struct Connection {
     /// What the client sends is looked at before it is received.
     may_pass_descriptors: bool,
     running: Option<Running>,
+    /// The number of the program's process, for the record.
+    program: Option<i32>,
     /// The client's socket, which the server is to discard.
     discarded: Option<OwnedFd>,
     /// A process that the server is to take over.
@@ -154,6 +156,7 @@ impl Connection {
             beyond: false,
             may_pass_descriptors,
             running: None,
+            program: None,
             discarded: None,
             stray: None,
             spools: [None, None],

@@ -76,6 +76,11 @@ impl Output {
 }
 
 impl Connection {
+    /// The number of its program's process, also after its end.
+    pub fn program(&self) -> Option<i32> {
+        self.program
+    }
+
     /// The number of its program, while there is one.
     pub fn pid(&self) -> Option<i32> {
         self.running.as_ref().map(|r| r.process.pid().as_raw())
@@ -119,6 +124,7 @@ impl Connection {
         });
         match job {
             Ok(running) => {
+                self.program = Some(running.process.pid().as_raw());
                 self.running = Some(running);
                 self.session.handle(Input::Launched, context.now);
             }

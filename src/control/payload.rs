@@ -198,8 +198,12 @@ pub struct Job {
     pub peer: Peer,
     /// The program's process, once it runs.
     pub pid: Option<u32>,
-    /// The arguments as one line, escaped and cut.
-    pub argv: String,
+    /// The arguments, escaped as sockexec-protocol(7) has it, and cut.
+    pub argv: Vec<String>,
+    /// Whether `argv` is not all of them.
+    pub argv_cut: bool,
+    /// The arguments as one line, as the log has them.
+    pub title: String,
     /// Since the connection was accepted.
     pub age: f64,
     /// What is left until the deadline.
@@ -301,10 +305,12 @@ mod tests {
             "duration": percentiles, "first-byte": percentiles, "turn": percentiles}));
         agree::<Vec<Job>>(json!([
             {"id": 12, "protocol": "exec", "peer": {"uid": 33, "gid": 33, "pid": 123},
-                "pid": 4567, "argv": "sleep 1", "age": 1.25, "deadline": 58.75, "in": 1, "out": 2,
+                "pid": 4567, "argv": ["sleep", "1"], "argv-cut": false,
+                "title": "sleep 1", "age": 1.25, "deadline": 58.75, "in": 1, "out": 2,
                 "err": 3, "state": "running"},
             {"id": 13, "protocol": "sockproc", "peer": {"address": "127.0.0.1:40000"},
-                "pid": null, "argv": "", "age": 0.5, "deadline": null, "in": 0, "out": 0,
+                "pid": null, "argv": [], "argv-cut": false, "title": "", "age": 0.5,
+                "deadline": null, "in": 0, "out": 0,
                 "err": 0, "state": "request"},
         ]));
         agree::<Killed>(json!({"pid": 4567, "signal": "SIGTERM"}));

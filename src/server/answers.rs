@@ -1,17 +1,14 @@
-//! The state of all, for control connections that ask for it.
+//! The state of all, for control connections that ask for it, and for the log at SIGUSR1.
 
 use std::os::fd::AsFd as _;
-use std::time::Duration;
 
-use super::admission::Standing;
-use super::{Entry, Phase, Server};
-use crate::control::payload::{
-    Descriptors, Job, Limits, Listener, Peer as PeerAnswer, Percentiles, Status, Totals,
-};
+use super::reporting::TotalsLine;
+use super::{Phase, Server};
+use crate::control::payload::{Descriptors, Limits, Listener, Percentiles, Status, Totals};
 use crate::os::listen;
-use crate::os::peer::Peer;
 use crate::os::queued::queued;
 use crate::os::usage;
+use crate::record::JobRecord;
 use crate::statistics::Lately;
 use crate::wire::Protocol;
 
@@ -107,56 +104,29 @@ impl Server {
     }
 
     /// Every connection that has, or may get, a program.
-    pub(super) fn jobs_answer(&self) -> Vec<Job> {
+    pub(super) fn jobs_answer(&self) -> Vec<JobRecord> {
         self.connections
             .iter()
             .filter(|(_, entry)| {
                 let session = entry.connection.session();
                 session.protocol() != Protocol::Control && session.is_active()
             })
-            .map(|(id, entry)| {
-                let summary = entry.connection.session().summary(self.now);
-                Job {
-                    id: id.number(),
-                    protocol: entry.connection.session().protocol().name().into(),
-                    peer: peer(entry.connection.peer()),
-                    pid: entry.connection.pid().map(i32::unsigned_abs),
-                    argv: summary.title,
-                    age: summary.duration.as_secs_f64(),
-                    deadline: summary.deadline.as_ref().map(Duration::as_secs_f64),
-                    input: summary.bytes_in,
-                    out: summary.bytes_out[0],
-                    err: summary.bytes_out[1],
-                    state: entry.state().into(),
-                }
-            })
+            .map(|(id, entry)| entry.record(*id, self.now))
             .collect()
     }
-}
 
-impl Entry {
-    /// A word for the state, for those who look on.
-    pub(super) fn state(&self) -> &'static str {
-        match self.connection.session().state() {
-            "request" | "waiting" if self.standing == Standing::Parked => "parked",
-            state => state,
+    /// Logs the state of every connection, and the totals.
+    pub(super) fn log_state(&self) {
+        for (id, entry) in &self.connections {
+            log::info!("{}", entry.record(*id, self.now).so_far());
         }
-    }
-}
-
-fn peer(peer: &Peer) -> PeerAnswer {
-    match peer {
-        Peer::Local { uid, gid, pid } => PeerAnswer {
-            uid: *uid,
-            gid: *gid,
-            pid: Some(pid.unsigned_abs()),
-            address: None,
-        },
-        Peer::Tcp { address, uid } => PeerAnswer {
-            address: Some(address.to_string()),
-            uid: *uid,
-            ..PeerAnswer::default()
-        },
-        Peer::Unknown => PeerAnswer::default(),
+        let totals = TotalsLine {
+            active: (self.active, self.settings.budget.connections_max),
+            programs: (self.programs, self.settings.budget.programs_max),
+            waiting: self.waiting.len() + self.guard.held(),
+            statistics: &self.statistics,
+            log_lines_lost: crate::log::dropped(),
+        };
+        log::info!("{totals}");
     }
 }

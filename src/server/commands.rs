@@ -19,7 +19,7 @@ use crate::wire::control;
 const VALUE_MAX: usize = 64;
 
 /// How much memory the answer about one connection takes at most, in bytes.
-const ANSWER_EACH: usize = 4096;
+const ANSWER_EACH: usize = 8192;
 
 impl Server {
     /// Whether the server takes commands from this client. On TCP from none: there a user's

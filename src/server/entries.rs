@@ -6,12 +6,13 @@ use std::time::Instant;
 use super::Server;
 use super::admission::Standing;
 use super::guard::Permit;
-use super::telling;
+use super::reporting;
 use crate::connection::{Ask, Connection, Context};
 use crate::id::ConnectionId;
 use crate::os::poller::{Part, Ready};
 use crate::program::Arguments;
 use crate::quota::Charge;
+use crate::record::JobRecord;
 use crate::session::Input;
 use crate::wire::Protocol;
 
@@ -30,6 +31,14 @@ pub(super) struct Entry {
     pub(super) permit: Option<Permit>,
     /// Its place among those that wait for a slot, if it has one.
     pub(super) waits: Option<Charge>,
+}
+
+impl Entry {
+    /// What is to be said of it now.
+    pub(super) fn record(&self, id: ConnectionId, now: Instant) -> JobRecord {
+        let parked = self.standing == Standing::Parked;
+        reporting::record(id, &self.connection, parked, now)
+    }
 }
 
 impl Server {
@@ -157,7 +166,7 @@ impl Server {
             Standing::Over => return,
         }
         if entry.connection.session().protocol() != Protocol::Control {
-            telling::report(id, &entry.connection, self.now, &mut self.statistics);
+            reporting::report(&entry.record(id, self.now), self.now, &mut self.statistics);
         }
         if !done {
             self.lingering.push_back(id);

@@ -13,7 +13,7 @@
 //! | `programs` | whose program starts next, which ones have started, strays |
 //! | `discards` | sockets that are closed by a process of their own |
 //! | `ending` | signals, and how all this comes to an end |
-//! | `telling` | log lines, the service manager's status |
+//! | `reporting` | log lines, the service manager's status |
 //! | `commands` | what control connections ask for |
 //! | `answers`, `metrics` | the state of all, for those who ask |
 //! | `settings` | limits in effect, and how they change while the server runs |
@@ -27,8 +27,8 @@ mod entries;
 mod guard;
 mod metrics;
 mod programs;
+mod reporting;
 mod settings;
-mod telling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;

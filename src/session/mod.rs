@@ -43,6 +43,7 @@
 mod collect;
 mod command;
 mod event;
+mod excerpt;
 mod flow;
 mod inbox;
 mod outgoing;
@@ -59,13 +60,14 @@ use nix::errno::Errno;
 
 use self::collect::Kept;
 pub use self::event::{Action, Ask, Input, ProcessLeft, Trouble};
+pub use self::excerpt::Excerpt;
 pub use self::flow::Interest;
 use self::flow::REPLY_MAX;
 use self::inbox::Inbox;
 use self::outgoing::Complete;
 pub use self::outgoing::Piece;
 use self::policy::{GIVE_UP, Limits};
-pub use self::summary::Summary;
+pub use self::summary::{JobState, Summary};
 use self::timers::{Timer, Timers};
 use self::verdict::Fault;
 use crate::program::Exit;
@@ -160,7 +162,7 @@ pub struct Session {
     /// The client has not sent a byte.
     silent: bool,
     name: Vec<u8>,
-    title: String,
+    excerpt: Excerpt,
     /// What the arguments take, in bytes, from the last of them to the program's start.
     arguments: usize,
     timers: Timers,
@@ -223,7 +225,7 @@ impl Session {
             send_failed: false,
             silent: true,
             name: Vec::new(),
-            title: String::new(),
+            excerpt: Excerpt::default(),
             arguments: 0,
             timers,
             actions: VecDeque::new(),

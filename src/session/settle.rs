@@ -2,10 +2,9 @@
 
 use std::time::Instant;
 
-use super::summary::title;
 use super::timers::Timer;
 use super::verdict::{Fault, KILLED, exit_pair};
-use super::{Action, Ask, Client, NAME_MAX, Program, Reply, Session, Stopping};
+use super::{Action, Ask, Client, Excerpt, NAME_MAX, Program, Reply, Session, Stopping};
 use crate::program::{Arguments, Exit, SpawnError};
 use crate::wire::exec::pair;
 use crate::wire::{Decoded, Protocol, WireError};
@@ -87,7 +86,7 @@ impl Session {
     pub(super) fn begin(&mut self, arguments: Arguments) {
         let program = arguments.program();
         self.name = program[..program.len().min(NAME_MAX)].to_vec();
-        self.title = title(&arguments);
+        self.excerpt = Excerpt::of(&arguments);
         self.arguments = arguments.footprint();
         self.program = Program::Waiting;
         self.timers.stop(Timer::Request);

@@ -1,21 +1,44 @@
-//! What a session tells of itself to those who look on.
+//! What a session reports of itself, for the log and for operators.
 
 use std::time::{Duration, Instant};
 
-use super::{Client, Program, Reply, Session, Stopping};
-use crate::program::{Arguments, Exit};
+use super::{Client, Excerpt, Program, Reply, Session, Stopping};
+use crate::program::Exit;
 use crate::session::timers::Timer;
 use crate::session::verdict::Fault;
 use crate::wire::Protocol;
 
-/// How much of an argument list goes into the log.
-const TITLE_MAX: usize = 256;
+/// How far a job has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JobState {
+    /// The request is not complete.
+    #[default]
+    Request,
+    /// Its user has its share of the connections. Only the server knows that.
+    Parked,
+    /// The program is asked for; its turn has not come.
+    Waiting,
+    /// The program has a process and does not run yet.
+    Starting,
+    /// The program runs.
+    Running,
+    /// The program has ended, and something holds its outputs.
+    Draining,
+    /// The program must end.
+    Stopping,
+    /// There is no program any more, and the reply is not sent.
+    Replying,
+    /// The reply is sent, and the client has not closed.
+    Lingering,
+}
 
-/// What there is to tell of a request.
+/// What there is to report of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// The arguments, escaped and cut; empty when no request was complete.
-    pub title: String,
+    /// How far it has come.
+    pub state: JobState,
+    /// The beginning of the arguments; empty when no request was complete.
+    pub excerpt: Excerpt,
     /// How the program itself ended.
     pub exit: Option<Exit>,
     /// Why the reply did not end with that.
@@ -60,24 +83,24 @@ impl Session {
         self.stopping > Stopping::No
     }
 
-    /// A word for the state, for those who look on.
-    pub fn state(&self) -> &'static str {
+    fn state(&self) -> JobState {
         match (self.program, self.stopping, self.reply_state) {
-            (Program::None, _, Reply::Streaming) => "request",
-            (Program::Waiting, Stopping::No, _) => "waiting",
-            (Program::Launched, Stopping::No, _) => "starting",
-            (Program::Running, Stopping::No, _) => "running",
-            (Program::Exited, Stopping::No, _) => "draining",
-            (_, _, _) if self.lives() => "stopping",
-            (_, _, Reply::Shut) => "lingering",
-            _ => "replying",
+            (Program::None, _, Reply::Streaming) => JobState::Request,
+            (Program::Waiting, Stopping::No, _) => JobState::Waiting,
+            (Program::Launched, Stopping::No, _) => JobState::Starting,
+            (Program::Running, Stopping::No, _) => JobState::Running,
+            (Program::Exited, Stopping::No, _) => JobState::Draining,
+            (_, _, _) if self.lives() => JobState::Stopping,
+            (_, _, Reply::Shut) => JobState::Lingering,
+            _ => JobState::Replying,
         }
     }
 
-    /// What there is to tell.
+    /// What there is to report.
     pub fn summary(&self, now: Instant) -> Summary {
         Summary {
-            title: self.title.clone(),
+            state: self.state(),
+            excerpt: self.excerpt.clone(),
             exit: self.exit,
             fault: self.fault.clone(),
             disconnected: self.disconnected,
@@ -98,29 +121,4 @@ impl Session {
                 .map(|at| at.saturating_duration_since(now)),
         }
     }
-}
-
-/// The arguments as one line, escaped and cut.
-pub(super) fn title(arguments: &Arguments) -> String {
-    let mut title = String::new();
-    for argument in arguments.iter() {
-        if !title.is_empty() {
-            title.push(' ');
-        }
-        let cut = &argument[..argument.len().min(TITLE_MAX + 1)];
-        let plain = |b: &u8| b.is_ascii_graphic() && !b"\"'\\".contains(b);
-        if !cut.is_empty() && cut.iter().all(plain) {
-            title.extend(cut.iter().map(|&b| char::from(b)));
-        } else {
-            title.push('"');
-            title.extend(cut.escape_ascii().map(char::from));
-            title.push('"');
-        }
-        if title.len() > TITLE_MAX {
-            title.truncate(TITLE_MAX);
-            title.push_str("...");
-            break;
-        }
-    }
-    title
 }

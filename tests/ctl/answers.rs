@@ -31,7 +31,8 @@ pub fn jobs(count: u64) -> Value {
     (1..=count)
         .map(|id| {
             json!({"id": id, "protocol": "exec", "peer": {"uid": 33, "gid": 33, "pid": 123},
-                "pid": 4567, "argv": "sleep 100 ".repeat(20), "age": 100.0 - id as f64,
+                "pid": 4567, "argv": ["sleep", "100"], "argv-cut": false,
+                "title": "sleep 100 ".repeat(20), "age": 100.0 - id as f64,
                 "deadline": 58.75, "in": 1536, "out": 1024, "err": 1024, "state": "running"})
         })
         .collect()

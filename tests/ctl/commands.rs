@@ -138,7 +138,7 @@ fn jobs_are_a_table_that_is_not_cut_where_nobody_looks() {
         jobs[1]["peer"] = json!({"address": "127.0.0.1:40000"});
         jobs[1]["pid"] = Value::Null;
         jobs[1]["deadline"] = Value::Null;
-        jobs[1]["argv"] = "\u{1b}]0;title\u{7} \u{202e}\n2 exec".into();
+        jobs[1]["title"] = "\u{1b}]0;title\u{7} \u{202e}\n2 exec".into();
         Response::success(jobs.to_string())
     });
     let text = stdout_of(&server.run(["jobs"]));

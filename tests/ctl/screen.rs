@@ -59,7 +59,7 @@ fn what_is_no_longer_there_goes_from_the_screen() {
         converse(peer, |request| match request.cmd.as_str() {
             "jobs" => {
                 let mut jobs = answers::jobs(1);
-                jobs[0]["argv"] = "true".into();
+                jobs[0]["title"] = "true".into();
                 Response::success(jobs.to_string())
             }
             _ => one(request),
@@ -215,7 +215,7 @@ fn what_a_server_says_is_no_command_for_the_terminal() {
             }
             _ => {
                 let mut jobs = answers::jobs(2);
-                jobs[0]["argv"] = hostile.into();
+                jobs[0]["title"] = hostile.into();
                 jobs[1]["state"] = hostile.repeat(100).into();
                 jobs.to_string()
             }

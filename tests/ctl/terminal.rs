@@ -53,7 +53,8 @@ fn no_command_writes_a_raw_escape_to_a_terminal() {
     status["version"] = NASTY.into();
     status["listeners"][0]["address"] = NASTY.into();
     status["spawn-failures"] = json!({NASTY: 1});
-    let jobs = json!([{"id": 1, "protocol": NASTY, "argv": NASTY, "state": NASTY}]);
+    let jobs =
+        json!([{"id": 1, "protocol": NASTY, "argv": [NASTY], "title": NASTY, "state": NASTY}]);
     let killed = json!({"pid": 1, "signal": NASTY});
     let reloaded = json!({"file": NASTY, "changed": [NASTY], "at-next-start": [NASTY]});
     let limits = json!({"log-level": NASTY});
@@ -83,7 +84,7 @@ fn no_command_writes_a_raw_escape_to_a_terminal() {
 
 #[test]
 fn json_is_exact_on_a_terminal_too() {
-    let jobs = json!([{"id": 1, "argv": NASTY}]);
+    let jobs = json!([{"id": 1, "argv": [NASTY]}]);
     let answer = jobs.clone();
     let server = Server::answering(move |_| Response::success(answer.to_string()));
     let text = written(&server, 80, "--json jobs");

@@ -21,7 +21,8 @@ fn has(line: &str, number: impl ToString) {
 #[test]
 fn each_job_has_a_line() {
     let daemon = Daemon::start(&[]);
-    let mut client = daemon.begin(shell("cat >/dev/null; echo marker-one; exit 42"));
+    let mut client = daemon.begin(shell("echo $$; cat >/dev/null; echo marker-one; exit 42"));
+    let program = client.number();
     client.send_netstring(&[b'x'; 7654]);
     client.end();
     assert_eq!(client.reply().end, End::Exit(42));
@@ -32,7 +33,8 @@ fn each_job_has_a_line() {
     has(&line, std::process::id());
     has(&line, 42);
     has(&line, 7654);
-    has(&line, "marker-one\n".len());
+    has(&line, program.to_string().len() + "\nmarker-one\n".len());
+    assert!(line.contains(&format!(" program={program} ")), "{line}");
     // At info, and once.
     daemon.serves();
     let count = daemon
@@ -57,7 +59,8 @@ fn the_line_tells_of_signals_and_of_clients_that_went() {
     let pid = client.number();
     drop(client);
     wait_gone(pid);
-    line_of(&daemon, "marker-three");
+    let line = line_of(&daemon, "marker-three");
+    assert!(line.contains(&format!(" program={pid} ")), "{line}");
     assert_eq!(daemon.run(&["/no/such/marker-four"]).end, End::Exit(127));
     line_of(&daemon, "marker-four");
 }

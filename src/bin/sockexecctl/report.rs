@@ -180,7 +180,7 @@ pub fn jobs(jobs: &[Job], width: Option<usize>) -> Vec<String> {
             or_unknown(job.deadline, seconds),
             bytes(job.input),
             bytes(job.out.saturating_add(job.err)),
-            job.argv.clone(),
+            job.title.clone(),
         ]
     };
     let rows: Vec<_> = jobs.iter().map(row).collect();

@@ -86,7 +86,7 @@ impl<C: Chance> World<C> {
 
     fn reason(&self, fault: &Fault) -> Vec<u8> {
         let mut reason = b"sockexec: ".to_vec();
-        let title = self.session.summary(self.now).title;
+        let title = self.session.summary(self.now).excerpt.to_string();
         let name = match &self.asked {
             Some(name) => Some(&name[..]),
             // A program that was withdrawn before the server could hear of it.
