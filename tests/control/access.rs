@@ -105,9 +105,11 @@ fn others_who_say_nothing_are_told_at_once_and_keep_nobody_out() {
         assert!(stranger.response().unwrap_err().contains("root"));
         stranger.closed();
     }
-    let lines = daemon.log.all();
-    let refusals = lines.iter().filter(|line| line.contains("control is for"));
-    assert_eq!(refusals.count(), 32, "{lines:#?}");
+    let all = daemon.log.wait(|lines| {
+        let refusals = lines.iter().filter(|line| line.contains("control is for"));
+        (refusals.count() == 32).then_some(())
+    });
+    assert!(all.is_some(), "{:#?}", daemon.log.all());
 }
 
 #[test]
