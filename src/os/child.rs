@@ -94,7 +94,7 @@ unsafe fn prepare(plan: &Plan) -> Result<(), c_int> {
         // the server was started.
         syscall(libc::SYS_setsid, [])?;
         end_with(plan.parent)?;
-        for signal in signals::RESET {
+        for signal in signals::IGNORED {
             let action = signals::DEFAULT_ACTION.as_ptr() as usize;
             syscall(
                 libc::SYS_rt_sigaction,

@@ -25,7 +25,6 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{Pid, getpid, pipe2};
 
 use crate::os::child::{self, Plan};
@@ -366,14 +365,6 @@ impl Nest {
             | if WRITES_ERRNO { libc::CLONE_VFORK } else { 0 };
         *self.inside.get_mut() = 1;
         let mut pidfd: c_int = -1;
-        let mut mask = SigSet::empty();
-        // Until the child has reset them, the handlers are the server's, and would tell
-        // the server of a signal that was meant for the child.
-        sigprocmask(
-            SigmaskHow::SIG_SETMASK,
-            Some(&SigSet::all()),
-            Some(&mut mask),
-        )?;
         // SAFETY: the child runs `child::main` on a stack that nobody else uses. Stack, plan,
         // all that the plan points to and the word to clear stay where they are, in this
         // box, until the kernel has cleared that word.
@@ -388,8 +379,6 @@ impl Nest {
                 self.inside.as_ptr(),
             )
         });
-        // Cannot fail, and if it did the child would be there all the same.
-        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None);
         let pid = pid.inspect_err(|_| *self.inside.get_mut() = 0)?;
         // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
         Ok((Pid::from_raw(pid), unsafe { OwnedFd::from_raw_fd(pidfd) }))

@@ -20,7 +20,6 @@ use std::ptr;
 use libc::{c_int, c_uint};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::socket::{
     AddressFamily, Shutdown, SockaddrLike as _, SockaddrStorage, getsockname, shutdown,
 };
@@ -207,21 +206,10 @@ fn is_empty(client: &OwnedFd) -> bool {
 /// Makes a process that has `client` too, and ends when the gate that is returned is closed.
 fn hand_over(client: &OwnedFd) -> Result<(Process, OwnedFd, OwnedFd), Errno> {
     let (gate, open) = pipe2(OFlag::O_CLOEXEC)?;
-    let mut mask = SigSet::empty();
-    // The handlers are the server's, and would report to it what was meant for the child.
-    sigprocmask(
-        SigmaskHow::SIG_SETMASK,
-        Some(&SigSet::all()),
-        Some(&mut mask),
-    )?;
     // SAFETY: there is no other thread, and the child makes system calls only.
-    let forked = unsafe { fork() };
-    if let Ok(ForkResult::Child) = forked {
-        wait_alone(client.as_raw_fd(), gate.as_raw_fd());
-    }
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None)?;
-    let ForkResult::Parent { child } = forked? else {
-        unreachable!("the child has ended");
+    let child = match unsafe { fork() }? {
+        ForkResult::Child => wait_alone(client.as_raw_fd(), gate.as_raw_fd()),
+        ForkResult::Parent { child } => child,
     };
     match pidfd_open(child) {
         Ok(pidfd) => Ok((Process::new(child), pidfd, open)),

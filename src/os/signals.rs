@@ -1,21 +1,21 @@
-//! Signals as bytes in a socket pair, so that the loop finds them like everything else,
-//! and the dispositions with which the server and its programs start.
+//! Signals as something to read, so that the loop finds them like everything else, and the
+//! dispositions with which the server and its programs start.
+//!
+//! What the server handles is blocked and read from a signalfd(2). So it has no handlers: none
+//! interrupts a system call, and none can run in a child that shares the server's memory.
 
 use std::ffi::{c_int, c_void};
-use std::io::{self, Read};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::signal::{
     SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask,
 };
-use signal_hook::{flag, low_level};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// The signals that the server handles.
-pub const HANDLED: [Signal; 4] = [
+const HANDLED: [Signal; 4] = [
     Signal::SIGTERM,
     Signal::SIGINT,
     Signal::SIGHUP,
@@ -23,41 +23,31 @@ pub const HANDLED: [Signal; 4] = [
 ];
 
 /// The signals that the server ignores: to write where nobody reads any more, or more than
-/// a file may hold, is an error of that write and of nothing else.
-const IGNORED: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
-
-/// What a program must not find as the server has it: handled here, or ignored.
-pub const RESET: [Signal; 6] = [
-    Signal::SIGTERM,
-    Signal::SIGINT,
-    Signal::SIGHUP,
-    Signal::SIGUSR1,
-    Signal::SIGPIPE,
-    Signal::SIGXFSZ,
-];
+/// a file may hold, is an error of that write and of nothing else. No program may find them so.
+pub(in crate::os) const IGNORED: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
 
 /// Larger than `struct sigaction` of the kernel on any architecture; all zero is the
 /// default disposition.
-pub const DEFAULT_ACTION: [u64; 8] = [0; 8];
+pub(in crate::os) const DEFAULT_ACTION: [u64; 8] = [0; 8];
 
 /// The size of the kernel's set of signals: one bit for each.
-pub const SIGSET_SIZE: usize = if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
-    16
-} else {
-    8
-};
+pub(in crate::os) const SIGSET_SIZE: usize =
+    if cfg!(any(target_arch = "mips", target_arch = "mips64")) {
+        16
+    } else {
+        8
+    };
 
-/// Signals that have come.
+/// Signals that have come, and are not taken yet.
 #[derive(Debug)]
 pub struct Signals {
-    reader: UnixStream,
-    came: Vec<(Signal, Arc<AtomicBool>)>,
+    come: SignalFd,
 }
 
 impl Signals {
-    /// Starts to catch [`HANDLED`], and returns what to watch for reading.
+    /// Starts to collect the signals that the server handles, and returns what to watch for reading.
     ///
-    /// Whatever the server was started with, nothing is blocked afterwards, SIGPIPE and
+    /// Whatever the server was started with, only these are blocked afterwards, SIGPIPE and
     /// SIGXFSZ are ignored and all else has its default disposition: a SIGCHLD that is ignored would
     /// take the exit statuses away, and programs inherit what is ignored.
     ///
@@ -65,34 +55,25 @@ impl Signals {
     ///
     /// When the system refuses.
     pub fn new() -> io::Result<(Self, OwnedFd)> {
-        normalize()?;
-        let (reader, writer) = UnixStream::pair()?;
-        reader.set_nonblocking(true)?;
-        let watched = reader.try_clone()?.into();
-        let mut came = Vec::new();
-        for signal in HANDLED {
-            let seen = Arc::new(AtomicBool::new(false));
-            // The flag first: who reads the byte finds it set.
-            flag::register(signal as i32, Arc::clone(&seen))?;
-            low_level::pipe::register(signal as i32, writer.try_clone()?)?;
-            came.push((signal, seen));
-        }
-        Ok((Self { reader, came }, watched))
+        set_dispositions()?;
+        let handled: SigSet = HANDLED.into_iter().collect();
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&handled), None)?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let come = SignalFd::with_flags(&handled, flags)?;
+        let watched = come.as_fd().try_clone_to_owned()?;
+        Ok((Self { come }, watched))
     }
 
-    /// The signals that have come since the last call; each once, however often it came.
+    /// The signals that have come since the last call, as many as there are kinds of them: the
+    /// kernel keeps each once, however often it came.
     pub fn take(&mut self) -> Vec<Signal> {
-        let mut bytes = [0; 64];
-        while matches!(self.reader.read(&mut bytes), Ok(n) if n == bytes.len()) {}
-        self.came
-            .iter()
-            .filter(|(_, seen)| seen.swap(false, Ordering::AcqRel))
-            .map(|&(signal, _)| signal)
+        let come = self.come.by_ref().take(HANDLED.len());
+        come.filter_map(|info| Signal::try_from(info.ssi_signo as i32).ok())
             .collect()
     }
 }
 
-fn normalize() -> io::Result<()> {
+fn set_dispositions() -> io::Result<()> {
     for number in 1..=SIGNALS_MAX {
         match Signal::try_from(number) {
             Ok(Signal::SIGKILL | Signal::SIGSTOP) => {}
@@ -106,7 +87,6 @@ fn normalize() -> io::Result<()> {
         // SAFETY: no handler is installed or replaced.
         unsafe { sigaction(signal, &ignore) }?;
     }
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
     Ok(())
 }
 

@@ -140,7 +140,7 @@ fn a_shortage_in_the_middle_of_a_job_is_waited_for() {
 /// A daemon that gets this error when it puts a descriptor of a client or of a program into
 /// the poller. Its own, which come first, have lower numbers.
 fn without_poller(errno: i32) -> Daemon {
-    let own = 27 + 15;
+    let own = 27 + 11;
     let setup = Setup::new().control().arguments(["-t", "0"]);
     let daemon = setup
         .before_exec(move || refuse_epoll_add(own..u32::MAX, errno))
@@ -177,7 +177,7 @@ fn without_room_in_the_poller_jobs_run_all_the_same() {
 fn without_room_in_the_poller_for_its_own_sockets_the_daemon_serves_and_stops() {
     // From where the server's own begin to where the poller's are.
     let mut daemon = Setup::new()
-        .before_exec(|| refuse_epoll_add(27..36, libc::ENOSPC))
+        .before_exec(|| refuse_epoll_add(27..32, libc::ENOSPC))
         .start();
     for _ in 0..3 {
         daemon.serves();
