@@ -169,10 +169,48 @@ pub enum SpawnError {
     },
     /// The system is short of what a new process needs.
     Start(Errno),
+    /// The system has refused the new process something, before it executed the program.
+    Prepare(Step, Errno),
     /// The request had to wait for its turn until it was too late or not wanted any more.
     Cancelled,
     /// The server's rules do not allow it.
     Refused(Refusal),
+}
+
+/// What a new process does before it executes its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Gets a table of descriptors of its own.
+    OwnDescriptors,
+    /// Takes its ends of its pipes as standard streams.
+    Streams,
+    /// Closes all others.
+    OtherDescriptors,
+    /// Begins a session, and with it a process group.
+    Session,
+    /// Has itself killed when the server ends.
+    EndWithServer,
+    /// Sets signals that the server ignores back to their default actions.
+    SignalActions,
+    /// Gets the limit of descriptors that is meant for programs.
+    DescriptorLimit,
+    /// Unblocks all signals.
+    SignalMask,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OwnDescriptors => "leave the server's descriptors",
+            Self::Streams => "set up the standard streams",
+            Self::OtherDescriptors => "close the other descriptors",
+            Self::Session => "begin a session",
+            Self::EndWithServer => "arrange to be killed with the server",
+            Self::SignalActions => "reset the signals' actions",
+            Self::DescriptorLimit => "set the limit of descriptors",
+            Self::SignalMask => "unblock the signals",
+        })
+    }
 }
 
 /// Why the rules do not allow a program.
@@ -220,6 +258,7 @@ impl SpawnError {
                 Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EIO,
             )
             | Self::Start(_)
+            | Self::Prepare(..)
             | Self::Cancelled => 111,
             Self::Exec(_) | Self::Interpreter(_) | Self::InFront { .. } | Self::Refused(_) => 126,
         }
@@ -228,7 +267,10 @@ impl SpawnError {
     /// A name to count it by: that of the system's error, where there is one.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Exec(errno) | Self::Interpreter(errno) | Self::Start(errno) => errno_name(*errno),
+            Self::Exec(errno)
+            | Self::Interpreter(errno)
+            | Self::Start(errno)
+            | Self::Prepare(_, errno) => errno_name(*errno),
             Self::InFront { error, .. } => error.name(),
             Self::Cancelled => "not-in-time",
             Self::Refused(_) => "refused",
@@ -266,6 +308,7 @@ impl fmt::Display for SpawnError {
                 write!(f, "the server's run-prefix {program:?}: {error}")
             }
             Self::Start(errno) => write!(f, "cannot start a process: {}", reason(*errno)),
+            Self::Prepare(step, errno) => write!(f, "cannot {step}: {}", reason(*errno)),
             Self::Cancelled => f.write_str("not started in time"),
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
         }
@@ -288,6 +331,10 @@ mod tests {
                 SpawnError::Start(Errno::EAGAIN),
                 "cannot start a process: Resource temporarily unavailable",
             ),
+            (
+                SpawnError::Prepare(Step::DescriptorLimit, Errno::EPERM),
+                "cannot set the limit of descriptors: Operation not permitted",
+            ),
         ] {
             assert_eq!(error.to_string(), text);
         }
@@ -304,6 +351,7 @@ mod tests {
             (SpawnError::Exec(Errno::ENOTDIR), 126),
             (SpawnError::Exec(Errno::EAGAIN), 111),
             (SpawnError::Start(Errno::EMFILE), 111),
+            (SpawnError::Prepare(Step::Session, Errno::EPERM), 111),
         ] {
             assert_eq!(error.exit_code(), code, "{error:?}");
         }

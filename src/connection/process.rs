@@ -12,8 +12,9 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 
 use super::{Connection, Context, errno_of};
-use crate::os::job::{Job, Process};
+use crate::os::launch::Spawned;
 use crate::os::poller::{Part, Token, Watched};
+use crate::os::process::Process;
 use crate::program::{SpawnError, Stream};
 use crate::session::{Input, ProcessLeft, Trouble};
 
@@ -97,7 +98,7 @@ impl Connection {
     }
 
     /// Takes charge of the program that was asked for, or of the news that there is none.
-    pub fn adopt(&mut self, job: Result<Job, Errno>, context: &mut Context<'_>) {
+    pub fn adopt(&mut self, job: Result<Spawned, Errno>, context: &mut Context<'_>) {
         let job = job.map(|job| {
             let id = self.id;
             let mut pidfd = Watched::new(job.pidfd, Token::Connection(id, Part::Process));
@@ -171,7 +172,11 @@ impl Connection {
         };
         // Then nobody will ask for its group any more, and it can be reaped at once.
         let over = running.outputs.iter().all(Option::is_none) && !self.session.is_stopping();
-        let input = match running.process.exit(over) {
+        let exit = match over {
+            true => running.process.take_exit(),
+            false => running.process.peek_exit(),
+        };
+        let input = match exit {
             Ok(Some(exit)) => {
                 running.look = None;
                 Input::Exited(exit)

@@ -1,5 +1,6 @@
 //! Descriptors: how many there may be, and which numbers are kept free.
 
+use std::ffi::c_int;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -102,4 +103,24 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
 /// What fcntl(2) says.
 pub fn set_new_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop)
+}
+
+/// Closes nothing; finds out whether the kernel can do that for a range of numbers.
+///
+/// # Errors
+///
+/// When it cannot.
+pub fn probe_close_range() -> io::Result<()> {
+    // SAFETY: no descriptor has such a number.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, c_int::MAX, c_int::MAX, 0) };
+    Errno::result(result).map_err(|errno| {
+        io::Error::new(
+            io::Error::from(errno).kind(),
+            format!(
+                "close_range(2), which Linux has since 5.9: {}",
+                errno.desc()
+            ),
+        )
+    })?;
+    Ok(())
 }

@@ -2,10 +2,8 @@
 
 pub mod accounts;
 pub mod background;
-pub mod child;
 pub mod descriptors;
 pub mod environment;
-pub mod job;
 pub mod launch;
 pub mod listen;
 pub mod lookup;
@@ -15,6 +13,7 @@ pub mod notify;
 pub mod owner;
 pub mod peer;
 pub mod poller;
+pub mod process;
 pub mod queued;
 pub mod rights;
 pub mod signals;

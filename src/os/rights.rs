@@ -26,7 +26,7 @@ use nix::sys::socket::{
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
-use crate::os::job::Process;
+use crate::os::process::Process;
 
 /// `SO_PASSRIGHTS`, which libc does not know yet: the number that it has everywhere but on
 /// parisc and sparc, where the kernel answers as an old one does.

@@ -9,6 +9,8 @@ use super::guard::{Permit, prefixed};
 use super::{Entry, Server};
 use crate::connection::Stray;
 use crate::id::ConnectionId;
+use crate::os::environment;
+use crate::os::launch::Order;
 use crate::program::OutOfMemory;
 
 /// How often strays are looked at.
@@ -87,8 +89,14 @@ impl Server {
             None => Ok((None, arguments)),
         };
         let peer = entry.connection.peer();
-        let job =
-            prepared.and_then(|(file, arguments)| self.launcher.launch(id, file, arguments, peer));
+        let job = prepared.and_then(|(file, arguments)| {
+            let order = Order {
+                file,
+                arguments,
+                variables: environment::of_job(id, peer),
+            };
+            self.launcher.launch(id, order)
+        });
         match &job {
             Ok(_) => {
                 entry.program = true;

@@ -22,10 +22,22 @@ impl Injection {
     /// skipped, since strace is missing or may not trace the daemon.
     #[track_caller]
     pub fn start(daemon: &Daemon, what: &str) -> Option<Self> {
+        Self::inject(daemon, what, &[])
+    }
+
+    /// The same of its programs, from the moment on at which their processes are made.
+    #[track_caller]
+    pub fn start_in_programs(daemon: &Daemon, what: &str) -> Option<Self> {
+        Self::inject(daemon, what, &["-f"])
+    }
+
+    #[track_caller]
+    fn inject(daemon: &Daemon, what: &str, options: &[&str]) -> Option<Self> {
         let call = what.split(':').next().unwrap();
         let traced = format!("trace={call}");
         let injected = format!("inject={what}");
-        Self::attach(daemon, &["-e", &traced, "-e", &injected])
+        let options = [options, &["-e", &traced, "-e", &injected]].concat();
+        Self::attach(daemon, &options)
     }
 
     /// Has all system calls of the daemon written down, and none fail.

@@ -5,6 +5,7 @@ use crate::common::client::END;
 use crate::common::inject::{Injection, refuse_epoll_add};
 use crate::common::process::{children, eventually, processor_time, status};
 use crate::common::{Client, Daemon, End, Setup, request, shell, sockproc};
+use nix::sys::resource::{Resource, setrlimit};
 use std::thread;
 use std::time::Duration;
 
@@ -191,6 +192,36 @@ fn without_room_in_the_poller_for_its_own_sockets_the_daemon_serves_and_stops() 
     assert!(used < Duration::from_millis(100), "{used:?}");
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn what_a_new_process_is_refused_is_told_as_itself_and_not_of_the_program() {
+    // With a limit of their own, programs need a call more.
+    let daemon = Setup::new()
+        .control()
+        .before_exec(|| Ok(setrlimit(Resource::RLIMIT_NOFILE, 1000, 4096)?))
+        .start();
+    for (call, what) in [
+        ("close_range", "leave the server's descriptors"),
+        ("setsid", "begin a session"),
+        ("prctl", "arrange to be killed with the server"),
+        ("rt_sigaction", "reset the signals' actions"),
+        ("prlimit64", "set the limit of descriptors"),
+        ("rt_sigprocmask", "unblock the signals"),
+    ] {
+        let refused = format!("{call}:error=EPERM");
+        let Some(injection) = Injection::start_in_programs(&daemon, &refused) else {
+            return;
+        };
+        let reply = daemon.run(&["echo", "hi"]);
+        assert!(injection.hits() > 0, "{call}");
+        drop(injection);
+        let text = format!("sockexec: echo: cannot {what}: Operation not permitted\n");
+        assert_eq!((reply.err(), reply.out()), (text, String::new()));
+        assert_eq!(reply.end, End::Exit(111), "{call}");
+        daemon.serves();
+    }
+    eventually("no programs", || daemon.status()["programs"] == 0);
 }
 
 #[test]

@@ -1,24 +1,9 @@
-//! A program that was started: its process group and our ends of its pipes.
-
-use std::os::fd::OwnedFd;
+//! A process that was started: its end, its group, and who may have its number.
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use crate::program::Exit;
-
-/// A program and what connects us to it.
-#[derive(Debug)]
-pub struct Job {
-    /// The process, whose number is also that of its group.
-    pub process: Process,
-    /// Becomes readable when the process has ended.
-    pub pidfd: OwnedFd,
-    /// What the program reads.
-    pub stdin: OwnedFd,
-    /// What the program writes, by stream.
-    pub outputs: [OwnedFd; 2],
-}
 
 /// A process of ours. Until it is reaped its number, and its group's, cannot be given to
 /// anybody else.
@@ -55,16 +40,24 @@ impl Process {
         }
     }
 
-    /// How the process has ended, if it has. With `reap` that was all; else it stays a
-    /// zombie, which pins its group's number, until [`Process::reap`].
+    /// How the process has ended, if it has. It stays a zombie, which pins its group's number,
+    /// until it is reaped.
     ///
     /// # Errors
     ///
     /// What waitid(2) says: then nothing is known.
-    pub fn exit(&mut self, reap: bool) -> Result<Option<Exit>, Errno> {
-        let flags = if reap { 0 } else { libc::WNOWAIT };
-        let exit = wait(self.pid, flags)?;
-        self.reaped = reap && exit.is_some();
+    pub fn peek_exit(&self) -> Result<Option<Exit>, Errno> {
+        wait(self.pid, libc::WNOWAIT)
+    }
+
+    /// How the process has ended, if it has. It is reaped then.
+    ///
+    /// # Errors
+    ///
+    /// What waitid(2) says: then nothing is known.
+    pub fn take_exit(&mut self) -> Result<Option<Exit>, Errno> {
+        let exit = wait(self.pid, 0)?;
+        self.reaped = exit.is_some();
         Ok(exit)
     }
 
@@ -145,7 +138,7 @@ mod tests {
                 .unwrap();
             let pid = Pid::from_raw(child.id() as i32);
             waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
-            let exit = Process::new(pid).exit(false);
+            let exit = Process::new(pid).peek_exit();
             let status = child.wait().unwrap();
             let wanted = match status.signal() {
                 None => Exit::Code(status.code().unwrap()),

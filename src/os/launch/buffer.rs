@@ -1,0 +1,134 @@
+//! What one child lives on until it has left the server's memory: its stack, its plan and the
+//! strings that the plan points to.
+
+use std::ffi::c_char;
+use std::fmt;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::errno::Errno;
+use nix::unistd::Pid;
+
+use super::Order;
+use super::child::{Plan, Surroundings};
+use super::clone::clone;
+use super::stack::Stack;
+use crate::os::environment::Environment;
+use crate::program::{Arguments, OutOfMemory, SpawnError, try_append};
+
+/// One that has grown beyond this, for a large argument list, is not kept.
+const KEPT_MAX: usize = 64 * 1024;
+
+/// The memory of one child. Boxed by its owner, because a child knows where it is.
+pub(super) struct LaunchBuffer {
+    stack: Stack,
+    plan: Plan,
+    /// The kernel sets it to 0 when the child has left, by its exec or its exit.
+    inside: AtomicI32,
+    strings: Vec<u8>,
+    arguments: Arguments,
+    pointers: Vec<*const c_char>,
+}
+
+impl fmt::Debug for LaunchBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaunchBuffer")
+            .field("plan", &self.plan)
+            .field("inside", &self.inside)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LaunchBuffer {
+    /// One for children of these surroundings.
+    pub(super) fn new(surroundings: Surroundings) -> Result<Self, Errno> {
+        Ok(Self {
+            stack: Stack::new()?,
+            plan: Plan::new(surroundings),
+            inside: AtomicI32::new(0),
+            strings: Vec::new(),
+            arguments: Arguments::default(),
+            pointers: Vec::new(),
+        })
+    }
+
+    /// Lays out the program's files, arguments and environment, its own variables first, if
+    /// there is memory for it.
+    pub(super) fn fill(
+        &mut self,
+        order: Order<'_>,
+        environment: &Environment,
+    ) -> Result<(), OutOfMemory> {
+        self.arguments = order.arguments;
+        self.strings.clear();
+        let program = order.file.unwrap_or(self.arguments.program());
+        let files = environment.candidates(program, &mut self.strings)?;
+        for variable in &order.variables {
+            try_append(&mut self.strings, variable.as_bytes())?;
+            try_append(&mut self.strings, b"\0")?;
+        }
+        let argc = self.arguments.count();
+        self.pointers.clear();
+        let count = files + argc + order.variables.len() + environment.pointers().len() + 3;
+        self.pointers.try_reserve(count)?;
+        let mut own = starts(&self.strings);
+        self.pointers.extend(own.by_ref().take(files));
+        self.pointers.push(std::ptr::null());
+        self.pointers
+            .extend(starts(self.arguments.as_bytes_with_nul()));
+        self.pointers.push(std::ptr::null());
+        self.pointers.extend(own);
+        self.pointers.extend(environment.pointers());
+        self.pointers.push(std::ptr::null());
+        self.plan.candidates = self.pointers.as_ptr();
+        self.plan.argv = self.pointers[files + 1..].as_ptr();
+        self.plan.envp = self.pointers[files + argc + 2..].as_ptr();
+        Ok(())
+    }
+
+    /// Makes the child, whose ends of its pipes have these numbers.
+    pub(super) fn start(&mut self, streams: [RawFd; 3]) -> Result<(Pid, OwnedFd), Errno> {
+        self.plan.streams = streams;
+        self.plan.begin();
+        *self.inside.get_mut() = 1;
+        // SAFETY: this buffer has one child at a time. It is boxed, nothing of it is changed until
+        // `has_left`, and its owner keeps it until then, and what `fill` was given.
+        unsafe { clone(&self.stack, &self.plan, &self.inside) }
+            .inspect_err(|_| *self.inside.get_mut() = 0)
+    }
+
+    /// Whether the child has its own table of descriptors, or has left.
+    pub(super) fn has_own_descriptors(&self) -> bool {
+        self.has_left() || self.plan.has_own_descriptors()
+    }
+
+    /// Whether the child has left: by now it is the program, or has ended.
+    pub(super) fn has_left(&self) -> bool {
+        self.inside.load(Ordering::Acquire) == 0
+    }
+
+    /// What has become of a child that has left.
+    pub(super) fn outcome(&self) -> Result<(), SpawnError> {
+        self.plan.outcome()
+    }
+
+    /// Lets go of what it was filled with. Returns whether it is worth keeping for the next child.
+    pub(super) fn clear(&mut self) -> bool {
+        self.arguments = Arguments::default();
+        let pointers = self.pointers.capacity() * size_of::<*const c_char>();
+        self.strings.capacity() + pointers <= KEPT_MAX
+    }
+
+    /// As if a child were in it, or none.
+    #[cfg(test)]
+    pub(super) fn set_inside(&mut self, inside: bool) {
+        *self.inside.get_mut() = inside.into();
+    }
+}
+
+/// Where each string of a list begins, in which each ends with a NUL.
+fn starts(strings: &[u8]) -> impl Iterator<Item = *const c_char> {
+    strings
+        .split_inclusive(|&b| b == 0)
+        .map(|string| string.as_ptr().cast())
+}

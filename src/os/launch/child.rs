@@ -1,0 +1,319 @@
+//! What happens between clone(2) and execve(2), in the child.
+//!
+//! The child runs on a stack of its own in the server's memory, at the same time as the
+//! server. So it makes system calls and nothing else: no allocation, no lock, no panic,
+//! no libc wrapper (those write errno, which is the server's). It begins with the server's
+//! table of descriptors too, leaves that with its first call, and keeps of it only the
+//! numbers below [`FIRST_FREE`]: a server with many connections starts a program as fast as one
+//! with none, and no program ever holds, even for a moment on a slow file system, another's pipe.
+//!
+//! [`STEPS`] has what it does, in this order. A step more is a row there, with a [`Step`] to
+//! name it by where the system refuses it.
+
+use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+
+use nix::errno::Errno;
+
+use super::places::FIRST_FREE;
+use crate::os::signals;
+use crate::os::syscall::syscall;
+use crate::program::{SpawnError, Step};
+
+/// What is the same for all children of a server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings {
+    /// The soft limit of descriptors that programs get, if it is not the server's; less,
+    /// where the hard limit is lower by now.
+    pub(super) descriptors: Option<u64>,
+    /// The server's process.
+    pub(super) parent: c_int,
+}
+
+/// What the child needs to know, and where it leaves how far it came.
+#[derive(Debug)]
+pub(super) struct Plan {
+    surroundings: Surroundings,
+    /// The child's ends of its pipes, in the order of its standard streams.
+    pub(super) streams: [c_int; 3],
+    /// The files to try, in this order; ends with a null.
+    pub(super) candidates: *const *const c_char,
+    /// The program's arguments; ends with a null.
+    pub(super) argv: *const *const c_char,
+    /// The program's environment; ends with a null.
+    pub(super) envp: *const *const c_char,
+    /// How many of [`STEPS`] are done. After all of them only the exec can fail.
+    done: AtomicUsize,
+    /// The error that kept the program from running, or 0.
+    errno: AtomicI32,
+    /// That error is about the program's interpreter.
+    interpreter: AtomicBool,
+}
+
+impl Plan {
+    pub(super) fn new(surroundings: Surroundings) -> Self {
+        Self {
+            surroundings,
+            streams: [-1; 3],
+            candidates: ptr::null(),
+            argv: ptr::null(),
+            envp: ptr::null(),
+            done: AtomicUsize::new(0),
+            errno: AtomicI32::new(0),
+            interpreter: AtomicBool::new(false),
+        }
+    }
+
+    /// Forgets how far the last child came.
+    pub(super) fn begin(&mut self) {
+        *self.done.get_mut() = 0;
+        *self.errno.get_mut() = 0;
+        *self.interpreter.get_mut() = false;
+    }
+
+    /// Whether the child has left the server's table of descriptors, which is its first step.
+    pub(super) fn has_own_descriptors(&self) -> bool {
+        self.done.load(Ordering::Acquire) > 0
+    }
+
+    /// What has become of a child that has left the server's memory.
+    pub(super) fn outcome(&self) -> Result<(), SpawnError> {
+        let errno = match self.errno.load(Ordering::Acquire) {
+            0 => return Ok(()),
+            errno => Errno::from_raw(errno),
+        };
+        let interpreter = self.interpreter.load(Ordering::Acquire);
+        Err(match STEPS.get(self.done.load(Ordering::Acquire)) {
+            Some(&(step, _)) => SpawnError::Prepare(step, errno),
+            None if interpreter => SpawnError::Interpreter(errno),
+            None => SpawnError::Exec(errno),
+        })
+    }
+}
+
+/// Makes system calls that change this process alone. The error is an errno.
+type Work = unsafe fn(&Plan) -> Result<(), c_int>;
+
+/// What the child does before it executes the program.
+const STEPS: [(Step, Work); 8] = [
+    (Step::OwnDescriptors, leave_table),
+    (Step::Streams, take_streams),
+    (Step::OtherDescriptors, close_others),
+    (Step::Session, make_session),
+    (Step::EndWithServer, end_with_server),
+    (Step::SignalActions, reset_signals),
+    (Step::DescriptorLimit, limit_descriptors),
+    // From here on a signal ends this process, as it would end the program.
+    (Step::SignalMask, unblock_signals),
+];
+
+/// The child's exit code when it did not come to run the program. Nobody sees it: the
+/// plan says more.
+const NOT_RUN: c_int = 127;
+
+const NULL: usize = 0;
+
+/// A set of signals as large as the kernel's on any architecture.
+const SIGSET: [u64; 2] = [0; 2];
+
+/// The child's whole life, unless the program runs.
+///
+/// `plan` is a [`Plan`] that the server keeps until the child is gone from its memory.
+pub(super) extern "C" fn main(plan: *mut c_void) -> c_int {
+    // SAFETY: the server passes a plan, keeps it, and only reads its atomic parts meanwhile.
+    let plan = unsafe { &*plan.cast::<Plan>() };
+    // SAFETY: all pointers in the plan are valid, and only system calls are made.
+    let errno = unsafe {
+        match prepare(plan) {
+            Ok(()) => run(plan),
+            Err(errno) => errno,
+        }
+    };
+    plan.errno.store(errno, Ordering::Release);
+    NOT_RUN
+}
+
+unsafe fn prepare(plan: &Plan) -> Result<(), c_int> {
+    for (_, work) in &STEPS {
+        // SAFETY: see `main`.
+        unsafe { work(plan) }?;
+        plan.done.fetch_add(1, Ordering::Release);
+    }
+    Ok(())
+}
+
+unsafe fn leave_table(_: &Plan) -> Result<(), c_int> {
+    let unshare = libc::CLOSE_RANGE_UNSHARE as usize;
+    let range = [FIRST_FREE as usize, c_uint::MAX as usize, unshare];
+    // SAFETY: see `main`; the server's table is left and not changed.
+    unsafe { syscall(libc::SYS_close_range, range) }.map(drop)
+}
+
+unsafe fn take_streams(plan: &Plan) -> Result<(), c_int> {
+    let mut number = 0;
+    while number < 3 {
+        // SAFETY: see `main`; the table is this process's own.
+        unsafe { syscall(libc::SYS_dup3, [plan.streams[number] as usize, number, 0]) }?;
+        number += 1;
+    }
+    Ok(())
+}
+
+/// Others' pipes are here too, on their way to their programs.
+unsafe fn close_others(_: &Plan) -> Result<(), c_int> {
+    // SAFETY: see `main`; the table is this process's own.
+    unsafe { syscall(libc::SYS_close_range, [3, c_uint::MAX as usize, 0]) }.map(drop)
+}
+
+/// A group of its own, and no terminal: a program could type on the one from which the server was
+/// started.
+unsafe fn make_session(_: &Plan) -> Result<(), c_int> {
+    // SAFETY: see `main`; concerns this process alone.
+    unsafe { syscall(libc::SYS_setsid, []) }.map(drop)
+}
+
+/// Has the kernel end this process when the server ends without ending it, killed itself.
+unsafe fn end_with_server(plan: &Plan) -> Result<(), c_int> {
+    // SAFETY: see `main`; these concern this process alone.
+    unsafe {
+        let signal = libc::SIGKILL as usize;
+        syscall(libc::SYS_prctl, [libc::PR_SET_PDEATHSIG as usize, signal])?;
+        // The server may have ended before the kernel knew.
+        match syscall(libc::SYS_getppid, [])? as c_int == plan.surroundings.parent {
+            true => Ok(()),
+            false => Err(libc::ESRCH),
+        }
+    }
+}
+
+/// What the server ignores, the program must not find ignored.
+unsafe fn reset_signals(_: &Plan) -> Result<(), c_int> {
+    for signal in signals::IGNORED {
+        let action = signals::DEFAULT_ACTION.as_ptr() as usize;
+        let arguments = [signal as usize, action, NULL, signals::SIGSET_SIZE];
+        // SAFETY: see `main`; dispositions are not shared.
+        unsafe { syscall(libc::SYS_rt_sigaction, arguments) }?;
+    }
+    Ok(())
+}
+
+/// Sets this process's soft limit of descriptors, as far as the hard limit allows. That may have
+/// been lowered since the server was started, and is left as it is.
+unsafe fn limit_descriptors(plan: &Plan) -> Result<(), c_int> {
+    let Some(soft) = plan.surroundings.descriptors else {
+        return Ok(());
+    };
+    let mut limit = libc::rlimit64 {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    let resource = libc::RLIMIT_NOFILE as usize;
+    // SAFETY: see `main`; the struct is on this process's own stack.
+    unsafe {
+        let now = ptr::from_mut(&mut limit) as usize;
+        syscall(libc::SYS_prlimit64, [0, resource, NULL, now])?;
+        limit.rlim_cur = if soft < limit.rlim_max {
+            soft
+        } else {
+            limit.rlim_max
+        };
+        let new = ptr::from_ref(&limit) as usize;
+        syscall(libc::SYS_prlimit64, [0, resource, new, NULL])?;
+    }
+    Ok(())
+}
+
+/// What the server has blocked, the program must not find blocked.
+unsafe fn unblock_signals(_: &Plan) -> Result<(), c_int> {
+    let (how, none) = (libc::SIG_SETMASK as usize, SIGSET.as_ptr() as usize);
+    let arguments = [how, none, NULL, signals::SIGSET_SIZE];
+    // SAFETY: see `main`; the mask is this process's own.
+    unsafe { syscall(libc::SYS_rt_sigprocmask, arguments) }.map(drop)
+}
+
+/// Tries all candidates, as execvp(3) does, but never a shell. Returns only with an error.
+unsafe fn run(plan: &Plan) -> c_int {
+    let mut worst = libc::ENOENT;
+    let mut next = plan.candidates;
+    // SAFETY: see `main`; the list of candidates ends with a null.
+    unsafe {
+        let several = !(*next).is_null() && !(*next.add(1)).is_null();
+        while !(*next).is_null() {
+            let file = *next as usize;
+            let arguments = [file, plan.argv as usize, plan.envp as usize];
+            let Err(errno) = syscall(libc::SYS_execve, arguments) else {
+                return libc::ENOEXEC;
+            };
+            let arguments = [libc::AT_FDCWD as usize, file, libc::F_OK as usize];
+            let is_there = syscall(libc::SYS_faccessat, arguments).is_ok();
+            match errno {
+                // So it is its interpreter that is not.
+                libc::ENOENT if is_there => {
+                    plan.interpreter.store(true, Ordering::Release);
+                    return errno;
+                }
+                libc::ENOENT => {}
+                // Says more than that the other directories do not have it, unless it is the
+                // directory that may not be searched.
+                libc::EACCES if several && is_there => worst = libc::EACCES,
+                libc::EACCES if several => {}
+                libc::ENOTDIR | libc::ENODEV | libc::ESTALE | libc::ETIMEDOUT if several => {}
+                _ => return errno,
+            }
+            next = next.add(1);
+        }
+    }
+    worst
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(done: usize, errno: c_int, interpreter: bool) -> Plan {
+        Plan {
+            done: done.into(),
+            errno: errno.into(),
+            interpreter: interpreter.into(),
+            ..Plan::new(Surroundings {
+                descriptors: None,
+                parent: 0,
+            })
+        }
+    }
+
+    #[test]
+    fn a_step_that_is_refused_is_told_as_itself_and_is_a_shortage() {
+        for (done, &(step, _)) in STEPS.iter().enumerate() {
+            let error = plan(done, libc::EPERM, false).outcome().unwrap_err();
+            assert_eq!(error, SpawnError::Prepare(step, Errno::EPERM));
+            assert_eq!(error.exit_code(), 111);
+            let text = format!("cannot {step}: Operation not permitted");
+            assert_eq!(error.to_string(), text);
+            // Each is another one.
+            assert_eq!(STEPS.iter().filter(|(other, _)| *other == step).count(), 1);
+        }
+    }
+
+    #[test]
+    fn after_all_steps_it_is_the_exec_that_fails() {
+        let all = STEPS.len();
+        assert_eq!(plan(all, 0, false).outcome(), Ok(()));
+        for (interpreter, error) in [
+            (false, SpawnError::Exec(Errno::EPERM)),
+            (true, SpawnError::Interpreter(Errno::EPERM)),
+        ] {
+            assert_eq!(plan(all, libc::EPERM, interpreter).outcome(), Err(error));
+        }
+    }
+
+    #[test]
+    fn a_plan_that_is_used_again_knows_nothing_of_the_last_child() {
+        let mut plan = plan(3, libc::EPERM, true);
+        assert!(plan.has_own_descriptors());
+        plan.begin();
+        assert!(!plan.has_own_descriptors());
+        assert_eq!(plan.outcome(), Ok(()));
+    }
+}

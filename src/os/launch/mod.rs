@@ -1,0 +1,252 @@
+//! Starts programs without waiting for them.
+//!
+//! A child is made with clone(2) in the server's own memory and with the server's own
+//! table of descriptors. Nothing is copied, and the server goes on at once, also while the exec
+//! hangs on a slow file system. Whether the program runs is found out later, by
+//! [`Launcher::sweep`]: the kernel clears a word of ours when the child leaves our memory.
+//! Needs Linux 5.9 (close_range).
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `mod` | what is to be started, which children are on their way, and how it went |
+//! | `places` | how a child gets its descriptors |
+//! | `buffer` | the memory that a child lives on, and what is laid out there |
+//! | `stack` | the stack in it |
+//! | `clone` | the system call that makes the child |
+//! | `child` | what the child does until it is the program |
+
+mod buffer;
+mod child;
+mod clone;
+mod places;
+mod stack;
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::{getpid, pipe2};
+
+use self::buffer::LaunchBuffer;
+use self::child::Surroundings;
+pub use self::places::FIRST_FREE;
+use self::places::{PLACES, Place, Places};
+use crate::os::descriptors::{self, set_new_nonblocking};
+use crate::os::environment::Environment;
+use crate::os::process::Process;
+use crate::program::{Arguments, OutOfMemory, SpawnError};
+
+/// What is to be started.
+#[derive(Debug, Default)]
+pub struct Order<'a> {
+    /// The file to execute, if its path is known. Else what the first argument means in PATH.
+    pub file: Option<&'a [u8]>,
+    /// The program's arguments.
+    pub arguments: Arguments,
+    /// Variables that it gets besides those that all programs get, each `NAME=value`.
+    pub variables: Vec<String>,
+}
+
+/// A process that was made for a program, and what connects us to it.
+#[derive(Debug)]
+pub struct Spawned {
+    /// The process, whose number is also that of its group.
+    pub process: Process,
+    /// Becomes readable when the process has ended.
+    pub pidfd: OwnedFd,
+    /// What the program reads.
+    pub stdin: OwnedFd,
+    /// What the program writes, by stream.
+    pub outputs: [OwnedFd; 2],
+}
+
+/// A child that has not left yet.
+#[derive(Debug)]
+struct Flight<T> {
+    tag: T,
+    buffer: Box<LaunchBuffer>,
+    place: Option<Place>,
+}
+
+/// Starts programs, each known to its owner by a tag.
+#[derive(Debug)]
+pub struct Launcher<T> {
+    places: Places,
+    /// Shared with children that are still inside when the launcher goes.
+    environment: Rc<Environment>,
+    surroundings: Surroundings,
+    flights: Vec<Flight<T>>,
+    /// For the next children. Boxed, because a child in flight knows where its buffer is.
+    #[allow(clippy::vec_box)]
+    buffers: Vec<Box<LaunchBuffer>>,
+}
+
+impl<T: Copy> Launcher<T> {
+    /// Takes the descriptors from 3 to [`FIRST_FREE`] for itself: whatever is there is
+    /// closed. `limit` has the limit of descriptors that programs get.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel is older than Linux 5.9, or gives no descriptors.
+    pub fn new(environment: Environment, limit: descriptors::Limit) -> io::Result<Self> {
+        descriptors::probe_close_range()?;
+        Ok(Self {
+            places: Places::new()?,
+            environment: Rc::new(environment),
+            surroundings: Surroundings {
+                descriptors: (limit.inherited != limit.raised).then_some(limit.inherited),
+                parent: getpid().as_raw(),
+            },
+            flights: Vec::new(),
+            buffers: Vec::new(),
+        })
+    }
+
+    /// Where programs are looked for.
+    pub fn path(&self) -> &[u8] {
+        self.environment.path()
+    }
+
+    /// `/dev/null`, for others who need it.
+    pub fn null(&self) -> &OwnedFd {
+        self.places.null()
+    }
+
+    /// Whether a program can be started now. If not: after a later [`Launcher::sweep`].
+    pub fn is_ready(&self) -> bool {
+        self.places.is_any_free()
+    }
+
+    /// Whether a sweep is due soon, although nothing else may wake the server.
+    pub fn is_settling(&self) -> bool {
+        self.places.is_any_in_use()
+    }
+
+    /// Whether a sweep is due a little later: to try again what has failed.
+    pub fn is_stuck(&self) -> bool {
+        self.places.is_any_stuck()
+    }
+
+    /// Makes the process that will run the program. Whether it runs, a later [`Launcher::sweep`]
+    /// reports under `tag`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no process, memory or descriptor for it, or the launcher is not ready.
+    pub fn launch(&mut self, tag: T, order: Order<'_>) -> Result<Spawned, Errno> {
+        let mut buffer = match self.buffers.pop() {
+            Some(buffer) => buffer,
+            None => Box::new(LaunchBuffer::new(self.surroundings)?),
+        };
+        if let Err(OutOfMemory) = buffer.fill(order, &self.environment) {
+            self.keep(buffer);
+            return Err(Errno::ENOMEM);
+        }
+        let Some(mut place) = self.places.take() else {
+            self.keep(buffer);
+            return Err(Errno::EAGAIN);
+        };
+        let spawned = spawn(&mut place, &mut buffer);
+        if spawned.is_ok() {
+            let place = Some(place);
+            self.flights.push(Flight { tag, buffer, place });
+        } else {
+            self.places.vacate(place);
+            self.keep(buffer);
+        }
+        spawned
+    }
+
+    /// Closes what a child has taken over, and reports to `outcome` each child that runs its
+    /// program, or has failed to, since the last call.
+    pub fn sweep(&mut self, mut outcome: impl FnMut(T, Result<(), SpawnError>)) {
+        self.places.free_stuck();
+        let mut i = 0;
+        while i < self.flights.len() {
+            let flight = &mut self.flights[i];
+            let has_left = flight.buffer.has_left();
+            if flight.buffer.has_own_descriptors() {
+                if let Some(place) = flight.place.take() {
+                    self.places.vacate(place);
+                }
+            }
+            if has_left {
+                let flight = self.flights.swap_remove(i);
+                outcome(flight.tag, flight.buffer.outcome());
+                self.keep(flight.buffer);
+            } else {
+                i += 1;
+            }
+        }
+    }
+
+    fn keep(&mut self, mut buffer: Box<LaunchBuffer>) {
+        if self.buffers.len() < PLACES && buffer.clear() {
+            self.buffers.push(buffer);
+        }
+    }
+}
+
+impl<T> Drop for Launcher<T> {
+    fn drop(&mut self) {
+        // A child that is still inside lives on this memory: it may have it for good.
+        for flight in self.flights.drain(..) {
+            if !flight.buffer.has_left() {
+                std::mem::forget(flight.buffer);
+                std::mem::forget(Rc::clone(&self.environment));
+            }
+        }
+    }
+}
+
+/// Makes the pipes, and the child with its ends of them.
+fn spawn(place: &mut Place, buffer: &mut LaunchBuffer) -> Result<Spawned, Errno> {
+    let (stdin_theirs, stdin) = pipe2(OFlag::O_CLOEXEC)?;
+    let (stdout, stdout_theirs) = pipe2(OFlag::O_CLOEXEC)?;
+    let (stderr, stderr_theirs) = pipe2(OFlag::O_CLOEXEC)?;
+    for ours in [&stdin, &stdout, &stderr] {
+        set_new_nonblocking(ours.as_fd())?;
+    }
+    place.fill([stdin_theirs, stdout_theirs, stderr_theirs])?;
+    let (pid, pidfd) = buffer.start(place.numbers())?;
+    Ok(Spawned {
+        process: Process::new(pid),
+        pidfd,
+        stdin,
+        outputs: [stdout, stderr],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_child_that_is_still_inside_points_to_outlives_the_launcher() {
+        for inside in [false, true] {
+            let surroundings = Surroundings {
+                descriptors: None,
+                parent: getpid().as_raw(),
+            };
+            let mut buffer = Box::new(LaunchBuffer::new(surroundings).unwrap());
+            buffer.set_inside(inside);
+            let flight = Flight {
+                tag: 1,
+                buffer,
+                place: None,
+            };
+            let environment = Rc::new(Environment::inherited());
+            let left = Rc::downgrade(&environment);
+            drop(Launcher {
+                places: Places::none(),
+                environment,
+                surroundings,
+                flights: vec![flight],
+                buffers: Vec::new(),
+            });
+            assert_eq!(left.upgrade().is_some(), inside);
+        }
+    }
+}
