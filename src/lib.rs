@@ -16,6 +16,7 @@
 //! | [`os`] | what the server asks of the system: sockets, programs, signals, the poller |
 //! | [`id`] | the number of a connection, a plain value for all |
 //! | [`program`] | plain values about a program: arguments, outputs, how it ended |
+//! | [`signal`] | signals by name and by number |
 //! | [`wire`] | what goes over the sockets: buffers, framing, one file for each protocol |
 //! | [`session`] | what one connection does next: the state machine, its timers and limits |
 //! | [`control`] | the messages of the control socket, and their client |
@@ -44,5 +45,6 @@ pub mod rules;
 pub mod schedule;
 pub mod server;
 pub mod session;
+pub mod signal;
 pub mod statistics;
 pub mod wire;

@@ -6,26 +6,19 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::ARGUMENT_MAX;
+use super::{ARGUMENT_MAX, ConnectError};
 use crate::wire::netstring::Malformed;
 
 /// Why there is no reply, or not a whole one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// There is nothing at the path.
-    NoSocket(PathBuf),
-    /// No server listens at the path: what is there is not a socket, or is left over from a
-    /// server that is gone.
-    Refused(PathBuf),
-    /// This user may not connect to the socket, or not look into its directory.
-    Denied(PathBuf),
-    /// Connecting failed in some other way.
+    /// There is no connection.
     Connect {
         /// The socket's path.
         path: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// Why not.
+        reason: ConnectError,
     },
     /// An argument is longer than [`ARGUMENT_MAX`]. Nothing has been sent.
     ArgumentTooLong {
@@ -56,14 +49,7 @@ pub enum ClientError {
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSocket(path) => write!(f, "{}: there is no such socket", path.display()),
-            Self::Refused(path) => write!(f, "{}: no server listens there", path.display()),
-            Self::Denied(path) => write!(
-                f,
-                "{}: no permission to connect to this socket",
-                path.display()
-            ),
-            Self::Connect { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Connect { path, reason } => write!(f, "{}: {reason}", path.display()),
             Self::ArgumentTooLong { length } => write!(
                 f,
                 "an argument of {length} bytes, the protocol carries at most {ARGUMENT_MAX}"
@@ -97,9 +83,8 @@ impl fmt::Display for ClientError {
 impl std::error::Error for ClientError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Connect { source, .. } | Self::Send(source) | Self::Receive(source) => {
-                Some(source)
-            }
+            Self::Connect { reason, .. } => Some(reason),
+            Self::Send(source) | Self::Receive(source) => Some(source),
             Self::Malformed(source) => Some(source),
             _ => None,
         }

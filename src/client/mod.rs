@@ -39,16 +39,18 @@
 //! # }
 //! ```
 
+mod connect;
 mod error;
 mod reply;
 mod status;
 
+pub use connect::ConnectError;
+pub(crate) use connect::connect;
 pub use error::ClientError;
 pub use reply::{Event, Output, Reply};
 pub use status::Status;
 
 use std::ffi::OsStr;
-use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -98,30 +100,18 @@ pub fn run(
 ///
 /// # Errors
 ///
-/// [`ClientError::NoSocket`], [`Refused`](ClientError::Refused),
-/// [`Denied`](ClientError::Denied) and [`Connect`](ClientError::Connect), or as [`start_on`].
+/// [`ClientError::Connect`], or as [`start_on`].
 pub fn start(
     path: impl AsRef<Path>,
     args: impl IntoIterator<Item: AsRef<OsStr>>,
 ) -> Result<(Input, Reply), ClientError> {
-    start_on(connect(path.as_ref())?, args)
-}
-
-fn connect(path: &Path) -> Result<UnixStream, ClientError> {
-    loop {
-        let source = match UnixStream::connect(path) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => error,
-        };
-        let path = path.to_path_buf();
-        return Err(match source.kind() {
-            // By a signal, while the server's queue was full: nothing has happened yet.
-            io::ErrorKind::Interrupted => continue,
-            io::ErrorKind::NotFound => ClientError::NoSocket(path),
-            io::ErrorKind::ConnectionRefused => ClientError::Refused(path),
-            io::ErrorKind::PermissionDenied => ClientError::Denied(path),
-            _ => ClientError::Connect { path, source },
-        });
+    let path = path.as_ref();
+    match connect(path, None) {
+        Ok(stream) => start_on(stream, args),
+        Err(reason) => Err(ClientError::Connect {
+            path: path.to_path_buf(),
+            reason,
+        }),
     }
 }
 

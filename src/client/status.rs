@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use nix::sys::signal::Signal;
+use crate::signal;
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +38,9 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Exited(code) => write!(f, "exited with code {code}"),
-            Self::Signaled(number) => match Signal::try_from(i32::from(number)) {
-                Ok(signal) => write!(f, "ended by signal {number} ({signal})"),
-                Err(_) => write!(f, "ended by signal {number}"),
+            Self::Signaled(number) => match signal::short_name(number.into()) {
+                Some(name) => write!(f, "ended by signal {number} (SIG{name})"),
+                None => write!(f, "ended by signal {number}"),
             },
         }
     }
@@ -61,14 +61,6 @@ pub(super) fn parse_signal(word: &[u8]) -> Option<u8> {
     if let Some(number) = parse_number(word) {
         return (1..=127).contains(&number).then_some(number);
     }
-    let name = std::str::from_utf8(word).ok()?;
-    // Second names, which the first implementation may send for the same numbers.
-    let name = match name.trim_start_matches("SIG") {
-        "POLL" => "IO",
-        "CLD" => "CHLD",
-        "IOT" => "ABRT",
-        other => other,
-    };
-    let signal: Signal = format!("SIG{name}").parse().ok()?;
-    u8::try_from(signal as i32).ok()
+    let number = signal::from_name(std::str::from_utf8(word).ok()?)?;
+    u8::try_from(number).ok()
 }

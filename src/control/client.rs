@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, send, socket,
-};
+use nix::sys::socket::{MsgFlags, send};
 
 use super::message::{Args, Request, Status};
+use crate::client::{self, ConnectError};
 use crate::wire::control::{self, Decoder, Found};
 
 /// Where the control socket is, unless told otherwise.
@@ -29,7 +28,7 @@ const PIECE: usize = 64 * 1024;
 
 /// Why there is no answer, or none that helps.
 #[derive(Debug)]
-pub struct ClientError {
+pub struct ControlError {
     path: PathBuf,
     reason: Reason,
 }
@@ -38,12 +37,8 @@ pub struct ClientError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reason {
-    /// There is nothing at the path.
-    NoSocket,
-    /// No server listens at the path.
-    Refused,
-    /// This user may not connect to the socket, or not look into its directory.
-    Denied,
+    /// There is no connection.
+    Connect(ConnectError),
     /// There was no answer in this time.
     TimedOut(Duration),
     /// The server has closed the connection and not answered.
@@ -56,23 +51,21 @@ pub enum Reason {
     Failure(String),
 }
 
-impl ClientError {
+impl ControlError {
     /// What went wrong.
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
 }
 
-impl fmt::Display for ClientError {
+impl fmt::Display for ControlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Reason::Failure(error) = &self.reason {
             return f.write_str(error);
         }
         write!(f, "{}: ", self.path.display())?;
         match &self.reason {
-            Reason::NoSocket => f.write_str("there is no such socket"),
-            Reason::Refused => f.write_str("no server listens there"),
-            Reason::Denied => f.write_str("no permission to connect to this socket"),
+            Reason::Connect(error) => error.fmt(f),
             Reason::TimedOut(timeout) => {
                 write!(f, "no answer within {} s", timeout.as_secs_f64())
             }
@@ -84,9 +77,10 @@ impl fmt::Display for ClientError {
     }
 }
 
-impl std::error::Error for ClientError {
+impl std::error::Error for ControlError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.reason {
+            Reason::Connect(error) => Some(error),
             Reason::System(source) => Some(source),
             _ => None,
         }
@@ -110,10 +104,10 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// All [`Reason`]s but those that speak of an answer.
-    pub fn connect(path: impl AsRef<Path>, timeout: Duration) -> Result<Self, ClientError> {
+    /// [`Reason::Connect`].
+    pub fn connect(path: impl AsRef<Path>, timeout: Duration) -> Result<Self, ControlError> {
         let path = path.as_ref().to_path_buf();
-        match open(&path, timeout) {
+        match client::connect(&path, Some(timeout)) {
             Ok(stream) => Ok(Self {
                 stream,
                 path,
@@ -121,15 +115,9 @@ impl Client {
                 decoder: Decoder::new(ANSWER_MAX),
                 unread: Vec::new(),
             }),
-            Err(error) => Err(ClientError {
+            Err(error) => Err(ControlError {
                 path,
-                reason: match error.kind() {
-                    io::ErrorKind::NotFound => Reason::NoSocket,
-                    io::ErrorKind::ConnectionRefused => Reason::Refused,
-                    io::ErrorKind::PermissionDenied => Reason::Denied,
-                    io::ErrorKind::WouldBlock => Reason::TimedOut(timeout),
-                    _ => Reason::System(error),
-                },
+                reason: Reason::Connect(error),
             }),
         }
     }
@@ -140,12 +128,12 @@ impl Client {
     /// # Errors
     ///
     /// As the [`Reason`] says. After any but [`Reason::Failure`] the connection is of no use.
-    pub fn ask(&mut self, cmd: &str, args: Args) -> Result<String, ClientError> {
+    pub fn ask(&mut self, cmd: &str, args: Args) -> Result<String, ControlError> {
         let request = Request {
             close: false,
             ..Request::new(cmd, args)
         };
-        self.exchange(&request).map_err(|reason| ClientError {
+        self.exchange(&request).map_err(|reason| ControlError {
             path: self.path.clone(),
             reason,
         })
@@ -231,28 +219,4 @@ impl Client {
 
 fn system(errno: Errno) -> Reason {
     Reason::System(errno.into())
-}
-
-/// Connects. Where the server's queue is full that waits, and fails with EAGAIN at the time-out.
-fn open(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
-    let address = UnixAddr::new(path)?;
-    let stream = socket(
-        AddressFamily::Unix,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )
-    .map(UnixStream::from)?;
-    let deadline = Instant::now() + timeout;
-    loop {
-        // Zero would mean no time-out.
-        let left = deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_micros(1));
-        stream.set_write_timeout(Some(left))?;
-        match connect(stream.as_raw_fd(), &address) {
-            Err(Errno::EINTR) => {}
-            done => return Ok(done.map(|()| stream)?),
-        }
-    }
 }

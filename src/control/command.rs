@@ -29,7 +29,7 @@ pub enum Command {
     Kill {
         /// The job's number, from 1.
         id: u64,
-        /// The signal's number, 1 to [`SIGNAL_MAX`](super::signal::SIGNAL_MAX).
+        /// The signal's number, 1 to [`SIGNAL_MAX`](crate::signal::SIGNAL_MAX).
         signal: i32,
     },
     /// Change limits, for new jobs.

@@ -7,7 +7,7 @@ use log::LevelFilter;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::signal::{self, SIGNAL_MAX};
+use crate::signal::{self, SIGNAL_MAX};
 
 /// The most connections served at once.
 pub const CONNECTIONS_MAX: u32 = 1_000_000;

@@ -15,7 +15,6 @@
 //! | [`table`] | which commands and arguments there are |
 //! | [`command`] | what a request asks for, checked by the table |
 //! | [`form`] | what an argument may be, and its range |
-//! | [`signal`] | signals by name and by number |
 //! | [`payload`] | what the answers to `status`, `jobs` and others say |
 //! | [`client`] | asking, for tools |
 //!
@@ -27,5 +26,4 @@ pub mod command;
 pub mod form;
 pub mod message;
 pub mod payload;
-pub mod signal;
 pub mod table;

@@ -7,11 +7,12 @@ use super::Server;
 use crate::control::command::Command;
 use crate::control::message::{Request, Response};
 use crate::control::payload::{Draining, Killed};
-use crate::control::{signal, table};
+use crate::control::table;
 use crate::id::ConnectionId;
 use crate::os::memory;
 use crate::os::peer::Peer;
 use crate::session::Input;
+use crate::signal;
 use crate::wire::control;
 
 /// How much memory a byte of JSON takes at most when it is read, in bytes: a number of one
@@ -116,7 +117,7 @@ impl Server {
         let Some(entry) = job.filter(|entry| entry.connection.session().is_active()) else {
             return Err(format!("there is no job {id}"));
         };
-        let name = signal::name(number);
+        let name = signal::name_or_number(number);
         match entry.connection.kill(number) {
             None => Err(format!("job {id} has no program that runs")),
             Some(Err(errno)) => Err(format!("job {id}: {name}: {}", errno.desc())),

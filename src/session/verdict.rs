@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use crate::program::{Exit, SpawnError, Stream, reason};
 use crate::session::event::Trouble;
 use crate::session::policy::Termsig;
+use crate::signal;
 use crate::wire::{WireError, exec};
 
 /// The pair that tells the client how its program ended.
@@ -16,11 +17,7 @@ pub fn exit_pair(exit: Exit, termsig: Termsig) -> Vec<u8> {
     match exit {
         Exit::Code(code) => exec::pair("exitcode", code.to_string().as_bytes()),
         Exit::Signal { number, .. } => {
-            let name = Signal::try_from(number)
-                .ok()
-                .filter(|_| termsig == Termsig::Name)
-                .and_then(|signal| signal.as_str().strip_prefix("SIG"));
-            match name {
+            match signal::short_name(number).filter(|_| termsig == Termsig::Name) {
                 Some(name) => exec::pair("termsig", name.as_bytes()),
                 None => exec::pair("termsig", number.to_string().as_bytes()),
             }

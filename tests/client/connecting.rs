@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use nix::libc::EACCES;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
-use sockexec::client::{self, ClientError};
+use sockexec::client::{self, ClientError, ConnectError};
 
 use crate::server::{PROGRAM, Scratch, program, stderr_of};
 
@@ -34,7 +34,7 @@ fn a_server_that_is_not_there_is_a_clear_error() {
         (&file, "no server listens there"),
         (&scratch.path("nothing"), "there is no such socket"),
         (&file.join("below"), "Not a directory"),
-        (&long, "path must be shorter"),
+        (&long, "too long"),
     ] {
         let output = program(path, ["true"]).output().unwrap();
         let stderr = stderr_of(&output);
@@ -46,9 +46,18 @@ fn a_server_that_is_not_there_is_a_clear_error() {
         assert!(output.stdout.is_empty());
     }
     let error = client::run(&stale, ["true"], b"").unwrap_err();
-    assert!(matches!(error, ClientError::Refused(path) if path == stale));
+    assert!(matches!(
+        error,
+        ClientError::Connect { path, reason: ConnectError::Refused } if path == stale
+    ));
     let error = client::run(scratch.path("nothing"), ["true"], b"").unwrap_err();
-    assert!(matches!(error, ClientError::NoSocket(_)));
+    assert!(matches!(
+        error,
+        ClientError::Connect {
+            reason: ConnectError::NoSocket,
+            ..
+        }
+    ));
 }
 
 #[test]

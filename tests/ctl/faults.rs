@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
+use sockexec::client::ConnectError;
 use sockexec::control::client::{Client, Reason};
 use sockexec::control::message::{Args, Request, Response};
 
@@ -138,7 +139,7 @@ fn a_queue_that_is_full_ends_at_the_time_out() {
         }
     };
     assert!(
-        matches!(error.reason(), Reason::TimedOut(time) if *time == short),
+        matches!(error.reason(), Reason::Connect(ConnectError::TimedOut(time)) if *time == short),
         "{error}"
     );
 }

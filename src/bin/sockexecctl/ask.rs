@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use serde::de::DeserializeOwned;
-use sockexec::control::client::{Client, ClientError, Reason};
+use sockexec::control::client::{Client, ControlError, Reason};
 
 use crate::arguments::Arguments;
 
@@ -12,7 +12,7 @@ use crate::arguments::Arguments;
 #[derive(Debug)]
 pub enum Failure {
     /// The server says no, or there is no answer of it.
-    Server(ClientError),
+    Server(ControlError),
     /// The server's answer is not what it should be.
     Payload(serde_json::Error),
     /// This side's descriptors fail.
@@ -39,8 +39,8 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<ClientError> for Failure {
-    fn from(error: ClientError) -> Self {
+impl From<ControlError> for Failure {
+    fn from(error: ControlError) -> Self {
         Self::Server(error)
     }
 }

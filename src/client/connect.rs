@@ -1,0 +1,88 @@
+//! Connecting to a server's socket, for clients of all its protocols, and why that fails.
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_to, socket,
+};
+
+/// Why there is no connection.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// There is nothing at the path.
+    NoSocket,
+    /// No server listens at the path: what is there is not a socket, or is left over from a
+    /// server that is gone.
+    Refused,
+    /// This user may not connect to the socket, or not look into its directory.
+    Denied,
+    /// The server's queue was full for this time.
+    TimedOut(Duration),
+    /// The system refuses something else.
+    System(io::Error),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSocket => f.write_str("there is no such socket"),
+            Self::Refused => f.write_str("no server listens there"),
+            Self::Denied => f.write_str("no permission to connect to this socket"),
+            Self::TimedOut(timeout) => write!(f, "no answer within {} s", timeout.as_secs_f64()),
+            Self::System(source) => source.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::System(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Connects to the server at `path`. Waits while its queue is full, at most for `timeout`, which
+/// must not be zero.
+pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, ConnectError> {
+    open(path, timeout).map_err(|errno| match (errno, timeout) {
+        (Errno::ENOENT, _) => ConnectError::NoSocket,
+        (Errno::ECONNREFUSED, _) => ConnectError::Refused,
+        (Errno::EACCES | Errno::EPERM, _) => ConnectError::Denied,
+        (Errno::EAGAIN, Some(timeout)) => ConnectError::TimedOut(timeout),
+        _ => ConnectError::System(errno.into()),
+    })
+}
+
+/// Where the time-out is over, connect(2) fails with EAGAIN.
+fn open(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, Errno> {
+    let address = UnixAddr::new(path)?;
+    let (family, kind) = (AddressFamily::Unix, SockType::Stream);
+    let stream = UnixStream::from(socket(family, kind, SockFlag::SOCK_CLOEXEC, None)?);
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    loop {
+        if let Some(deadline) = deadline {
+            // Zero would mean no time-out.
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = left.max(Duration::from_micros(1));
+            stream.set_write_timeout(Some(left)).map_err(errno_of)?;
+        }
+        match connect_to(stream.as_raw_fd(), &address) {
+            // By a signal, while the queue was full: nothing has happened yet.
+            Err(Errno::EINTR) => {}
+            done => return done.map(|()| stream),
+        }
+    }
+}
+
+fn errno_of(error: io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EINVAL, Errno::from_raw)
+}
