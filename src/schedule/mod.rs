@@ -452,6 +452,9 @@ impl Schedule {
 
     /// Waits for nothing any more that is not needed.
     pub fn hurry(&mut self, now: Instant) {
+        if self.phase == Phase::Over {
+            return;
+        }
         self.phase = Phase::Ending { until: now + HURRY };
         self.orders.push_back(Order::StopNow);
     }
@@ -498,7 +501,7 @@ impl Schedule {
             Phase::Serving if self.listens => self.idle_ends(),
             _ => None,
         };
-        let at_once = self.memory.has_work().then_some(now);
+        let at_once = (!self.orders.is_empty() || self.memory.has_work()).then_some(now);
         [self.phase.until(), idle, at_once]
             .into_iter()
             .flatten()

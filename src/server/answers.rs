@@ -2,15 +2,15 @@
 
 use std::os::fd::AsFd as _;
 
+use super::Server;
 use super::reporting::TotalsLine;
-use super::{Phase, Server};
 use crate::control::payload::{Descriptors, Limits, Listener, Percentiles, Status, Totals};
 use crate::os::listen;
 use crate::os::queued::queued;
 use crate::os::usage;
 use crate::record::JobRecord;
+use crate::schedule::{Class, Phase};
 use crate::statistics::Lately;
-use crate::wire::Protocol;
 
 impl Server {
     pub(super) fn status_answer(&mut self) -> Status {
@@ -26,19 +26,21 @@ impl Server {
             }
         };
         let listeners = self.listeners_answer();
+        let counts = self.schedule.counts();
+        let now = self.io.now();
         let queued: Option<Vec<u64>> = listeners.iter().map(|l| l.queued).collect();
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
-            uptime: self.now.duration_since(self.started).as_secs_f64(),
+            uptime: now.duration_since(self.started).as_secs_f64(),
             state: self.state().into(),
             limits: self.limits_answer(),
-            active: self.active as u64,
-            parked: self.parked.len() as u64,
-            waiting: (self.waiting.len() + self.guard.held()) as u64,
-            programs: self.programs as u64,
-            lingering: self.lingering.len() as u64,
-            control: self.control as u64,
+            active: counts.active as u64,
+            parked: counts.over_quota as u64,
+            waiting: counts.waiting as u64,
+            programs: counts.programs as u64,
+            lingering: counts.lingering as u64,
+            control: counts.control as u64,
             queued: queued.map(|queued| queued.iter().sum()),
             listeners,
             totals: Totals {
@@ -55,34 +57,34 @@ impl Server {
                 .iter()
                 .map(|(name, count)| ((*name).to_owned(), *count))
                 .collect(),
-            request_bytes: self.requests.used(),
-            spool_bytes: self.spools.used(),
+            request_bytes: self.schedule.request_bytes(),
+            spool_bytes: self.schedule.spool_bytes(),
             memory: usage::resident(),
             descriptors: Descriptors {
                 open: usage::descriptors(),
                 limit: self.frame.descriptors as u64,
             },
-            duration: lately(self.statistics.duration.lately(self.now)),
-            first_byte: lately(self.statistics.first_byte.lately(self.now)),
-            turn: lately(self.statistics.turn.lately(self.now)),
+            duration: lately(self.statistics.duration.lately(now)),
+            first_byte: lately(self.statistics.first_byte.lately(now)),
+            turn: lately(self.statistics.turn.lately(now)),
         }
     }
 
     fn state(&self) -> &'static str {
-        match self.phase {
+        match self.schedule.phase() {
             Phase::Serving => "serving",
             Phase::Finishing { until: None } => "draining",
-            Phase::Finishing { .. } | Phase::Draining { .. } | Phase::Ended => "finishing",
+            Phase::Finishing { .. } | Phase::Ending { .. } | Phase::Over => "finishing",
         }
     }
 
     fn listeners_answer(&self) -> Vec<Listener> {
         self.listeners
-            .values()
-            .map(|listening| Listener {
-                protocol: listening.protocol.name().into(),
-                address: listen::describe(listening.socket.as_fd()),
-                queued: queued(listening.socket.as_fd()).map(u64::from),
+            .iter()
+            .map(|(protocol, socket)| Listener {
+                protocol: protocol.name().into(),
+                address: listen::describe(socket.as_fd()),
+                queued: queued(socket.as_fd()).map(u64::from),
             })
             .collect()
     }
@@ -105,25 +107,25 @@ impl Server {
 
     /// Every connection that has, or may get, a program.
     pub(super) fn jobs_answer(&self) -> Vec<JobRecord> {
-        self.connections
+        self.table
             .iter()
             .filter(|(_, entry)| {
-                let session = entry.connection.session();
-                session.protocol() != Protocol::Control && session.is_active()
+                entry.class == Class::Job && entry.connection.session().is_active()
             })
-            .map(|(id, entry)| entry.record(*id, self.now))
+            .map(|(id, entry)| self.record(id, &entry.connection))
             .collect()
     }
 
     /// Logs the state of every connection, and the totals.
     pub(super) fn log_state(&self) {
-        for (id, entry) in &self.connections {
-            log::info!("{}", entry.record(*id, self.now).so_far());
+        for (id, entry) in self.table.iter() {
+            log::info!("{}", self.record(id, &entry.connection).so_far());
         }
+        let (counts, capacity) = (self.schedule.counts(), self.schedule.capacity());
         let totals = TotalsLine {
-            active: (self.active, self.settings.budget.connections_max),
-            programs: (self.programs, self.settings.budget.programs_max),
-            waiting: self.waiting.len() + self.guard.held(),
+            active: (counts.active, capacity.connections),
+            programs: (counts.programs, capacity.programs),
+            waiting: counts.waiting,
             statistics: &self.statistics,
             log_lines_lost: crate::log::dropped(),
         };

@@ -23,23 +23,15 @@ const VALUE_MAX: usize = 64;
 const ANSWER_EACH: usize = 8192;
 
 impl Server {
-    /// Whether the server takes commands from this client. On TCP from none: there a user's
-    /// programs, such as a browser, connect for others.
-    pub(super) fn obeys(&self, peer: &Peer) -> bool {
-        matches!(peer, Peer::Local { uid: Some(uid), .. } if *uid == 0 || *uid == self.own_uid)
-    }
-
-    /// Carries out what waits.
-    pub(super) fn carry_out(&mut self) {
-        for id in std::mem::take(&mut self.commands) {
-            let Some(entry) = self.connections.get_mut(&id) else {
+    /// Carries out what waits. The answers are to be sent when the orders that follow from it
+    /// have been carried out: a client that learns of a drain finds no listening socket.
+    pub(super) fn carry_out_commands(&mut self) -> Vec<(ConnectionId, Input)> {
+        let mut answers = Vec::new();
+        for (id, message) in std::mem::take(&mut self.commands) {
+            let Some(entry) = self.table.get(id) else {
                 continue;
             };
-            entry.queued = false;
             let peer = *entry.connection.peer();
-            let Some(message) = entry.command.take() else {
-                continue;
-            };
             self.statistics.commands += 1;
             let (request, response) = self.answer(id, &peer, &message);
             let close = request.close;
@@ -48,15 +40,23 @@ impl Server {
                 control::encode(&mut answer, &request.answered(response).to_json());
                 answer
             });
-            self.with(id, |connection, context| {
-                connection.inform(Input::Answered { answer, close }, context);
+            answers.push((id, Input::Answered { answer, close }));
+        }
+        answers
+    }
+
+    /// Sends answers.
+    pub(super) fn send_answers(&mut self, answers: Vec<(ConnectionId, Input)>) {
+        for (id, answered) in answers {
+            self.work(id, |connection, context| {
+                connection.inform(answered, context);
             });
         }
     }
 
     /// Carries out one message.
     fn answer(&mut self, id: ConnectionId, peer: &Peer, message: &[u8]) -> (Request, Response) {
-        let needed = VALUE_MAX * message.len() + ANSWER_EACH * self.connections.len();
+        let needed = VALUE_MAX * message.len() + ANSWER_EACH * self.table.len();
         if !memory::has(needed) {
             let failure = Response::failure("the server has no memory for it");
             return (Request::default(), failure);
@@ -103,17 +103,18 @@ impl Server {
             }
             Command::Reload => json(&self.reload()?),
             Command::Drain => {
-                log::info!("drain: {} connections active", self.active);
+                let counts = self.schedule.counts();
+                log::info!("drain: {} connections active", counts.active);
                 self.drain(None);
                 json(&Draining {
-                    active: (self.active + self.parked.len()) as u64,
+                    active: (counts.active + counts.over_quota) as u64,
                 })
             }
         })
     }
 
     fn kill(&self, id: u64, number: i32) -> Result<Killed, String> {
-        let job = ConnectionId::numbered(id).and_then(|id| self.connections.get(&id));
+        let job = ConnectionId::numbered(id).and_then(|id| self.table.get(id));
         let Some(entry) = job.filter(|entry| entry.connection.session().is_active()) else {
             return Err(format!("there is no job {id}"));
         };

@@ -1,46 +1,29 @@
-//! What the server reports: its status to the service manager, and to the log what became of each
-//! request and what it is short of.
+//! What the server reports to the log: what became of each request, and what it is short of.
 
 use std::fmt;
 use std::time::Instant;
 
-use sd_notify::NotifyState;
-
-use super::{SELDOM, Server};
+use super::Server;
 use crate::connection::Connection;
 use crate::id::ConnectionId;
 use crate::record::JobRecord;
+use crate::schedule::Wait;
 use crate::statistics::Statistics;
 
 impl Server {
-    pub(super) fn status(&self) -> (usize, usize, u64) {
-        let most = self.settings.budget.connections_max;
-        (self.active, most, self.statistics.accepted)
-    }
-
-    pub(super) fn tell_status(&mut self) {
-        let status = self.status();
-        let due = self
-            .status_told
-            .is_none_or(|(at, told)| told != status && at + SELDOM <= self.now);
-        if due {
-            let (active, most, accepted) = status;
-            let text = format!("{active} of {most} connections active, {accepted} accepted");
-            self.notifier.notify(&[NotifyState::Status(&text)]);
-            self.status_told = Some((self.now, status));
+    /// Logs a shortage, if one is to be logged.
+    pub(super) fn log_shortage(&mut self) {
+        if let Some(shortage) = self.io.take_shortage() {
+            let (connections, counts) = (self.table.len(), self.schedule.counts());
+            let programs = counts.programs;
+            log::warn!("{shortage} ({connections} connections, {programs} programs)");
         }
     }
 
-    pub(super) fn tell_shortage(&mut self, what: &str, why: &str) {
-        let told = self.shortage_told;
-        if told.is_none_or(|at| at + SELDOM <= self.now) {
-            self.shortage_told = Some(self.now);
-            log::warn!(
-                "cannot {what}: {why} ({} connections, {} programs)",
-                self.connections.len(),
-                self.programs
-            );
-        }
+    /// What is to be said of a connection now.
+    pub(super) fn record(&self, id: ConnectionId, connection: &Connection) -> JobRecord {
+        let parked = self.schedule.wait(id) == Wait::Slot;
+        record(id, connection, parked, self.io.now())
     }
 }
 
@@ -71,12 +54,7 @@ impl fmt::Display for TotalsLine<'_> {
 }
 
 /// What is to be said of a connection now. The one place where records are made.
-pub(super) fn record(
-    id: ConnectionId,
-    connection: &Connection,
-    parked: bool,
-    now: Instant,
-) -> JobRecord {
+fn record(id: ConnectionId, connection: &Connection, parked: bool, now: Instant) -> JobRecord {
     let session = connection.session();
     let client = (session.protocol(), *connection.peer());
     JobRecord::new(

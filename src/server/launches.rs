@@ -1,0 +1,134 @@
+//! How requests become programs: the rules are asked, the program is started, and later the
+//! server learns how that went.
+
+use nix::errno::Errno;
+
+use super::Server;
+use super::guard::{Permit, prefixed};
+use crate::id::ConnectionId;
+use crate::os::environment;
+use crate::os::launch::Order;
+use crate::os::poller::{Part, Ready};
+use crate::program::OutOfMemory;
+use crate::session::Input;
+
+impl Server {
+    /// One of a connection's descriptors is ready.
+    pub(super) fn dispatch(&mut self, id: ConnectionId, ready: Ready, part: Part) {
+        if part == Part::Process {
+            // Whether it failed to run is known by now, and must be said before its end.
+            self.sweep();
+            if self.orphans.has(id) {
+                return self.reap_orphan(id);
+            }
+        }
+        self.work(id, |connection, context| {
+            connection.ready(ready, part, context);
+        });
+    }
+
+    /// Wakes the connections whose time has come.
+    pub(super) fn expire(&mut self) {
+        let now = self.io.now();
+        if self.table.first_due(now).is_some() {
+            // Whether a program failed to run must be said before its end, which may be due.
+            self.sweep();
+        }
+        while let Some(id) = self.table.first_due(now) {
+            self.work(id, |connection, context| {
+                connection.inform(Input::Time, context);
+            });
+        }
+    }
+
+    /// Looks at orphans, and closes sockets, if it is time.
+    pub(super) fn look_at_orphans(&mut self) {
+        for id in self.orphans.due(self.io.now()) {
+            self.reap_orphan(id);
+        }
+        for client in self.orphans.take_unclosed(self.io.now()) {
+            self.discard(client);
+        }
+    }
+
+    fn reap_orphan(&mut self, id: ConnectionId) {
+        if self.orphans.reap(id, self.io.now()) {
+            self.schedule.bury(id);
+        }
+    }
+
+    /// Lets connections know whose programs run now, or have failed to.
+    pub(super) fn sweep(&mut self) {
+        let mut outcomes = Vec::new();
+        self.launcher
+            .sweep(|id, outcome| outcomes.push((id, outcome)));
+        for (id, outcome) in outcomes {
+            let permit = self.table.get(id).and_then(|entry| entry.permit.as_ref());
+            let in_front = permit.and_then(Permit::in_front);
+            let outcome = outcome.map_err(|error| match in_front {
+                Some(program) => error.in_front(program),
+                None => error,
+            });
+            self.work(id, |connection, context| {
+                connection.launched(outcome, context);
+            });
+        }
+    }
+
+    /// Asks the rules about the request of a connection.
+    pub(super) fn judge(&mut self, id: ConnectionId) {
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        let Some(request) = &entry.request else {
+            return;
+        };
+        let connection = &entry.connection;
+        let groups = || connection.peer_groups();
+        let judged = self.guard.judge(request, connection.peer(), groups);
+        let before = entry.permit.take().and_then(|permit| permit.timeout());
+        let permit = match judged {
+            Ok(permit) => permit,
+            Err(error) => {
+                entry.request = None;
+                self.schedule.withdraw(id);
+                return self.work(id, |connection, context| connection.refuse(error, context));
+            }
+        };
+        let (quota, timeout) = (permit.quota(), permit.timeout());
+        entry.permit = Some(permit);
+        // The general one comes back where another rule had put its own in its place.
+        let general = before.map(|_| self.settings.limits.timeout);
+        if let Some(timeout) = timeout.or(general) {
+            self.work(id, |connection, context| {
+                connection.inform(Input::Timeout(timeout), context);
+            });
+        }
+        self.schedule.permit(id, quota);
+    }
+
+    /// Starts the program that a connection asks for.
+    pub(super) fn launch(&mut self, id: ConnectionId) {
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        let request = entry.request.take().unwrap_or_default();
+        let prepared = match &entry.permit {
+            Some(permit) => prefixed(permit, request).map_err(|OutOfMemory| Errno::ENOMEM),
+            None => Ok((None, request)),
+        };
+        let peer = entry.connection.peer();
+        let job = prepared.and_then(|(file, arguments)| {
+            let order = Order {
+                file,
+                arguments,
+                variables: environment::of_job(id, peer),
+            };
+            self.launcher.launch(id, order)
+        });
+        if let Err(errno) = &job {
+            self.io.note_shortage("start a program", errno.desc());
+        }
+        self.work(id, |connection, context| connection.adopt(job, context));
+    }
+}

@@ -1,0 +1,165 @@
+//! The sockets on which clients come.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::time::Instant;
+
+use nix::sys::socket::{Shutdown, shutdown};
+
+use super::io::{BACK_OFF, Io};
+use super::{Listener, Origin};
+use crate::os::listen::{self, AcceptError};
+use crate::os::poller::{Poller, Token, Watched};
+use crate::os::rights::Rights;
+use crate::wire::Protocol;
+
+/// A client that was accepted, and whether it may pass descriptors.
+pub(super) type Client = (OwnedFd, bool);
+
+#[derive(Debug)]
+struct Listening {
+    socket: Watched,
+    protocol: Protocol,
+    origin: Origin,
+    rights: Rights,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    /// By the number in their tokens.
+    all: BTreeMap<usize, Listening>,
+    /// No connection is accepted before this moment.
+    again: Option<Instant>,
+}
+
+impl Listeners {
+    pub(super) fn insert(&mut self, listener: Listener) {
+        let index = self.all.len();
+        let listening = Listening {
+            rights: Rights::of_listener(listener.socket.as_fd()),
+            socket: Watched::new(listener.socket, Token::Listener(index)),
+            protocol: listener.protocol,
+            origin: listener.origin,
+        };
+        self.all.insert(index, listening);
+    }
+
+    /// Waits for connections on those sockets for which there is room.
+    pub(super) fn arm(&mut self, io: &mut Io, has_room: impl Fn(Protocol) -> bool) {
+        if self.again.is_some_and(|at| at > io.now()) {
+            return;
+        }
+        self.again = None;
+        for listening in self.all.values_mut() {
+            if has_room(listening.protocol) {
+                io.watch(&mut listening.socket, "wait for connections");
+            }
+        }
+    }
+
+    /// When connections are accepted again.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.again
+    }
+
+    /// Accepts no connection for a while: the system is short of something.
+    pub(super) fn back_off(&mut self, now: Instant) {
+        self.again = Some(now + BACK_OFF);
+    }
+
+    /// Something that was short may be free now.
+    pub(super) fn resume(&mut self) {
+        self.again = None;
+    }
+
+    /// All of them.
+    pub(super) fn indices(&self) -> Vec<usize> {
+        self.all.keys().copied().collect()
+    }
+
+    /// What is spoken on a socket that has become readable.
+    pub(super) fn fired(&mut self, index: usize) -> Option<Protocol> {
+        let listening = self.all.get_mut(&index)?;
+        listening.socket.fired();
+        Some(listening.protocol)
+    }
+
+    /// Accepts the next client.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen::accept`]; [`AcceptError::Empty`], too, where there is no such socket.
+    pub(super) fn accept(&mut self, index: usize) -> Result<Client, AcceptError> {
+        let listening = self.all.get_mut(&index).ok_or(AcceptError::Empty)?;
+        let accepted = listen::accept(listening.socket.as_fd());
+        if matches!(accepted, Err(AcceptError::Empty)) {
+            listening.rights.set_drained();
+        }
+        let client = accepted?;
+        let rights = listening.rights.may_come_from(client.as_fd());
+        Ok((client, rights))
+    }
+
+    /// Closes those that are chosen. Clients in the queue of a socket that was handed over are
+    /// left to the next server. Those in the queue of one that this server has made are
+    /// returned: there will be no other server for them.
+    pub(super) fn close(
+        &mut self,
+        poller: &Poller,
+        chosen: impl Fn(Protocol) -> Close,
+    ) -> Vec<(Client, Protocol)> {
+        let mut left = Vec::new();
+        for (index, listening) in std::mem::take(&mut self.all) {
+            let Listening {
+                socket,
+                protocol,
+                origin,
+                rights,
+            } = listening;
+            let close = chosen(protocol);
+            if close == Close::No {
+                self.all.insert(
+                    index,
+                    Listening {
+                        socket,
+                        protocol,
+                        origin,
+                        rights,
+                    },
+                );
+                continue;
+            }
+            let ours = !matches!(origin, Origin::HandedOver);
+            // No new client finds it from here on.
+            drop(origin);
+            if ours && close == Close::Emptied {
+                // The kernel refuses all that connect from here on, so that nothing is in the
+                // queue when the socket is closed.
+                let _ = shutdown(socket.as_raw_fd(), Shutdown::Both);
+                while let Ok(client) = listen::accept(socket.as_fd()) {
+                    let passes = rights.may_come_from(client.as_fd());
+                    left.push(((client, passes), protocol));
+                }
+            }
+            socket.close(poller);
+        }
+        left
+    }
+
+    /// For those that look on: what is spoken, and the socket.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Protocol, &Watched)> {
+        self.all.values().map(|l| (l.protocol, &l.socket))
+    }
+}
+
+/// What becomes of a listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    /// It stays.
+    No,
+    /// It is closed.
+    Yes,
+    /// It is closed, and clients in its queue are answered.
+    Emptied,
+}

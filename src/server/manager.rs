@@ -1,0 +1,110 @@
+//! What the service manager hears: that the server is ready, its status, its watchdog.
+
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+
+use crate::os::notify::Notifier;
+use crate::schedule::Counts;
+
+/// How often the service manager hears of a new status.
+const SELDOM: Duration = Duration::from_secs(1);
+
+/// What the status says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Status {
+    /// Connections that have a slot.
+    active: usize,
+    /// Slots.
+    connections_max: usize,
+    /// Connections accepted since the start.
+    accepted: u64,
+}
+
+impl Status {
+    pub(super) fn new(counts: &Counts, connections_max: usize, accepted: u64) -> Self {
+        Self {
+            active: counts.active,
+            connections_max,
+            accepted,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Manager {
+    notifier: Notifier,
+    watchdog_at: Option<Instant>,
+    sent: Option<(Instant, Status)>,
+    /// When to send again what the manager has not taken.
+    again: Option<Instant>,
+}
+
+impl Manager {
+    pub(super) fn new(notifier: Notifier, now: Instant) -> Self {
+        Self {
+            watchdog_at: notifier.watchdog().map(|within| now + within / 2),
+            notifier,
+            sent: None,
+            again: None,
+        }
+    }
+
+    /// The server serves, as its configuration says.
+    pub(super) fn ready(&mut self) {
+        self.notifier.notify(&[NotifyState::Ready]);
+    }
+
+    /// The server reads its configuration again.
+    pub(super) fn reloading(&mut self) {
+        let mut states = vec![NotifyState::Reloading];
+        states.extend(NotifyState::monotonic_usec_now().ok());
+        self.notifier.notify(&states);
+    }
+
+    /// The server stops.
+    pub(super) fn stopping(&mut self) {
+        self.notifier.notify(&[NotifyState::Stopping]);
+    }
+
+    /// When [`Manager::tick`] is due, where the status is this.
+    pub(super) fn poll_timeout(&self, status: Status) -> Option<Instant> {
+        let status_at = self
+            .sent
+            .filter(|&(_, sent)| self.notifier.is_heard() && sent != status)
+            .map(|(at, _)| at + SELDOM);
+        [self.watchdog_at, self.again, status_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Sends what is due.
+    pub(super) fn tick(&mut self, status: Status, now: Instant) {
+        if self.watchdog_at.is_some_and(|at| at <= now) {
+            self.notifier.notify(&[NotifyState::Watchdog]);
+            self.watchdog_at = self.notifier.watchdog().map(|within| now + within / 2);
+        }
+        let is_new = |(at, sent)| sent != status && at + SELDOM <= now;
+        if self.sent.is_none_or(is_new) {
+            let Status {
+                active,
+                connections_max,
+                accepted,
+            } = status;
+            let text =
+                format!("{active} of {connections_max} connections active, {accepted} accepted");
+            self.notifier.notify(&[NotifyState::Status(&text)]);
+            self.sent = Some((now, status));
+        }
+        if self.again.is_none_or(|at| at <= now) {
+            self.again = self.notifier.flush().map(|pause| now + pause);
+        }
+    }
+
+    /// Sends what waits, for the last time.
+    pub(super) fn flush(&mut self) {
+        self.notifier.flush();
+    }
+}

@@ -1,0 +1,70 @@
+//! Signals, and how the server ends: what runs must end, and clients hear of it.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::Server;
+use super::listeners::Close;
+use crate::schedule::{Class, Phase};
+use crate::session::Input;
+
+impl Server {
+    pub(super) fn take_signals(&mut self) {
+        let (signals, watched) = &mut self.signals;
+        watched.fired();
+        for signal in signals.take() {
+            log::debug!("{signal} came");
+            match signal {
+                Signal::SIGUSR1 => self.log_state(),
+                Signal::SIGHUP => {
+                    // Whether it went well is in the log.
+                    let _ = self.reload();
+                }
+                _ => self.stop(signal),
+            }
+        }
+    }
+
+    fn stop(&mut self, signal: Signal) {
+        let active = self.schedule.counts().active;
+        match self.schedule.phase() {
+            // Of a drain that was asked for: running programs get the time of a stop now.
+            Phase::Serving | Phase::Finishing { until: None } => {
+                log::info!("{signal}: stopping, {active} connections active");
+                self.drain(Some(self.settings.stop_grace));
+            }
+            Phase::Finishing { .. } | Phase::Ending { .. } | Phase::Over => {
+                log::info!("{signal} again: not waiting any longer");
+                self.schedule.hurry(self.io.now());
+            }
+        }
+    }
+
+    /// Accepts no connection for programs any more, and lets what runs go on for the time of
+    /// grace, or as long as its own limits let it.
+    pub(super) fn drain(&mut self, grace: Option<Duration>) {
+        if self.schedule.drain(grace, self.io.now()) && grace.is_some() {
+            // Not for a drain without an end, which takes its time: the service manager would
+            // end it after its own time for a stop.
+            self.manager.stopping();
+        }
+    }
+
+    /// Leaves nothing behind but what cannot be ended.
+    pub(super) fn end(mut self) {
+        self.close_listeners(|class| match class {
+            Class::Job => Close::Emptied,
+            Class::Control => Close::Yes,
+        });
+        self.inform_all(|| Input::StopNow);
+        for id in self.table.ids() {
+            if let Some(entry) = self.table.remove(id) {
+                entry.connection.close();
+            }
+        }
+        self.manager.flush();
+        log::info!("ended: {}", self.statistics);
+        crate::log::flush();
+    }
+}

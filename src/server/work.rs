@@ -1,0 +1,112 @@
+//! How a connection works: it moves bytes, and then the server does what it asks for, and
+//! takes the news of it. One place, which also removes it when it is done.
+
+use std::os::fd::OwnedFd;
+
+use super::{Server, reporting};
+use crate::connection::{Ask, Connection, Context};
+use crate::id::ConnectionId;
+use crate::schedule::{Class, Need, News};
+use crate::session::Input;
+
+impl Server {
+    /// Lets a connection work, if it is there.
+    pub(super) fn work(
+        &mut self,
+        id: ConnectionId,
+        work: impl FnOnce(&mut Connection, &mut Context<'_>),
+    ) {
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        self.io
+            .with_context(|context| work(&mut entry.connection, context));
+        self.take_asks(id);
+        self.take_news(id);
+    }
+
+    /// Gives every connection the same news.
+    pub(super) fn inform_all(&mut self, input: impl Fn() -> Input) {
+        for id in self.table.ids() {
+            self.work(id, |connection, context| {
+                connection.inform(input(), context);
+            });
+        }
+    }
+
+    fn take_asks(&mut self, id: ConnectionId) {
+        while let Some(ask) = self.table.get_mut(id).and_then(|e| e.connection.poll_ask()) {
+            match ask {
+                Ask::Program(arguments) => {
+                    if let Some(entry) = self.table.get_mut(id) {
+                        entry.request = Some(arguments);
+                    }
+                    self.schedule.ask(id);
+                }
+                Ask::Withdraw => {
+                    if let Some(entry) = self.table.get_mut(id) {
+                        entry.request = None;
+                    }
+                    self.schedule.withdraw(id);
+                }
+                Ask::Command(message) => self.commands.push_back((id, message)),
+                Ask::Orphan(orphan) => {
+                    self.schedule.orphan(id);
+                    self.orphans.keep(id, orphan, self.io.now());
+                }
+                Ask::Discard(client) => self.discard(client),
+            }
+        }
+    }
+
+    /// Closes the socket of a client that may have passed descriptors.
+    pub(super) fn discard(&mut self, client: OwnedFd) {
+        let id = self.table.next_id();
+        let (poller, now) = (self.io.poller(), self.io.now());
+        match self.orphans.discard(client, id, (poller, now)) {
+            Ok(true) => self.schedule.adopt(id),
+            Ok(false) => {}
+            Err(errno) => self.io.note_shortage("close a connection", errno.desc()),
+        }
+    }
+
+    /// Takes the news of a connection that has worked, and removes it if it is done.
+    fn take_news(&mut self, id: ConnectionId) {
+        let Some(entry) = self.table.get(id) else {
+            return;
+        };
+        let (connection, session) = (&entry.connection, entry.connection.session());
+        let news = News {
+            has_process: connection.pid().is_some(),
+            need: need(connection),
+            is_active: session.is_active(),
+        };
+        let is_done = session.is_done();
+        if self.schedule.update(id, news) && entry.class == Class::Job {
+            let record = self.record(id, connection);
+            reporting::report(&record, self.io.now(), &mut self.statistics);
+        }
+        if !is_done {
+            self.table.set_timer(id);
+            return;
+        }
+        self.schedule.leave(id);
+        if let Some(entry) = self.table.remove(id) {
+            entry.connection.close();
+        }
+        // A client may have been kept out for want of what is free now.
+        self.listeners.resume();
+    }
+}
+
+/// What a connection needs of the memory for requests.
+fn need(connection: &Connection) -> Need {
+    if connection.is_unread() {
+        let held = connection.request_charge();
+        Need::Room { held }
+    } else if connection.goes_beyond() {
+        Need::Beyond
+    } else {
+        Need::Nothing
+    }
+}
