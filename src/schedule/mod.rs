@@ -40,11 +40,13 @@
 //! | `mod` | each connection's standing and program; what follows from what |
 //! | `order` | what the server is asked to do |
 //! | `capacity` | the limits in effect |
+//! | `budget` | how many connections and programs the descriptors carry |
 //! | `phase` | the phases of the server's life |
 //! | `memory` | the memory of requests |
 //! | `quotas` | how many programs may run by each rule |
 //! | `queue` | a queue that can be left from its middle |
 
+mod budget;
 mod capacity;
 mod memory;
 mod order;
@@ -55,6 +57,7 @@ mod quotas;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+pub use self::budget::{Budget, CONTROL_MAX, Demand};
 pub use self::capacity::Capacity;
 use self::memory::Memory;
 pub use self::memory::Need;

@@ -32,7 +32,7 @@ impl Server {
         Status {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
-            uptime: now.duration_since(self.started).as_secs_f64(),
+            uptime: now.duration_since(self.statistics.started).as_secs_f64(),
             state: self.state().into(),
             limits: self.limits_answer(),
             active: counts.active as u64,

@@ -118,7 +118,6 @@ pub struct Server {
     statistics: Statistics,
     /// Messages of control connections that are to be carried out.
     commands: VecDeque<(ConnectionId, Vec<u8>)>,
-    started: Instant,
 }
 
 impl Server {
@@ -141,7 +140,6 @@ impl Server {
             guard: Guard::new(nix::unistd::geteuid().as_raw()),
             manager: Manager::new(notifier, io.now()),
             statistics: Statistics::new(io.now()),
-            started: io.now(),
             config,
             source,
             frame,

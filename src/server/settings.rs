@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::schedule::Capacity;
-use crate::session::policy::{Budget, CONTROL_MAX, Demand, GIVE_UP, Limits};
+use crate::schedule::{Budget, CONTROL_MAX, Capacity, Demand};
+use crate::session::policy::{GIVE_UP, Limits};
 
 /// What stays as it is while the server runs.
 #[derive(Clone, Copy, Debug)]

@@ -17,6 +17,8 @@ use crate::session::verdict::Fault;
 /// What the server has done since it started.
 #[derive(Clone, Debug)]
 pub struct Statistics {
+    /// When the server started.
+    pub started: Instant,
     /// Connections accepted, control connections not among them.
     pub accepted: u64,
     /// Bytes of output that programs have written.
@@ -41,6 +43,7 @@ impl Statistics {
     /// Nothing done yet, at `now`.
     pub fn new(now: Instant) -> Self {
         Self {
+            started: now,
             accepted: 0,
             bytes_out: 0,
             bytes_in: 0,

@@ -1,0 +1,131 @@
+//! How the descriptors that the server may have are shared out: how many connections, programs
+//! and lingering clients that makes.
+
+/// Descriptors that the server itself needs at most: standard streams, poller, timer,
+/// signals, log, listeners, the places of programs being started, and some in hand.
+const DESCRIPTORS_OWN: usize = 56;
+
+/// Control connections at once; they take no slots from others.
+pub const CONTROL_MAX: usize = 16;
+
+/// Connections that may wait because their user has its share: enough that the jobs of one
+/// user seldom keep others in the queue behind them.
+const PARKED_MAX: usize = 256;
+
+/// What a running program takes besides its client's socket: three pipes and its pidfd.
+const DESCRIPTORS_PROGRAM: usize = 4;
+
+/// What a program takes whose output is kept until its end: a temporary file for each.
+const DESCRIPTORS_SPOOL: usize = 2;
+
+/// What the server is asked to carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Connections at once, each with a program.
+    pub connections: usize,
+    /// Some may have to wait although there is room, because their user has its share.
+    pub parks: bool,
+    /// Output may be kept until the end.
+    pub spools: bool,
+    /// There may be control connections.
+    pub control: bool,
+}
+
+impl Demand {
+    /// How many descriptors that needs.
+    pub fn descriptors(&self) -> usize {
+        let lingering = self.connections.min(256);
+        let parked = if self.parks { PARKED_MAX } else { 0 };
+        self.own() + lingering + parked + self.connections * (1 + self.each())
+    }
+
+    /// How many are for no connection in particular.
+    fn own(&self) -> usize {
+        DESCRIPTORS_OWN + if self.control { CONTROL_MAX } else { 0 }
+    }
+
+    /// How many each program needs.
+    fn each(&self) -> usize {
+        DESCRIPTORS_PROGRAM + if self.spools { DESCRIPTORS_SPOOL } else { 0 }
+    }
+}
+
+/// How the descriptors are shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Connections that may be active at once.
+    pub connections_max: usize,
+    /// Programs that may run at once; requests beyond that wait.
+    pub programs_max: usize,
+    /// Connections that may linger after their reply.
+    pub lingering_max: usize,
+    /// Connections that may wait for a slot because their user has its share.
+    pub parked_max: usize,
+}
+
+impl Budget {
+    /// Shares `descriptors` out. Where they do not carry all, connections come first, since
+    /// they may be idle, but some programs always fit.
+    pub fn new(demand: Demand, descriptors: usize) -> Self {
+        let wanted = demand.connections;
+        let eighth = descriptors.saturating_sub(demand.own()) / 8;
+        let lingering_max = wanted.min(256).min(eighth).max(1);
+        let parked_max = match demand.parks {
+            true => PARKED_MAX.min(eighth).max(1),
+            false => 0,
+        };
+        let free = descriptors.saturating_sub(demand.own() + lingering_max + parked_max);
+        let programs_kept = wanted.min(64).min(free / 8).max(1);
+        let connections_max = wanted
+            .min(free.saturating_sub(programs_kept * demand.each()))
+            .max(1);
+        let programs_max =
+            (free.saturating_sub(connections_max) / demand.each()).clamp(1, connections_max);
+        Self {
+            connections_max,
+            programs_max,
+            lingering_max,
+            parked_max,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_never_exceeds_the_descriptors() {
+        for descriptors in [0, 64, 128, 256, 1024, 20_000, 1 << 20] {
+            for connections in [1, 2, 100, 1000, 10_000, 100_000] {
+                for choice in 0..8 {
+                    let demand = Demand {
+                        connections,
+                        parks: choice & 1 != 0,
+                        spools: choice & 2 != 0,
+                        control: choice & 4 != 0,
+                    };
+                    check(demand, descriptors);
+                }
+            }
+        }
+    }
+
+    fn check(demand: Demand, descriptors: usize) {
+        let wanted = demand.connections;
+        let b = Budget::new(demand, descriptors);
+        assert!(b.connections_max <= wanted && b.programs_max <= b.connections_max);
+        let used = demand.own()
+            + b.lingering_max
+            + b.parked_max
+            + b.connections_max
+            + b.programs_max * demand.each();
+        assert!(
+            used <= descriptors.max(demand.own() + 9),
+            "{demand:?} {descriptors} {b:?}"
+        );
+        if descriptors >= demand.descriptors() {
+            assert_eq!((b.connections_max, b.programs_max), (wanted, wanted));
+        }
+    }
+}
