@@ -1,6 +1,6 @@
 //! Log lines for syslogd or stderr, through the `log` facade. Never blocks: what the other
 //! side does not take waits in a bounded queue, and what does not fit there is counted and
-//! told later.
+//! reported later.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::fstat;
 use syslog::{Facility, Formatter3164, LogFormat, Severity};
 
-/// The longest line, in bytes; what is longer is cut. A pipe takes so much in one piece.
+/// The longest line, in bytes; what is longer is cut. A pipe takes as much in one piece.
 const LINE_MAX: usize = 4096;
 
 /// How many bytes of lines may wait.
@@ -120,10 +120,10 @@ pub fn has_syslog() -> bool {
     connect().is_ok()
 }
 
-/// Tries to get rid of what waits. Returns after how long to do so again, if something still
-/// waits.
-pub fn flush() -> Option<Duration> {
-    LOGGER.get()?.lock().flush()
+/// Writes what waits, as far as it is taken. Returns the time to wait before the next attempt, or
+/// `None` when nothing waits any more.
+pub fn flush_or_retry_after() -> Option<Duration> {
+    LOGGER.get()?.lock().flush_or_retry_after()
 }
 
 /// How many lines were lost since the start.
@@ -150,17 +150,17 @@ impl log::Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
-        // Libraries have their say where somebody looks for a fault.
+        // Lines of libraries are for the level at which a fault is searched.
         let own = record.target().starts_with("sockexec");
         if self.enabled(record.metadata()) && (own || log::max_level() >= LevelFilter::Trace) {
             let mut state = self.lock();
-            state.flush();
+            state.flush_or_retry_after();
             state.put(record.level(), &record.args().to_string());
         }
     }
 
     fn flush(&self) {
-        self.lock().flush();
+        self.lock().flush_or_retry_after();
     }
 }
 
@@ -193,8 +193,8 @@ impl State {
         self.dropped_total += 1;
     }
 
-    /// Writes what waits. Returns after how long to go on, if something is left.
-    fn flush(&mut self) -> Option<Duration> {
+    /// See [`flush_or_retry_after`].
+    fn flush_or_retry_after(&mut self) -> Option<Duration> {
         loop {
             self.report_dropped();
             let line = self.queue.front()?;
@@ -237,7 +237,7 @@ impl State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Written {
     All,
-    /// So many bytes, and the rest has to follow.
+    /// This number of bytes, and the rest has to follow.
     Some(usize),
     /// Nothing: after this time there may be more room.
     Nothing(Duration),
@@ -263,7 +263,7 @@ impl Sink {
                 } else {
                     line.extend_from_slice(prefix.as_bytes());
                 }
-                line.extend_from_slice(word(level).as_bytes());
+                line.extend_from_slice(label(level).as_bytes());
                 line.extend_from_slice(text.as_bytes());
                 line.truncate(LINE_MAX - 1);
                 line.push(b'\n');
@@ -312,7 +312,7 @@ fn write_syslog(
     Written::Nothing(LATER)
 }
 
-/// What stderr is, as far as it matters for who waits.
+/// What stderr is, as far as it matters for waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Socket,
@@ -332,8 +332,8 @@ impl Kind {
     }
 }
 
-/// Whoever is behind stderr shares its flags, so it stays in blocking mode: a socket is
-/// told with each line not to wait, and of anything else is asked whether there is room.
+/// Other processes share the flags of stderr, so it stays in blocking mode: a socket gets each
+/// line with a flag not to wait, and anything else is asked first whether there is room.
 fn write_stderr(kind: Kind, line: &[u8]) -> Written {
     let stderr = io::stderr();
     let result = if kind == Kind::Socket {
@@ -366,7 +366,7 @@ fn severity(level: Level) -> Severity {
     }
 }
 
-fn word(level: Level) -> &'static str {
+fn label(level: Level) -> &'static str {
     match level {
         Level::Error => "error: ",
         Level::Warn => "warning: ",

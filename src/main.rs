@@ -80,7 +80,7 @@ fn main() -> ExitCode {
         eprintln!("sockexec: {message}");
     } else {
         log::error!("{message}");
-        sockexec::log::flush();
+        log::logger().flush();
     }
     ExitCode::from(code)
 }
@@ -108,7 +108,7 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
         true => Some(background::daemonize(FIRST_FREE).map_err(Fatal::system("the background"))?),
         false => None,
     };
-    // Before anything else is opened: these numbers are taken from whoever has them.
+    // Before anything else is opened: what has these numbers loses them.
     let limit = descriptors::raise_limit().map_err(Fatal::system("the limit of descriptors"))?;
     let launcher = Launcher::new(Environment::inherited(), limit)
         .map_err(Fatal::system("starting programs"))?;

@@ -1,5 +1,5 @@
 //! What all parts say of a program: its arguments, its outputs, how it ended, why it was
-//! not started. Plain values, which know nobody.
+//! not started. Plain values, which know no other part.
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -123,7 +123,7 @@ impl Arguments {
     }
 }
 
-/// How a program ended, as wait(2) tells it.
+/// How a program ended, as wait(2) reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// It exited with this code.
@@ -250,7 +250,7 @@ impl SpawnError {
         }
     }
 
-    /// The exit code that tells it: 127 not found, 126 cannot be run, 111 a shortage.
+    /// The exit code that reports it: 127 not found, 126 cannot be run, 111 a shortage.
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Exec(Errno::ENOENT) => 127,

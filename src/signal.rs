@@ -1,4 +1,4 @@
-//! Signals by name and by number, as kill(1) has them. Plain values, which know nobody.
+//! Signals by name and by number, as kill(1) has them. Plain values, which know no other part.
 
 use nix::sys::signal::Signal;
 

@@ -67,7 +67,7 @@ use crate::wire::netstring;
 pub const PIECE_MAX: usize = 64 * 1024;
 
 /// The most bytes of one argument: what the nine digits of a netstring's length can say.
-/// Servers take much less (sockexec 2 MiB for all of them, unless told otherwise).
+/// Servers take much less (sockexec 2 MiB for all of them, unless configured otherwise).
 pub const ARGUMENT_MAX: usize = 999_999_999;
 
 /// The longest type, exit code or signal that is looked at. All known ones are shorter.
@@ -196,7 +196,7 @@ impl Input {
     ///
     /// Returns true when all is sent, which does not mean that the program has read it, and
     /// false when it is of no use to send more: the server has closed its side because the
-    /// reply is complete or given up. That is no error, the [`Reply`] tells. Empty `data`
+    /// reply is complete or given up. That is no error: the [`Reply`] says why. Empty `data`
     /// does nothing.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ pub struct Output {
 
 /// What the next netstring of a reply is.
 #[derive(Clone, Copy, Debug)]
-enum Part {
+enum Expected {
     Type,
     Stdout,
     Stderr,
@@ -55,7 +55,7 @@ enum Part {
     TermSignal,
 }
 
-impl Part {
+impl Expected {
     /// The data that follows the type `word`.
     fn after(word: &[u8]) -> Option<Self> {
         match word {
@@ -85,7 +85,7 @@ pub struct Reply {
     /// The part of the buffer that is received and not yet consumed.
     unread: std::ops::Range<usize>,
     decoder: Decoder,
-    part: Part,
+    expected: Expected,
     /// The type, exit code or signal that is being received, at most [`WORD_MAX`] bytes.
     word: Vec<u8>,
     /// True once the reply has said how the program ended.
@@ -99,7 +99,7 @@ impl Reply {
             buffer: vec![0; PIECE_MAX].into_boxed_slice(),
             unread: 0..0,
             decoder: Decoder::new(),
-            part: Part::Type,
+            expected: Expected::Type,
             word: Vec::with_capacity(WORD_MAX),
             ended: false,
         }
@@ -121,8 +121,8 @@ impl Reply {
                 let begin = self.unread.start;
                 self.unread.start += length;
                 let piece = &self.buffer[begin..begin + length];
-                Some(match self.part {
-                    Part::Stderr => Event::Stderr(piece),
+                Some(match self.expected {
+                    Expected::Stderr => Event::Stderr(piece),
                     _ => Event::Stdout(piece),
                 })
             }
@@ -156,8 +156,8 @@ impl Reply {
             self.unread.start += used;
             match token {
                 Token::Begin(_) => self.word.clear(),
-                Token::Payload(length) => match self.part {
-                    Part::Stdout | Part::Stderr => {
+                Token::Payload(length) => match self.expected {
+                    Expected::Stdout | Expected::Stderr => {
                         self.decoder.advance(length);
                         return Ok(Found::Piece(length));
                     }
@@ -190,16 +190,16 @@ impl Reply {
 
     /// Draws the consequence of a complete netstring.
     fn end_netstring(&mut self) -> Result<Option<Status>, ClientError> {
-        let status = match self.part {
-            Part::Type => {
-                self.part = Part::after(&self.word).ok_or_else(|| self.bad_word())?;
+        let status = match self.expected {
+            Expected::Type => {
+                self.expected = Expected::after(&self.word).ok_or_else(|| self.bad_word())?;
                 return Ok(None);
             }
-            Part::Stdout | Part::Stderr => None,
-            Part::ExitCode => parse_number(&self.word).map(Status::Exited),
-            Part::TermSignal => parse_signal(&self.word).map(Status::Signaled),
+            Expected::Stdout | Expected::Stderr => None,
+            Expected::ExitCode => parse_number(&self.word).map(Status::Exited),
+            Expected::TermSignal => parse_signal(&self.word).map(Status::Signaled),
         };
-        if matches!(self.part, Part::ExitCode | Part::TermSignal) {
+        if matches!(self.expected, Expected::ExitCode | Expected::TermSignal) {
             if status.is_none() {
                 return Err(self.bad_word());
             }
@@ -208,16 +208,16 @@ impl Reply {
             }
             self.ended = true;
         }
-        self.part = Part::Type;
+        self.expected = Expected::Type;
         Ok(status)
     }
 
     /// What is wrong with the word, by the place where it stands.
     fn bad_word(&self) -> ClientError {
         let word = self.word.clone();
-        match self.part {
-            Part::ExitCode => ClientError::BadExitCode(word),
-            Part::TermSignal => ClientError::BadSignal(word),
+        match self.expected {
+            Expected::ExitCode => ClientError::BadExitCode(word),
+            Expected::TermSignal => ClientError::BadSignal(word),
             _ => ClientError::UnknownType(word),
         }
     }
@@ -241,7 +241,7 @@ impl Reply {
     }
 
     fn end_reply(&self) -> Result<Found, ClientError> {
-        let between_pairs = self.decoder.at_boundary() && matches!(self.part, Part::Type);
+        let between_pairs = self.decoder.at_boundary() && matches!(self.expected, Expected::Type);
         if self.ended && between_pairs {
             Ok(Found::EndOfReply)
         } else {
@@ -255,7 +255,7 @@ impl fmt::Debug for Reply {
         f.debug_struct("Reply")
             .field("stream", &self.stream)
             .field("unread", &self.unread)
-            .field("part", &self.part)
+            .field("expected", &self.expected)
             .field("ended", &self.ended)
             .finish_non_exhaustive()
     }

@@ -17,7 +17,7 @@ use super::message::{Args, Request, Status};
 use crate::client::{self, ConnectError};
 use crate::wire::control::{self, Decoder, Found};
 
-/// Where the control socket is, unless told otherwise.
+/// Where the control socket is, unless another path is given.
 pub const SOCKET: &str = "/run/sockexec/control.sock";
 
 /// The most bytes of an answer: some 200 000 jobs.

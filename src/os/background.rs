@@ -1,5 +1,5 @@
-//! Going on in the background, for a server that no manager starts, and the file that
-//! tells its process's number.
+//! Going on in the background, for a server that no manager starts, and the file
+//! with its process's number.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -23,7 +23,7 @@ pub struct Starter {
 
 /// Returns in a new process. The one that called ends here: with 0 when the new one says
 /// that it serves ([`Starter::let_go`]), else with the new one's exit code when it has
-/// ended. So whoever starts a server finds it serving, or is told why it does not.
+/// ended. So a caller that starts a server finds it serving, or learns why it does not.
 ///
 /// To be called before there is a second thread, and before anything that is not to be
 /// shared with another process. What it keeps open has a number from `least` on.
@@ -32,25 +32,25 @@ pub struct Starter {
 ///
 /// When there is no room for another process.
 pub fn daemonize(least: RawFd) -> io::Result<Starter> {
-    let (waiting, told) = UnixStream::pair()?;
+    let (waiting, notified) = UnixStream::pair()?;
     let waiting = UnixStream::from(move_up(waiting.into(), least)?);
     // SAFETY: there is no other thread, so the child finds nothing half done.
     match unsafe { fork() }? {
         ForkResult::Child => Ok(Starter { waiting }),
         ForkResult::Parent { child } => {
             drop(waiting);
-            process::exit(outcome(told, child))
+            process::exit(outcome(notified, child))
         }
     }
 }
 
-fn outcome(mut told: UnixStream, child: Pid) -> i32 {
-    if told.read_exact(&mut [0]).is_ok() {
+fn outcome(mut notified: UnixStream, child: Pid) -> i32 {
+    if notified.read_exact(&mut [0]).is_ok() {
         return 0;
     }
     match waitpid(child, None) {
         Ok(WaitStatus::Exited(_, code)) => code,
-        // As a shell tells a signal.
+        // As a shell reports a signal.
         Ok(WaitStatus::Signaled(_, signal, _)) => 128 + signal as i32,
         _ => 1,
     }
@@ -80,7 +80,7 @@ impl Starter {
     }
 }
 
-/// A file with the number of this process, for whoever wants to signal it. It goes with
+/// A file with the number of this process, for those who want to signal it. It goes with
 /// this, unless another has taken its place.
 #[derive(Debug)]
 pub struct Pidfile {
@@ -198,7 +198,7 @@ mod tests {
     const ROLE: &str = "SOCKEXEC_TEST_BACKGROUND";
 
     fn run(role: &str) -> Output {
-        let name = "os::background::tests::whoever_starts_it_finds_it_serving_or_is_told_why_not";
+        let name = "os::background::tests::its_starter_finds_it_serving_or_learns_why_not";
         Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "--nocapture", name])
             .env(ROLE, role)
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_starts_it_finds_it_serving_or_is_told_why_not() {
+    fn its_starter_finds_it_serving_or_learns_why_not() {
         match std::env::var(ROLE).as_deref() {
             Ok("fails") => {
                 daemonize(0).unwrap();

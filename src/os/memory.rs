@@ -6,7 +6,7 @@
 //! makes them expects a refusal and passes it on. Small ones, for a line of the log or an entry
 //! in a list, expect none: when the system refuses one it is met from a reserve, which is laid
 //! in at the start. While half of it is gone, and the system has nothing to fill it up with,
-//! large requests are refused, and whoever asks [`is_short`] should begin nothing new.
+//! large requests are refused, and callers of [`is_short`] should begin nothing new.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
@@ -21,7 +21,7 @@ const KEPT_MAX: i32 = 256 * 1024;
 /// What is this large, in bytes, may be refused: the smallest is a buffer of a connection.
 const LARGE: usize = 32 * 1024;
 
-/// The reserve: so many pieces of so many bytes, which no request needs more than one of.
+/// The reserve: pieces of a fixed size. No request needs more than one of them.
 const PIECES: usize = 16;
 const PIECE: Layout = match Layout::from_size_align(LARGE, 16) {
     Ok(layout) => layout,

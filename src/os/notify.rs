@@ -1,4 +1,5 @@
-//! Word to the service manager (sd_notify(3)), which never blocks, not even when the manager does.
+//! Notifications to the service manager (sd_notify(3)). To send one never blocks, not even when the
+//! manager does.
 //!
 //! What the manager does not take, because its queue is full or it is about to begin anew,
 //! waits here and is sent again: a manager that has not heard READY=1 ends the server when
@@ -15,13 +16,13 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// When to try again while the manager's queue is full.
+/// How long to wait while the manager's queue is full.
 const FULL: Duration = Duration::from_millis(100);
 
-/// When to try again while there is no manager.
+/// How long to wait while there is no manager.
 const GONE: Duration = Duration::from_secs(1);
 
-/// The service manager, if there is one that wants to hear.
+/// The service manager, if there is one that wants notifications.
 #[derive(Debug)]
 pub struct Notifier {
     manager: Option<Manager>,
@@ -40,7 +41,7 @@ struct Manager {
 
 impl Notifier {
     /// Finds the manager that started this process. One that started only the parent is
-    /// not ours: inetd passes on what it was given, and WATCHDOG_PID tells.
+    /// not ours: inetd passes on what it was given, and WATCHDOG_PID shows that.
     pub fn from_env() -> Self {
         let foreign =
             env::var("WATCHDOG_PID").is_ok_and(|pid| pid != std::process::id().to_string());
@@ -51,7 +52,7 @@ impl Notifier {
         }
     }
 
-    /// No manager: whoever started this process did it on behalf of somebody else.
+    /// No manager: what started this process did so on behalf of another client.
     pub fn none() -> Self {
         Self {
             manager: None,
@@ -60,7 +61,7 @@ impl Notifier {
     }
 
     /// Whether there is a manager.
-    pub fn is_heard(&self) -> bool {
+    pub fn has_manager(&self) -> bool {
         self.manager.is_some()
     }
 
@@ -69,8 +70,8 @@ impl Notifier {
         self.manager.as_ref().and(self.watchdog)
     }
 
-    /// Tells the manager `states`, the first of which says what it is about. What it does not
-    /// take at once waits for [`Notifier::flush`].
+    /// Notifies the manager of `states`, the first of which says what it is about. What it does
+    /// not take at once waits for [`Notifier::flush_or_retry_after`].
     pub fn notify(&mut self, states: &[NotifyState<'_>]) {
         if let Some(manager) = &mut self.manager {
             manager.put(
@@ -83,9 +84,9 @@ impl Notifier {
         }
     }
 
-    /// Sends again what was not taken. Returns after how long to do so once more, if anything
-    /// still waits.
-    pub fn flush(&mut self) -> Option<Duration> {
+    /// Sends again what was not taken. Returns the time to wait before the next attempt, or
+    /// `None` when nothing waits any more.
+    pub fn flush_or_retry_after(&mut self) -> Option<Duration> {
         let manager = self.manager.as_mut()?;
         manager.flush();
         match (manager.queue.is_empty(), manager.gone) {
@@ -182,7 +183,7 @@ mod tests {
     fn what_a_full_queue_does_not_take_comes_later_and_once() {
         let (mut notifier, theirs) = manager("full");
         let mut taken = 0;
-        while notifier.flush().is_none() {
+        while notifier.flush_or_retry_after().is_none() {
             notifier.notify(&[NotifyState::Watchdog]);
             taken += 1;
         }
@@ -197,11 +198,11 @@ mod tests {
             }
         }
         notifier.notify(&[NotifyState::Stopping]);
-        assert_eq!(notifier.flush(), Some(FULL));
+        assert_eq!(notifier.flush_or_retry_after(), Some(FULL));
         assert!(notifier.manager.as_ref().unwrap().queue.len() < 8);
         let first = received(&theirs);
         assert_eq!(first.matches("WATCHDOG=1\n").count(), taken - 1);
-        assert_eq!(notifier.flush(), None);
+        assert_eq!(notifier.flush_or_retry_after(), None);
         assert_eq!(
             received(&theirs),
             "READY=1\nRELOADING=1\nMONOTONIC_USEC=49\nSTATUS=49\nWATCHDOG=1\nREADY=1\nSTOPPING=1\n"
@@ -209,14 +210,14 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_that_begins_anew_is_told() {
+    fn a_manager_that_begins_anew_is_notified() {
         let (mut notifier, theirs) = manager("anew");
         drop(theirs);
         notifier.notify(&[NotifyState::Ready]);
-        assert_eq!(notifier.flush(), Some(GONE));
+        assert_eq!(notifier.flush_or_retry_after(), Some(GONE));
         let theirs = UnixDatagram::bind_addr(&notifier.manager.as_ref().unwrap().address).unwrap();
         theirs.set_nonblocking(true).unwrap();
-        assert_eq!(notifier.flush(), None);
+        assert_eq!(notifier.flush_or_retry_after(), None);
         assert_eq!(received(&theirs), "READY=1\n");
     }
 }

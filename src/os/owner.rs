@@ -1,6 +1,6 @@
 //! Which user has the other end of a TCP connection, where that end is on this machine.
 //!
-//! The kernel tells the owner of any socket of a network namespace (sock_diag(7)): the user who
+//! The kernel knows the owner of any socket of a network namespace (sock_diag(7)): the user who
 //! made it. A connection is known by its four numbers, and a client may do with its end what it
 //! likes meanwhile: close it, reset it, bind the port anew. So an answer is believed only if
 //!

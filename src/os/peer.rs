@@ -53,7 +53,7 @@ impl Peer {
         }
     }
 
-    /// Its effective user, where the kernel tells.
+    /// Its effective user, where the kernel knows it.
     pub fn uid(&self) -> Option<u32> {
         match self {
             Self::Local { uid, .. } | Self::Tcp { uid, .. } => *uid,
@@ -75,7 +75,7 @@ impl Peer {
 
     /// The variables by which a program learns who asked for it, as the UCSPI convention
     /// has them, each `NAME=value`. The user of a TCP client has the name that it has on a UNIX
-    /// socket: what `TCPREMOTEINFO` says is the other host's word, and this is the kernel's.
+    /// socket: what `TCPREMOTEINFO` says is a claim of the other host, and this is the kernel's.
     pub fn variables(&self) -> Vec<String> {
         let mut variables = Vec::new();
         let mut put = |name: &str, value: String| variables.push(format!("{name}={value}"));
@@ -116,7 +116,7 @@ pub fn groups(socket: &(impl AsFd + AsRawFd)) -> Vec<u32> {
 }
 
 fn supplementary(socket: RawFd) -> Vec<u32> {
-    // Few processes are in more groups; where one is, the kernel tells how many.
+    // Few processes are in more groups; where one is, the kernel says how many.
     let mut groups: Vec<u32> = vec![0; 64];
     loop {
         let mut size = libc::socklen_t::try_from(size_of_val(&groups[..])).unwrap_or(0);

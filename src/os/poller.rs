@@ -2,7 +2,7 @@
 //! the poller before they are closed.
 //!
 //! Everything is one-shot: what has fired stays silent until it is armed again, so a
-//! paused pipe costs nothing and a hang-up is told once.
+//! paused pipe costs nothing and a hang-up is reported once.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -38,7 +38,7 @@ impl Part {
     ];
 }
 
-/// Whose readiness an event tells.
+/// Whose readiness an event reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
     /// A signal has come.

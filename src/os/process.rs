@@ -1,4 +1,4 @@
-//! A process that was started: its end, its group, and who may have its number.
+//! A process that was started: its end, its group, and its number until it is reaped.
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
@@ -121,7 +121,7 @@ mod tests {
     use std::process::Command;
 
     #[test]
-    fn tells_how_a_process_ended_as_wait_does() {
+    fn reports_how_a_process_ended_as_wait_does() {
         let directory = std::env::temp_dir().join(format!("sockexec-core-{}", std::process::id()));
         std::fs::create_dir(&directory).unwrap();
         for script in [

@@ -1,6 +1,6 @@
 //! How many connections wait at a listening socket for somebody to accept them.
 //!
-//! For a UNIX socket the kernel tells it over netlink (`sock_diag`), for TCP as an option
+//! For a UNIX socket the kernel reports it over netlink (`sock_diag`), for TCP as an option
 //! of the socket (tcp(7)). Where it does not, it is not known.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -11,7 +11,7 @@ use nix::sys::stat::fstat;
 
 use crate::os::sock_diag::Diag;
 
-/// How many connections wait at `listener`, where the kernel tells.
+/// How many connections wait at `listener`, where the kernel knows.
 pub fn queued(listener: BorrowedFd<'_>) -> Option<u32> {
     let address: SockaddrStorage = getsockname(listener.as_raw_fd()).ok()?;
     match address.family()? {
@@ -50,7 +50,7 @@ fn unix(listener: BorrowedFd<'_>) -> Option<u32> {
 mod unix_diag {
     use crate::os::sock_diag::{u16_at, u32_at};
 
-    /// `UDIAG_SHOW_RQLEN`: the answer is to tell the lengths of the queues.
+    /// `UDIAG_SHOW_RQLEN`: the answer is to have the lengths of the queues.
     const SHOW_RQLEN: u32 = 0x10;
     /// `UNIX_DIAG_RQLEN`, the attribute with them. The first is what waits.
     const RQLEN: u16 = 4;

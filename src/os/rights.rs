@@ -73,7 +73,7 @@ impl Rights {
             return false;
         }
         if !self.drained {
-            // What the listener was told came too late for this one, perhaps.
+            // What the listener was asked for came too late for this one, perhaps.
             prepare(client);
         }
         // A byte that is out of band may carry descriptors too. It is to be seen as it comes.
@@ -101,7 +101,7 @@ fn is_unix(socket: BorrowedFd<'_>) -> bool {
 /// Switches off all that comes beside the bytes. Returns whether the kernel refuses
 /// descriptors from now on.
 fn prepare(socket: BorrowedFd<'_>) -> bool {
-    // Whoever made a socket that was handed over may have wanted these; they would be
+    // The maker of a socket that was handed over may have wanted these; they would be
     // indistinguishable from descriptors.
     for option in [libc::SO_PASSCRED, libc::SO_PASSSEC, SO_PASSPIDFD] {
         set(socket, option, 0);
@@ -127,7 +127,7 @@ fn set(socket: BorrowedFd<'_>, option: c_int, value: c_int) -> bool {
 /// What the next recv would find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ahead {
-    /// So many bytes, and nothing else. To receive just as many drops no descriptor.
+    /// This number of bytes, and nothing else. To receive just as many drops no descriptor.
     Bytes(usize),
     /// The end.
     End,
@@ -169,7 +169,7 @@ pub fn peek(client: BorrowedFd<'_>, room: &mut [u8]) -> Result<Ahead, Errno> {
 pub enum Discarded {
     /// It is closed.
     Closed,
-    /// This process closes it and ends. The descriptor tells when.
+    /// This process closes it and ends. The descriptor becomes readable then.
     By(Process, OwnedFd),
     /// It is still open, since there was no process for it.
     Failed(OwnedFd, Errno),

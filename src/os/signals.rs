@@ -22,7 +22,7 @@ const HANDLED: [Signal; 4] = [
     Signal::SIGUSR1,
 ];
 
-/// The signals that the server ignores: to write where nobody reads any more, or more than
+/// The signals that the server ignores: to write where no reader is left, or more than
 /// a file may hold, is an error of that write and of nothing else. No program may find them so.
 pub(in crate::os) const IGNORED: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
 
@@ -104,7 +104,7 @@ fn is_ignored(number: c_int) -> io::Result<bool> {
 }
 
 /// By the system call itself: the C library keeps two signals for its own use and does
-/// not let them be changed, but whoever started the server may have left them ignored.
+/// not let them be changed, but the server's starter may have left them ignored.
 fn set_default(number: c_int) -> io::Result<()> {
     // SAFETY: no handler is installed, and none of ours is replaced: this comes first.
     Errno::result(unsafe {

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_and_changes_nothing() {
+    fn a_full_disk_is_an_error_and_changes_nothing() {
         let mut spool = Spool::new().unwrap();
         spool.append(b"before").unwrap();
         let full = options().open("/dev/full").unwrap();

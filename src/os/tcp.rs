@@ -74,7 +74,7 @@ mod tests {
         listener.set_nonblocking(false).unwrap();
         let address = listener.local_addr().unwrap();
         let client = TcpStream::connect(address).unwrap();
-        // Who closes first keeps the port in TIME_WAIT.
+        // The side that closes first keeps the port in TIME_WAIT.
         drop(listener.accept().unwrap());
         drop((client, listener));
         listen_tcp(address, 10).unwrap();

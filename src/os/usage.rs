@@ -1,8 +1,8 @@
-//! What this process uses of the system, as /proc tells it.
+//! What this process uses of the system, as /proc has it.
 
 use std::fs;
 
-/// Resident memory in bytes. `None` where /proc does not tell.
+/// Resident memory in bytes. `None` where /proc does not have it.
 pub fn resident() -> Option<u64> {
     resident_of(&fs::read_to_string("/proc/self/status").ok()?)
 }
@@ -15,7 +15,7 @@ fn resident_of(status: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-/// How many descriptors are open. `None` where /proc does not tell.
+/// How many descriptors are open. `None` where /proc does not have it.
 pub fn descriptors() -> Option<u64> {
     // Since Linux 6.2 the directory's size is their number.
     match fs::metadata("/proc/self/fd").ok()?.len() {

@@ -72,7 +72,7 @@ impl Manager {
     pub(super) fn poll_timeout(&self, status: Status) -> Option<Instant> {
         let status_at = self
             .sent
-            .filter(|&(_, sent)| self.notifier.is_heard() && sent != status)
+            .filter(|&(_, sent)| self.notifier.has_manager() && sent != status)
             .map(|(at, _)| at + SELDOM);
         [self.watchdog_at, self.again, status_at]
             .into_iter()
@@ -99,12 +99,15 @@ impl Manager {
             self.sent = Some((now, status));
         }
         if self.again.is_none_or(|at| at <= now) {
-            self.again = self.notifier.flush().map(|pause| now + pause);
+            self.again = self
+                .notifier
+                .flush_or_retry_after()
+                .map(|pause| now + pause);
         }
     }
 
     /// Sends what waits, for the last time.
     pub(super) fn flush(&mut self) {
-        self.notifier.flush();
+        self.notifier.flush_or_retry_after();
     }
 }

@@ -198,7 +198,7 @@ impl Server {
     fn turn(&mut self, ready: &mut Vec<Ready>) -> std::io::Result<bool> {
         self.io.watch(&mut self.signals.1, "wait for signals");
         self.arm_listeners();
-        let log_waits = crate::log::flush();
+        let log_waits = crate::log::flush_or_retry_after();
         let timeout = self.timeout(log_waits);
         self.io.wait(ready, timeout)?;
         self.sweep();

@@ -65,6 +65,6 @@ impl Server {
         }
         self.manager.flush();
         log::info!("ended: {}", self.statistics);
-        crate::log::flush();
+        log::logger().flush();
     }
 }

@@ -195,7 +195,7 @@ fn without_room_in_the_poller_for_its_own_sockets_the_daemon_serves_and_stops() 
 }
 
 #[test]
-fn what_a_new_process_is_refused_is_told_as_itself_and_not_of_the_program() {
+fn what_a_new_process_is_refused_is_not_reported_of_the_program() {
     // With a limit of their own, programs need a call more.
     let daemon = Setup::new()
         .control()

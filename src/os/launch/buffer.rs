@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::Order;
 use super::child::{Plan, Surroundings};
 use super::clone::clone;
+use super::order::Order;
 use super::stack::Stack;
 use crate::os::environment::Environment;
 use crate::program::{Arguments, OutOfMemory, SpawnError, try_append};

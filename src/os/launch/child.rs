@@ -108,7 +108,7 @@ const STEPS: [(Step, Work); 8] = [
     (Step::SignalMask, unblock_signals),
 ];
 
-/// The child's exit code when it did not come to run the program. Nobody sees it: the
+/// The child's exit code when it does not become the program. Nobody sees it: the
 /// plan says more.
 const NOT_RUN: c_int = 127;
 
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_is_refused_is_told_as_itself_and_is_a_shortage() {
+    fn a_step_that_is_refused_is_reported_as_itself_with_111() {
         for (done, &(step, _)) in STEPS.iter().enumerate() {
             let error = plan(done, libc::EPERM, false).outcome().unwrap_err();
             assert_eq!(error, SpawnError::Prepare(step, Errno::EPERM));

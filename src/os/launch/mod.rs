@@ -8,7 +8,8 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `mod` | what is to be started, which children are on their way, and how it went |
+//! | `mod` | which children are on their way, and how it went |
+//! | `order` | what is to be started |
 //! | `places` | how a child gets its descriptors |
 //! | `buffer` | the memory that a child lives on, and what is laid out there |
 //! | `stack` | the stack in it |
@@ -18,6 +19,7 @@
 mod buffer;
 mod child;
 mod clone;
+mod order;
 mod places;
 mod stack;
 
@@ -31,23 +33,13 @@ use nix::unistd::{getpid, pipe2};
 
 use self::buffer::LaunchBuffer;
 use self::child::Surroundings;
+pub use self::order::Order;
 pub use self::places::FIRST_FREE;
 use self::places::{PLACES, Place, Places};
 use crate::os::descriptors::{self, set_new_nonblocking};
 use crate::os::environment::Environment;
 use crate::os::process::Process;
-use crate::program::{Arguments, OutOfMemory, SpawnError};
-
-/// What is to be started.
-#[derive(Debug, Default)]
-pub struct Order<'a> {
-    /// The file to execute, if its path is known. Else what the first argument means in PATH.
-    pub file: Option<&'a [u8]>,
-    /// The program's arguments.
-    pub arguments: Arguments,
-    /// Variables that it gets besides those that all programs get, each `NAME=value`.
-    pub variables: Vec<String>,
-}
+use crate::program::{OutOfMemory, SpawnError};
 
 /// A process that was made for a program, and what connects us to it.
 #[derive(Debug)]

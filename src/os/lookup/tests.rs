@@ -112,7 +112,7 @@ fn the_working_directory_is_the_one_at_the_start() {
 }
 
 #[test]
-fn a_name_that_is_too_long_is_told_so() {
+fn a_name_that_is_too_long_is_an_error() {
     let place = Place::new();
     let found = place.lookup("@/bin").resolve(&[b'x'; 300]);
     assert_eq!(found, Err(LookupError::System(Errno::ENAMETOOLONG)));
