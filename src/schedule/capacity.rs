@@ -23,6 +23,6 @@ pub struct Capacity {
     pub spool_total: u64,
     /// After how long without any connection the server ends.
     pub idle_exit: Option<Duration>,
-    /// How long the server waits at most for the end of what it has told to end.
+    /// How long the server waits at most for what it has stopped.
     pub stop_time: Duration,
 }

@@ -1,10 +1,10 @@
 //! Which connections are served, and whose program starts next: slots, shares, quotas of
 //! rules, the memory of requests, and the phases of the server's life.
 //!
-//! The schedule is told what happened (`arrive`, `ask`, `permit`, `update`, `leave`, ...),
-//! and then asked for orders until there are none ([`Schedule::poll`]). News that come twice
-//! or late change nothing. Pure: it owns numbers, makes no system call, reads no clock and
-//! never logs.
+//! The server reports what happened (`arrive`, `ask`, `permit`, `update`, `leave`, ...), and
+//! then polls orders until there are none ([`Schedule::poll`]). News that comes twice or late
+//! changes nothing; an order names what is still there. Pure: it owns numbers, makes no system
+//! call, reads no clock and never logs.
 //!
 //! # Standings
 //!
@@ -15,7 +15,7 @@
 //! |---|---|---|
 //! | `Active` | has one of the slots of the connection limit | its reply |
 //! | `OverQuota` | its user has its share of the slots, or none is free: waits for one | a slot, its reply |
-//! | `Refused` | its user may not even wait; its client is told so | its reply |
+//! | `Refused` | its user may not even wait; its client gets the reason | its reply |
 //! | `Control` | speaks to the server itself, and takes no slot | its last answer |
 //! | `Lingering` | has its reply, and has not closed | its end |
 //!
@@ -276,6 +276,7 @@ impl Schedule {
             Class::Job => self.place(id, user),
         };
         self.orders.push_back(order);
+        self.idle.interrupt();
         let entry = Entry {
             user,
             standing,
@@ -285,6 +286,8 @@ impl Schedule {
     }
 
     fn place(&mut self, id: ConnectionId, user: User) -> (Standing, Order) {
+        // Those that wait already come first.
+        self.give_slots();
         let mut slot = self.slots.open(user);
         if self.phase != Phase::Serving {
             // It came with the last of a listening socket, and learns that the server stops.
@@ -455,10 +458,13 @@ impl Schedule {
 
     /// Waits for nothing any more that is not needed.
     pub fn hurry(&mut self, now: Instant) {
-        if self.phase == Phase::Over {
-            return;
-        }
-        self.phase = Phase::Ending { until: now + HURRY };
+        let until = match self.phase {
+            Phase::Over => return,
+            // To be hurried again and again gives nobody more time.
+            Phase::Ending { until } => until.min(now + HURRY),
+            Phase::Serving | Phase::Finishing { .. } => now + HURRY,
+        };
+        self.phase = Phase::Ending { until };
         self.orders.push_back(Order::StopNow);
     }
 
@@ -490,7 +496,7 @@ impl Schedule {
     }
 
     fn idle_ends(&self) -> Option<Instant> {
-        self.idle.ends(self.capacity.idle_exit)
+        self.idle.ends(self.capacity.idle_exit?)
     }
 
     fn end(&mut self) {
@@ -500,8 +506,11 @@ impl Schedule {
 
     /// When [`Schedule::tick`] is due; `Some(now)` where there is something to do at once.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let idle = match self.phase {
-            Phase::Serving if self.listens => self.idle_ends(),
+        let idle = match (self.phase, self.capacity.idle_exit) {
+            (Phase::Serving, Some(exit)) if self.listens && self.connections.is_empty() => {
+                // Where it is not known since when, that begins with the next turn.
+                Some(self.idle.ends(exit).unwrap_or(now))
+            }
             _ => None,
         };
         let at_once = (!self.orders.is_empty() || self.memory.has_work()).then_some(now);
@@ -513,6 +522,7 @@ impl Schedule {
 
     /// The next order. `can_launch` says whether the system has a place for a child now.
     pub fn poll(&mut self, can_launch: bool) -> Option<Order> {
+        self.forget_stale_orders();
         if self.orders.is_empty() {
             self.give_slots();
             self.release_held();
@@ -526,6 +536,36 @@ impl Schedule {
                 let (id, beyond) = self.memory.poll()?;
                 Some(Order::Read { id, beyond })
             })
+    }
+
+    /// Orders may have lost their purpose while others were carried out.
+    fn forget_stale_orders(&mut self) {
+        while self
+            .orders
+            .front()
+            .is_some_and(|order| self.is_stale(order))
+        {
+            self.orders.pop_front();
+        }
+    }
+
+    fn is_stale(&self, order: &Order) -> bool {
+        match order {
+            Order::Serve(id) | Order::Refuse(id, _) | Order::Drop(id) => {
+                !self.connections.contains_key(id)
+            }
+            Order::Judge(id) => {
+                let entry = self.connections.get(id);
+                !entry.is_some_and(|entry| matches!(entry.program, Program::Judging))
+            }
+            Order::Leave => !self.connections.is_empty(),
+            Order::Launch(_)
+            | Order::Read { .. }
+            | Order::CloseListeners { .. }
+            | Order::Stop { .. }
+            | Order::StopNow
+            | Order::End => false,
+        }
     }
 
     /// Gives slots that are free to those that have waited longest, if they may have one.
@@ -646,3 +686,6 @@ impl Schedule {
         self.spools.used()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@
 //! |---|---|---|---|
 //! | `Serving` | accepted | run | a drain, a stop, the idle exit |
 //! | `Finishing` | none but of control | run on, until the time of grace is over, if there is one | the last of them, the time |
-//! | `Ending` | none | are told to end | the last connection, the time |
+//! | `Ending` | none | are to end | the last connection, the time |
 //! | `Over` | none | | |
 
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ pub enum Phase {
         /// What runs may go on until then; `None`: as long as its own limits let it.
         until: Option<Instant>,
     },
-    /// Whatever runs was told to end.
+    /// Whatever runs is to end.
     Ending {
         /// After this moment nothing is waited for any more.
         until: Instant,
@@ -55,8 +55,13 @@ impl Idle {
         };
     }
 
-    /// When it has lasted for `exit`.
-    pub(super) fn ends(&self, exit: Option<Duration>) -> Option<Instant> {
-        Some(self.since? + exit?)
+    /// A connection has come in, whether or not it is still there.
+    pub(super) fn interrupt(&mut self) {
+        self.since = None;
+    }
+
+    /// When it has lasted for `exit`, if it is known since when it lasts.
+    pub(super) fn ends(&self, exit: Duration) -> Option<Instant> {
+        Some(self.since? + exit)
     }
 }
