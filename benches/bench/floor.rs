@@ -20,7 +20,7 @@ use nix::sys::wait::WaitPidFlag;
 
 use crate::PATIENCE;
 use crate::procfs;
-use crate::spawn::{Nest, Pipes, Primitive, Program};
+use crate::spawn::{LaunchBuffer, Pipes, Primitive, Program};
 
 /// How long a loop of spawns goes on.
 #[derive(Clone, Copy, Debug)]
@@ -56,16 +56,16 @@ pub fn one_by_one(
     program: &Rc<Program>,
     count: usize,
 ) -> io::Result<Vec<Duration>> {
-    let mut nest = Nest::new(program);
+    let mut buffer = LaunchBuffer::new(program);
     let mut rest = Vec::new();
     let mut samples = Vec::with_capacity(count);
     for _ in 0..count {
         let begin = Instant::now();
-        let mut pipes = nest.start(how)?;
+        let mut pipes = buffer.start(how)?;
         drop(pipes.stdin);
         pipes.stdout.read_to_end(&mut rest)?;
         pipes.stderr.read_to_end(&mut rest)?;
-        nest.reap(WaitPidFlag::empty())?;
+        buffer.reap(WaitPidFlag::empty())?;
         samples.push(begin.elapsed());
         expect_silence(&rest)?;
     }
@@ -91,7 +91,7 @@ pub fn block_sigchld() -> io::Result<()> {
 /// A place of the loop, and which of its pipes are at their end.
 #[derive(Debug)]
 struct Slot {
-    nest: Nest,
+    buffer: LaunchBuffer,
     pipes: Option<Pipes>,
     open: usize,
     running: bool,
@@ -111,7 +111,7 @@ pub fn in_flight(
     epoll.add(&signals, EpollEvent::new(EpollFlags::EPOLLIN, SIGNALS))?;
     let mut slots: Vec<Slot> = (0..places)
         .map(|_| Slot {
-            nest: Nest::new(program),
+            buffer: LaunchBuffer::new(program),
             pipes: None,
             open: 0,
             running: false,
@@ -141,7 +141,7 @@ pub fn in_flight(
                     // One signal may stand for several children.
                     while signals.read_signal()?.is_some() {}
                     for slot in &mut slots {
-                        slot.running &= !slot.nest.reap(WaitPidFlag::WNOHANG)?;
+                        slot.running &= !slot.buffer.reap(WaitPidFlag::WNOHANG)?;
                     }
                 }
                 token => slots[(token / 2) as usize].read(&epoll, token % 2 == 0)?,
@@ -162,7 +162,7 @@ pub fn in_flight(
 
 impl Slot {
     fn start(&mut self, how: Primitive, epoll: &Epoll, number: u64) -> io::Result<()> {
-        let pipes = self.nest.start(how)?;
+        let pipes = self.buffer.start(how)?;
         epoll.add(
             &pipes.stdout,
             EpollEvent::new(EpollFlags::EPOLLIN, number * 2),

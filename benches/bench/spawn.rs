@@ -118,14 +118,14 @@ pub struct Pipes {
 /// A place for one child at a time. It owns the memory that the child uses until its exec
 /// is through, and so does not go away before the child.
 #[derive(Debug)]
-pub struct Nest {
+pub struct LaunchBuffer {
     program: Rc<Program>,
     plan: Box<UnsafeCell<Plan>>,
     stack: Box<[UnsafeCell<u128>]>,
     child: Option<Pid>,
 }
 
-impl Nest {
+impl LaunchBuffer {
     /// An empty place.
     pub fn new(program: &Rc<Program>) -> Self {
         let cells = STACK / size_of::<u128>();
@@ -222,7 +222,7 @@ impl Nest {
     }
 }
 
-impl Drop for Nest {
+impl Drop for LaunchBuffer {
     fn drop(&mut self) {
         if let Some(pid) = self.child {
             // Only after an error: the child may still be using our memory.
