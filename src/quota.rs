@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// Whose a charge is. All clients whose user is not known are one user.
+/// The user of a charge. All clients of unknown users are one user.
 pub type User = Option<u32>;
 
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! a rule matches                      it allows that, with its limits; the first one decides
-//! none does, and there are some       nobody may run it
-//! none does, since there are none     everybody may run everything
+//! none does, and there are some       it is refused
+//! none does, since there are none     it is allowed, whatever it is
 //! none does, and a default is given   the default decides
 //!
 //! a rule matches when                 the peer is one of its users, or in one of its groups,
@@ -18,9 +18,9 @@ pub mod prefix;
 use std::fmt;
 use std::time::Duration;
 
-/// A peer as the kernel vouches for it: its user, and all its groups. `None` for one of whom the
-/// kernel does not tell.
-pub type Who<'a> = Option<(u32, &'a [u32])>;
+/// A peer as the kernel vouches for it: its user, and all its groups. `None` where the kernel
+/// does not know them.
+pub type Credentials<'a> = Option<(u32, &'a [u32])>;
 
 /// Which programs a rule is about: an absolute path as bytes, without `.`, `..` and doubled
 /// slashes.
@@ -47,9 +47,9 @@ impl Program {
 /// One rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
-    /// The users whom it matches.
+    /// The users that it matches.
     pub users: Vec<u32>,
-    /// The groups whose members it matches. With no user and no group it matches everybody.
+    /// The groups whose members it matches. With no user and no group it matches every peer.
     pub groups: Vec<u32>,
     /// The programs that it matches; none stands for all.
     pub programs: Vec<Program>,
@@ -64,7 +64,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether it matches the same requests as `other`, whatever it then allows.
+    /// Whether it matches the same requests as `other`; their limits may differ.
     pub fn is_about_the_same(&self, other: &Self) -> bool {
         self.users == other.users && self.groups == other.groups && self.programs == other.programs
     }
@@ -75,11 +75,11 @@ impl Rule {
         self.run_prefix.is_empty() || !program.contains(&b'=')
     }
 
-    fn is_for(&self, who: Who<'_>) -> bool {
+    fn is_for(&self, peer: Credentials<'_>) -> bool {
         if self.users.is_empty() && self.groups.is_empty() {
             return true;
         }
-        who.is_some_and(|(uid, groups)| {
+        peer.is_some_and(|(uid, groups)| {
             self.users.contains(&uid) || groups.iter().any(|group| self.groups.contains(group))
         })
     }
@@ -106,12 +106,12 @@ pub struct NoRule;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     all: Vec<Rule>,
-    /// `None` where nobody has said it.
+    /// `None` where the configuration does not have it.
     unmatched: Option<Unmatched>,
 }
 
 impl Rules {
-    /// These rules, in this order, and what becomes of the rest, if it was said.
+    /// These rules, in this order, and what becomes of the rest, if the configuration has it.
     pub fn new(all: Vec<Rule>, unmatched: Option<Unmatched>) -> Self {
         Self { all, unmatched }
     }
@@ -124,17 +124,17 @@ impl Rules {
         })
     }
 
-    /// The same, if somebody has said it.
+    /// The same, if the configuration has it.
     pub fn default_given(&self) -> Option<Unmatched> {
         self.unmatched
     }
 
-    /// Whether everybody may run everything, and no rule has anything to say of it.
+    /// Whether every client may run everything, by no rule.
     pub fn allow_everything(&self) -> bool {
         self.all.is_empty() && self.unmatched() == Unmatched::Allow
     }
 
-    /// Whether these take away all that the rules before held back, and nobody has said
+    /// Whether these lift all rules there were before, and the configuration does not say
     /// that this is meant: a file that was emptied or cut off looks like that.
     pub fn lift_silently(&self, before: &Self) -> bool {
         self.allow_everything() && self.unmatched.is_none() && !before.allow_everything()
@@ -161,11 +161,11 @@ impl Rules {
     /// # Errors
     ///
     /// When none matches, and the rest is refused.
-    pub fn decide(&self, who: Who<'_>, program: &[u8]) -> Result<Option<usize>, NoRule> {
+    pub fn decide(&self, peer: Credentials<'_>, program: &[u8]) -> Result<Option<usize>, NoRule> {
         let found = self
             .all
             .iter()
-            .position(|rule| rule.is_for(who) && rule.is_about(program));
+            .position(|rule| rule.is_for(peer) && rule.is_about(program));
         match (found, self.unmatched()) {
             (None, Unmatched::Deny) => Err(NoRule),
             (found, _) => Ok(found),

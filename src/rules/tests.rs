@@ -23,8 +23,8 @@ fn rule(users: &[u32], groups: &[u32], programs: &[Program]) -> Rule {
 fn without_a_rule_everybody_may_run_everything() {
     let rules = Rules::default();
     assert!(rules.allow_everything() && !rules.needs_groups());
-    for who in [None, Some((0, &[0][..])), Some((33, &[]))] {
-        assert_eq!(rules.decide(who, b"/bin/sh"), Ok(None));
+    for peer in [None, Some((0, &[0][..])), Some((33, &[]))] {
+        assert_eq!(rules.decide(peer, b"/bin/sh"), Ok(None));
     }
 }
 
@@ -41,7 +41,7 @@ fn the_first_rule_that_matches_decides() {
         None,
     );
     assert!(rules.needs_groups());
-    for (who, program, decision) in [
+    for (peer, program, decision) in [
         (Some((33, &[33][..])), "/usr/bin/id", Some(0)),
         (Some((33, &[33])), "/usr/bin/uname", Some(0)),
         (Some((33, &[33])), "/usr/bin/env", Some(2)),
@@ -63,10 +63,10 @@ fn the_first_rule_that_matches_decides() {
         (Some((0, &[0])), "/any/thing", Some(4)),
         (Some((0, &[0])), "/usr/bin/true", Some(3)),
     ] {
-        let decided = rules.decide(who, program.as_bytes());
-        assert_eq!(decided.ok().flatten(), decision, "{who:?} {program}");
+        let decided = rules.decide(peer, program.as_bytes());
+        assert_eq!(decided.ok().flatten(), decision, "{peer:?} {program}");
         if decision.is_none() {
-            assert!(rules.decide(who, program.as_bytes()).is_err());
+            assert!(rules.decide(peer, program.as_bytes()).is_err());
         }
     }
 }

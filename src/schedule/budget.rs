@@ -10,7 +10,7 @@ pub const CONTROL_MAX: usize = 16;
 
 /// Connections that may wait because their user has its share: enough that the jobs of one
 /// user seldom keep others in the queue behind them.
-const PARKED_MAX: usize = 256;
+const OVER_QUOTA_MAX: usize = 256;
 
 /// What a running program takes besides its client's socket: three pipes and its pidfd.
 const DESCRIPTORS_PROGRAM: usize = 4;
@@ -24,7 +24,7 @@ pub struct Demand {
     /// Connections at once, each with a program.
     pub connections: usize,
     /// Some may have to wait although there is room, because their user has its share.
-    pub parks: bool,
+    pub shares: bool,
     /// Output may be kept until the end.
     pub spools: bool,
     /// There may be control connections.
@@ -35,8 +35,8 @@ impl Demand {
     /// How many descriptors that needs.
     pub fn descriptors(&self) -> usize {
         let lingering = self.connections.min(256);
-        let parked = if self.parks { PARKED_MAX } else { 0 };
-        self.own() + lingering + parked + self.connections * (1 + self.each())
+        let over_quota = if self.shares { OVER_QUOTA_MAX } else { 0 };
+        self.own() + lingering + over_quota + self.connections * (1 + self.each())
     }
 
     /// How many are for no connection in particular.
@@ -60,7 +60,7 @@ pub struct Budget {
     /// Connections that may linger after their reply.
     pub lingering_max: usize,
     /// Connections that may wait for a slot because their user has its share.
-    pub parked_max: usize,
+    pub over_quota_max: usize,
 }
 
 impl Budget {
@@ -70,11 +70,11 @@ impl Budget {
         let wanted = demand.connections;
         let eighth = descriptors.saturating_sub(demand.own()) / 8;
         let lingering_max = wanted.min(256).min(eighth).max(1);
-        let parked_max = match demand.parks {
-            true => PARKED_MAX.min(eighth).max(1),
+        let over_quota_max = match demand.shares {
+            true => OVER_QUOTA_MAX.min(eighth).max(1),
             false => 0,
         };
-        let free = descriptors.saturating_sub(demand.own() + lingering_max + parked_max);
+        let free = descriptors.saturating_sub(demand.own() + lingering_max + over_quota_max);
         let programs_kept = wanted.min(64).min(free / 8).max(1);
         let connections_max = wanted
             .min(free.saturating_sub(programs_kept * demand.each()))
@@ -85,7 +85,7 @@ impl Budget {
             connections_max,
             programs_max,
             lingering_max,
-            parked_max,
+            over_quota_max,
         }
     }
 }
@@ -101,7 +101,7 @@ mod tests {
                 for choice in 0..8 {
                     let demand = Demand {
                         connections,
-                        parks: choice & 1 != 0,
+                        shares: choice & 1 != 0,
                         spools: choice & 2 != 0,
                         control: choice & 4 != 0,
                     };
@@ -117,7 +117,7 @@ mod tests {
         assert!(b.connections_max <= wanted && b.programs_max <= b.connections_max);
         let used = demand.own()
             + b.lingering_max
-            + b.parked_max
+            + b.over_quota_max
             + b.connections_max
             + b.programs_max * demand.each();
         assert!(

@@ -28,7 +28,7 @@ pub enum Need {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     account: Account,
-    /// Connections whose clients are not read: whose they are, and what they hold.
+    /// Connections that are not read: their users, and what their requests hold.
     waiting: BTreeMap<ConnectionId, (User, u64)>,
     /// The one whose request may go beyond the limit.
     beyond: Option<ConnectionId>,

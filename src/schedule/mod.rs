@@ -520,7 +520,7 @@ impl Schedule {
             .min()
     }
 
-    /// The next order. `can_launch` says whether the system has a place for a child now.
+    /// The next order. `can_launch`: the system has a place for a child now.
     pub fn poll(&mut self, can_launch: bool) -> Option<Order> {
         self.forget_stale_orders();
         if self.orders.is_empty() {
@@ -592,7 +592,7 @@ impl Schedule {
         });
     }
 
-    /// Lets requests go on for whose rule fewer programs run now.
+    /// Lets held requests go on, for rules by which fewer programs run now.
     fn release_held(&mut self) {
         while let Some((id, charge)) = self.quotas.release() {
             if let Some(entry) = self.connections.get_mut(&id) {

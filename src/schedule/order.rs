@@ -14,7 +14,7 @@ pub enum Order {
     /// [`Schedule::withdraw`](super::Schedule::withdraw).
     Judge(ConnectionId),
     /// Start the program of this connection. It counts from now on, until
-    /// [`Schedule::update`](super::Schedule::update) says that there is none.
+    /// [`Schedule::update`](super::Schedule::update) reports that there is none.
     Launch(ConnectionId),
     /// There may be room for the request of this connection: read its client again.
     Read {

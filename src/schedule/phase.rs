@@ -4,8 +4,8 @@
 //! | phase | new connections | running programs | leaves by |
 //! |---|---|---|---|
 //! | `Serving` | accepted | run | a drain, a stop, the idle exit |
-//! | `Finishing` | none but of control | run on, until the time of grace is over, if there is one | the last of them, the time |
-//! | `Ending` | none | are to end | the last connection, the time |
+//! | `Finishing` | only for control | run on for the time of grace, if there is one | the last of them, the time |
+//! | `Ending` | none | must end | the last connection, the time |
 //! | `Over` | none | | |
 
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ pub enum Phase {
         /// What runs may go on until then; `None`: as long as its own limits let it.
         until: Option<Instant>,
     },
-    /// Whatever runs is to end.
+    /// All running programs must end.
     Ending {
         /// After this moment nothing is waited for any more.
         until: Instant,

@@ -1,7 +1,7 @@
-//! What control connections ask for: who may, and what is done then.
+//! What control connections ask for, and what is done then.
 //!
 //! Commands wait in a queue and are carried out at the end of a turn, one of each
-//! connection, so that nobody who asks much keeps others from their bytes.
+//! connection, so that a client with many commands does not keep others from their bytes.
 
 use super::Server;
 use crate::control::command::Command;
@@ -66,7 +66,7 @@ impl Server {
             Err(error) => return (Request::default(), Response::failure(error.to_string())),
         };
         let result = Command::read(&request).and_then(|command| {
-            // Who changed what must be found later; who looked on need not be.
+            // Changes, and their author, must be found later; questions need not be.
             let level = match command {
                 Command::Kill { .. } | Command::Set(_) | Command::Reload | Command::Drain => {
                     log::Level::Info

@@ -1,4 +1,4 @@
-//! Who may run what, and who may control the server: asks the rules about a request.
+//! Permission: asks the rules about a request, and knows which users may control the server.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ struct Granted {
     quota: QuotaId,
 }
 
-/// What the rules have said of a request that may be run.
+/// The decision of the rules about a request that may be run.
 #[derive(Debug, Default)]
 pub(super) struct Permit {
     /// The program's path, where it had to be found out.
@@ -151,7 +151,7 @@ impl Guard {
     }
 }
 
-/// What is run instead of a program that a rule allows, if the rule says so.
+/// What is run instead of a program that a rule allows, if the rule has a prefix.
 ///
 /// # Errors
 ///

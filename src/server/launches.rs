@@ -16,7 +16,7 @@ impl Server {
     /// One of a connection's descriptors is ready.
     pub(super) fn dispatch(&mut self, id: ConnectionId, ready: Ready, part: Part) {
         if part == Part::Process {
-            // Whether it failed to run is known by now, and must be said before its end.
+            // Whether it failed to run is known by now, and must be reported before its end.
             self.sweep();
             if self.orphans.has(id) {
                 return self.reap_orphan(id);
@@ -31,7 +31,7 @@ impl Server {
     pub(super) fn expire(&mut self) {
         let now = self.io.now();
         if self.table.first_due(now).is_some() {
-            // Whether a program failed to run must be said before its end, which may be due.
+            // Whether a program failed to run must be reported before its end, which may be due.
             self.sweep();
         }
         while let Some(id) = self.table.first_due(now) {
@@ -57,7 +57,7 @@ impl Server {
         }
     }
 
-    /// Lets connections know whose programs run now, or have failed to.
+    /// Reports to connections that their programs run now, or have failed to.
     pub(super) fn sweep(&mut self) {
         let mut outcomes = Vec::new();
         self.launcher

@@ -10,9 +10,9 @@ use crate::schedule::Counts;
 /// How often the service manager hears of a new status.
 const SELDOM: Duration = Duration::from_secs(1);
 
-/// What the status says.
+/// What the status line has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Status {
+pub(super) struct Load {
     /// Connections that have a slot.
     active: usize,
     /// Slots.
@@ -21,7 +21,7 @@ pub(super) struct Status {
     accepted: u64,
 }
 
-impl Status {
+impl Load {
     pub(super) fn new(counts: &Counts, connections_max: usize, accepted: u64) -> Self {
         Self {
             active: counts.active,
@@ -36,7 +36,7 @@ impl Status {
 pub(super) struct Manager {
     notifier: Notifier,
     watchdog_at: Option<Instant>,
-    sent: Option<(Instant, Status)>,
+    sent: Option<(Instant, Load)>,
     /// When to send again what the manager has not taken.
     again: Option<Instant>,
 }
@@ -68,11 +68,11 @@ impl Manager {
         self.notifier.notify(&[NotifyState::Stopping]);
     }
 
-    /// When [`Manager::tick`] is due, where the status is this.
-    pub(super) fn poll_timeout(&self, status: Status) -> Option<Instant> {
+    /// When [`Manager::tick`] is due, where this is the load.
+    pub(super) fn poll_timeout(&self, load: Load) -> Option<Instant> {
         let status_at = self
             .sent
-            .filter(|&(_, sent)| self.notifier.has_manager() && sent != status)
+            .filter(|&(_, sent)| self.notifier.has_manager() && sent != load)
             .map(|(at, _)| at + SELDOM);
         [self.watchdog_at, self.again, status_at]
             .into_iter()
@@ -81,22 +81,22 @@ impl Manager {
     }
 
     /// Sends what is due.
-    pub(super) fn tick(&mut self, status: Status, now: Instant) {
+    pub(super) fn tick(&mut self, load: Load, now: Instant) {
         if self.watchdog_at.is_some_and(|at| at <= now) {
             self.notifier.notify(&[NotifyState::Watchdog]);
             self.watchdog_at = self.notifier.watchdog().map(|within| now + within / 2);
         }
-        let is_new = |(at, sent)| sent != status && at + SELDOM <= now;
+        let is_new = |(at, sent)| sent != load && at + SELDOM <= now;
         if self.sent.is_none_or(is_new) {
-            let Status {
+            let Load {
                 active,
                 connections_max,
                 accepted,
-            } = status;
+            } = load;
             let text =
                 format!("{active} of {connections_max} connections active, {accepted} accepted");
             self.notifier.notify(&[NotifyState::Status(&text)]);
-            self.sent = Some((now, status));
+            self.sent = Some((now, load));
         }
         if self.again.is_none_or(|at| at <= now) {
             self.again = self

@@ -55,7 +55,7 @@ use std::time::{Duration, Instant};
 use self::guard::Guard;
 use self::io::{BACK_OFF, Io};
 use self::listeners::Listeners;
-use self::manager::{Manager, Status};
+use self::manager::{Load, Manager};
 use self::orphans::Orphans;
 pub use self::settings::Frame;
 use self::settings::Settings;
@@ -77,10 +77,10 @@ use crate::wire::Protocol;
 /// if nothing else wakes the server before.
 const SETTLE: Duration = Duration::from_millis(10);
 
-/// Where a listening socket comes from, which says what becomes of it.
+/// Where a listening socket comes from, which decides what becomes of it.
 #[derive(Debug)]
 pub enum Origin {
-    /// It was handed over, and is somebody else's too.
+    /// It was handed over, and another process has it, too.
     HandedOver,
     /// This process has bound it in the file system.
     Bound(Bound),
@@ -174,7 +174,7 @@ impl Server {
         Ok(())
     }
 
-    /// Runs until the server is told to stop, or has nothing left to wait for.
+    /// Runs until a signal stops the server, or nothing is left to wait for.
     ///
     /// # Errors
     ///
@@ -220,7 +220,7 @@ impl Server {
             self.accept_from(index)?;
         }
         over |= self.carry_out_orders();
-        self.manager.tick(self.status(), self.io.now());
+        self.manager.tick(self.load(), self.io.now());
         self.log_shortage();
         let end = Instant::now();
         self.statistics.turn.count(end - self.io.now(), end);
@@ -240,7 +240,7 @@ impl Server {
             self.listeners.poll_timeout(),
             self.orphans.poll_timeout(),
             self.io.unwatched_at(),
-            self.manager.poll_timeout(self.status()),
+            self.manager.poll_timeout(self.load()),
         ];
         let next = moments.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(now))
@@ -256,8 +256,8 @@ impl Server {
         self.listeners.indices()
     }
 
-    fn status(&self) -> Status {
+    fn load(&self) -> Load {
         let most = self.schedule.capacity().connections;
-        Status::new(&self.schedule.counts(), most, self.statistics.accepted)
+        Load::new(&self.schedule.counts(), most, self.statistics.accepted)
     }
 }

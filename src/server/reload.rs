@@ -88,7 +88,7 @@ impl Server {
         self.schedule.set_rules(&rules);
     }
 
-    /// Says what holds. That there are no rules at all should be no surprise to anybody.
+    /// Logs what holds. That there are no rules at all should surprise no operator.
     pub(super) fn log_rules(&self) {
         let rules = &self.config.rules;
         let level = match rules.allow_everything() && rules.default_given().is_none() {
@@ -101,7 +101,7 @@ impl Server {
         }
     }
 
-    /// Takes what the command `set` says, until the configuration is read again.
+    /// Takes what the command `set` sets, until the configuration is read again.
     pub(super) fn set(&mut self, new: &command::Settings) {
         let before = self.config.clone();
         let limits = &mut self.config.limits;

@@ -20,7 +20,7 @@ impl Server {
         }
     }
 
-    /// What is to be said of a connection now.
+    /// The record of a connection now.
     pub(super) fn record(&self, id: ConnectionId, connection: &Connection) -> JobRecord {
         let parked = self.schedule.wait(id) == Wait::Slot;
         record(id, connection, parked, self.io.now())
@@ -53,7 +53,7 @@ impl fmt::Display for TotalsLine<'_> {
     }
 }
 
-/// What is to be said of a connection now. The one place where records are made.
+/// The record of a connection now. The one place where records are made.
 fn record(id: ConnectionId, connection: &Connection, parked: bool, now: Instant) -> JobRecord {
     let session = connection.session();
     let client = (session.protocol(), *connection.peer());

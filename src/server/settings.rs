@@ -24,7 +24,7 @@ impl Frame {
     pub fn demand(&self, connections: usize, user_share: u8) -> Demand {
         Demand {
             connections,
-            parks: user_share < 100,
+            shares: user_share < 100,
             spools: self.spools,
             control: self.control,
         }
@@ -89,7 +89,7 @@ impl Settings {
         Capacity {
             connections: self.budget.connections_max,
             programs: self.budget.programs_max,
-            over_quota: self.budget.parked_max,
+            over_quota: self.budget.over_quota_max,
             lingering: self.budget.lingering_max,
             control: CONTROL_MAX,
             user_share: self.user_share,

@@ -17,7 +17,7 @@ pub(super) struct Entry {
     pub(super) class: Class,
     /// What its program is to be started with, until it is.
     pub(super) request: Option<Arguments>,
-    /// What the rules have said of that.
+    /// The decision of the rules about that.
     pub(super) permit: Option<Permit>,
     timer: Option<Instant>,
 }
