@@ -136,3 +136,27 @@ pub enum Ask {
     /// Carry out what this message asks for, and answer with [`Input::Answered`].
     Command(Vec<u8>),
 }
+
+/// How far a job has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JobState {
+    /// The request is not complete.
+    #[default]
+    Request,
+    /// Its user has its share of the connections. Only the server knows that.
+    Parked,
+    /// The program is asked for; its turn has not come.
+    Waiting,
+    /// The program has a process and does not run yet.
+    Starting,
+    /// The program runs.
+    Running,
+    /// The program has ended, and something holds its outputs.
+    Draining,
+    /// The program must end.
+    Stopping,
+    /// There is no program any more, and the reply is not sent.
+    Replying,
+    /// The reply is sent, and the client has not closed.
+    Lingering,
+}

@@ -1,9 +1,12 @@
-//! What is still to be sent of a reply that was made as a whole: bytes, and parts of the
+//! What is still to be sent of a reply that was made as a whole: bytes, and stretches of the
 //! temporary files that the caller has.
 
 use std::collections::VecDeque;
 
 use crate::program::Stream;
+
+/// What is larger is sent from where it is, so that a reply takes no more memory.
+pub(super) const SMALL_MAX: usize = 4096;
 
 /// What the client gets next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,9 +24,9 @@ pub enum Piece<'a> {
     },
 }
 
-/// A piece of a reply that is complete.
+/// A piece of a reply that is complete, from where it is not sent yet.
 #[derive(Debug)]
-enum Part {
+enum Stretch {
     Bytes {
         bytes: Vec<u8>,
         sent: usize,
@@ -38,26 +41,32 @@ enum Part {
 /// A reply that is complete, as far as it is not sent.
 #[derive(Debug, Default)]
 pub(super) struct Complete {
-    parts: VecDeque<Part>,
+    stretches: VecDeque<Stretch>,
 }
 
 impl Complete {
     pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.stretches.is_empty()
     }
 
     pub(super) fn clear(&mut self) {
-        self.parts.clear();
+        self.stretches.clear();
     }
 
     pub(super) fn put(&mut self, bytes: Vec<u8>) {
-        if !bytes.is_empty() {
-            self.parts.push_back(Part::Bytes { bytes, sent: 0 });
+        match self.stretches.back_mut() {
+            _ if bytes.is_empty() => {}
+            Some(Stretch::Bytes { bytes: before, .. })
+                if before.len() <= SMALL_MAX && bytes.len() <= SMALL_MAX =>
+            {
+                before.extend_from_slice(&bytes);
+            }
+            _ => self.stretches.push_back(Stretch::Bytes { bytes, sent: 0 }),
         }
     }
 
     pub(super) fn put_spooled(&mut self, stream: Stream, length: u64) {
-        self.parts.push_back(Part::Spooled {
+        self.stretches.push_back(Stretch::Spooled {
             stream,
             sent: 0,
             length,
@@ -65,9 +74,9 @@ impl Complete {
     }
 
     pub(super) fn front(&self) -> Option<Piece<'_>> {
-        self.parts.front().map(|part| match *part {
-            Part::Bytes { ref bytes, sent } => Piece::Bytes(&bytes[sent..]),
-            Part::Spooled {
+        self.stretches.front().map(|stretch| match *stretch {
+            Stretch::Bytes { ref bytes, sent } => Piece::Bytes(&bytes[sent..]),
+            Stretch::Spooled {
                 stream,
                 sent,
                 length,
@@ -80,13 +89,13 @@ impl Complete {
     }
 
     pub(super) fn consume(&mut self, n: usize) {
-        let over = match self.parts.front_mut() {
-            Some(Part::Bytes { bytes, sent }) => {
+        let over = match self.stretches.front_mut() {
+            Some(Stretch::Bytes { bytes, sent }) => {
                 *sent += n;
                 assert!(*sent <= bytes.len(), "more sent than there was");
                 *sent == bytes.len()
             }
-            Some(Part::Spooled { sent, length, .. }) => {
+            Some(Stretch::Spooled { sent, length, .. }) => {
                 *sent += n as u64;
                 assert!(*sent <= *length, "more sent than there was");
                 *sent == *length
@@ -97,7 +106,7 @@ impl Complete {
             }
         };
         if over {
-            self.parts.pop_front();
+            self.stretches.pop_front();
         }
     }
 }

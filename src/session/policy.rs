@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use crate::wire::exec::Termsig;
+
 /// How long the server waits for a program after SIGKILL before it stops waiting. Only a
 /// program that is stuck in the kernel takes longer; its process is reaped when it ends.
 pub const GIVE_UP: Duration = Duration::from_secs(5);
@@ -50,14 +52,4 @@ impl Default for Limits {
             termsig: Termsig::Number,
         }
     }
-}
-
-/// How a reply tells the signal that ended a program.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Termsig {
-    /// `15`, which the known clients parse.
-    #[default]
-    Number,
-    /// `TERM`, as the original server has it.
-    Name,
 }

@@ -2,35 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Client, Excerpt, Program, Reply, Session, Stopping};
+use super::job::Job;
+use super::timers::Timer;
+use super::verdict::Fault;
+use super::{Excerpt, JobState, Session};
 use crate::program::Exit;
-use crate::session::timers::Timer;
-use crate::session::verdict::Fault;
 use crate::wire::Protocol;
-
-/// How far a job has come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum JobState {
-    /// The request is not complete.
-    #[default]
-    Request,
-    /// Its user has its share of the connections. Only the server knows that.
-    Parked,
-    /// The program is asked for; its turn has not come.
-    Waiting,
-    /// The program has a process and does not run yet.
-    Starting,
-    /// The program runs.
-    Running,
-    /// The program has ended, and something holds its outputs.
-    Draining,
-    /// The program must end.
-    Stopping,
-    /// There is no program any more, and the reply is not sent.
-    Replying,
-    /// The reply is sent, and the client has not closed.
-    Lingering,
-}
 
 /// What there is to report of a request.
 #[derive(Clone, Debug, Default)]
@@ -64,58 +41,57 @@ pub struct Summary {
 impl Session {
     /// What is spoken.
     pub fn protocol(&self) -> Protocol {
-        self.protocol
+        self.facts.codec.protocol()
     }
 
     /// Whether the session counts against the limit of connections: it has a client that
     /// waits for a reply, or a process.
     pub fn is_active(&self) -> bool {
-        self.lives() || (self.client != Client::Gone && self.reply_state != Reply::Shut)
+        self.facts.is_active()
     }
 
     /// Whether nothing is left to do.
     pub fn is_done(&self) -> bool {
-        self.client == Client::Gone && !self.lives()
+        self.facts.client.is_gone() && !self.facts.lives()
     }
 
     /// Whether the program was told to end, and its process group is still to be dealt with.
     pub fn is_stopping(&self) -> bool {
-        self.stopping > Stopping::No
+        self.facts.is_stopping()
     }
 
     fn state(&self) -> JobState {
-        match (self.program, self.stopping, self.reply_state) {
-            (Program::None, _, Reply::Streaming) => JobState::Request,
-            (Program::Waiting, Stopping::No, _) => JobState::Waiting,
-            (Program::Launched, Stopping::No, _) => JobState::Starting,
-            (Program::Running, Stopping::No, _) => JobState::Running,
-            (Program::Exited, Stopping::No, _) => JobState::Draining,
-            (_, _, _) if self.lives() => JobState::Stopping,
-            (_, _, Reply::Shut) => JobState::Lingering,
-            _ => JobState::Replying,
+        let (job, outbox) = (&self.facts.job, &self.facts.outbox);
+        match job.as_ref().and_then(Job::state) {
+            Some(state) => state,
+            None if outbox.is_shut() => JobState::Lingering,
+            None if job.is_none() && outbox.is_streaming() => JobState::Request,
+            None => JobState::Replying,
         }
     }
 
     /// What there is to report.
     pub fn summary(&self, now: Instant) -> Summary {
+        let facts = &self.facts;
+        let (job, fault) = (facts.job.as_ref(), facts.fault());
         Summary {
             state: self.state(),
-            excerpt: self.excerpt.clone(),
-            exit: self.exit,
-            fault: self.fault.clone(),
-            disconnected: self.disconnected,
-            silent: self.silent
-                && !self.late
+            excerpt: job.map(|job| job.excerpt().clone()).unwrap_or_default(),
+            exit: job.and_then(Job::exit_status),
+            fault: fault.cloned(),
+            disconnected: facts.client.is_disconnected(),
+            silent: facts.client.is_silent()
+                && !facts.late
                 // Answered before anybody looked whether it has said something.
-                && !matches!(self.fault, Some(Fault::Crowded(_))),
-            late: self.late,
-            bytes_out: self.outputs.map(|output| output.bytes),
-            bytes_in: self.stdin_bytes,
-            duration: now.saturating_duration_since(self.accepted),
-            first_byte: self
-                .first_output
-                .map(|at| at.saturating_duration_since(self.accepted)),
-            deadline: self
+                && !matches!(fault, Some(Fault::Crowded(_))),
+            late: facts.late,
+            bytes_out: job.map_or([0; 2], Job::bytes_out),
+            bytes_in: job.map_or(0, Job::bytes_in),
+            duration: now.saturating_duration_since(facts.accepted),
+            first_byte: job
+                .and_then(Job::first_output)
+                .map(|at| at.saturating_duration_since(facts.accepted)),
+            deadline: facts
                 .timers
                 .at(Timer::Deadline)
                 .map(|at| at.saturating_duration_since(now)),

@@ -1,4 +1,4 @@
-//! How a request ends: what the last pair says, and why.
+//! Why a reply does not end with the program's own status, and what it ends with then.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,22 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::program::{Exit, SpawnError, Stream, reason};
 use crate::session::event::Trouble;
-use crate::session::policy::Termsig;
-use crate::signal;
-use crate::wire::{WireError, exec};
-
-/// The pair that tells the client how its program ended.
-pub fn exit_pair(exit: Exit, termsig: Termsig) -> Vec<u8> {
-    match exit {
-        Exit::Code(code) => exec::pair("exitcode", code.to_string().as_bytes()),
-        Exit::Signal { number, .. } => {
-            match signal::short_name(number).filter(|_| termsig == Termsig::Name) {
-                Some(name) => exec::pair("termsig", name.as_bytes()),
-                None => exec::pair("termsig", number.to_string().as_bytes()),
-            }
-        }
-    }
-}
+use crate::wire::WireError;
 
 /// Why a reply does not end with the program's own status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,26 +147,5 @@ impl fmt::Display for Trouble {
             Self::Peer => f.write_str("the server cannot learn who the client is"),
             Self::Wait => f.write_str("the server cannot wait for it"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signals_by_number_and_by_name() {
-        for (number, as_number, as_name) in [
-            (15, &b"7:termsig,2:15,"[..], &b"7:termsig,4:TERM,"[..]),
-            (9, b"7:termsig,1:9,", b"7:termsig,4:KILL,"),
-            (40, b"7:termsig,2:40,", b"7:termsig,2:40,"),
-        ] {
-            for dumped in [false, true] {
-                let exit = Exit::Signal { number, dumped };
-                assert_eq!(exit_pair(exit, Termsig::Number), as_number);
-                assert_eq!(exit_pair(exit, Termsig::Name), as_name);
-            }
-        }
-        assert_eq!(exit_pair(Exit::Code(3), Termsig::Name), b"8:exitcode,1:3,");
     }
 }

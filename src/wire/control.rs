@@ -13,6 +13,7 @@
 
 use std::fmt;
 
+use super::{Ending, ReplyPart};
 use crate::program::{OutOfMemory, try_append};
 
 /// The most bytes of JSON in a message to the server.
@@ -172,9 +173,28 @@ pub fn encode(out: &mut Vec<u8>, json: &[u8]) {
     out.extend_from_slice(json);
 }
 
+/// What is said at the end of a conversation: why it ends, if it is not for the client's sake.
+pub fn end(ending: &Ending<'_>, mut put: impl FnMut(ReplyPart)) {
+    if let Some(fault) = ending.fault {
+        let mut answer = Vec::new();
+        encode(&mut answer, failure(fault).as_bytes());
+        put(ReplyPart::Bytes(answer));
+    }
+}
+
+/// The JSON of an answer to nothing in particular, which says that something failed.
+fn failure(reason: &str) -> String {
+    let reason = serde_json::Value::from(reason);
+    format!(
+        "{{\"cmd\":\"\",\"args\":{{}},\"response\":{{\"status\":\"failure\",\
+         \"error\":{reason},\"payload\":\"\"}},\"respond\":true,\"close\":true}}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::message::{Request, Response};
 
     const LIMIT: usize = 300;
 
@@ -265,6 +285,14 @@ mod tests {
         let mut decoder = Decoder::new(MESSAGE_MAX);
         assert_eq!(decoder.poll(b"\0\x10\0\0:{"), Ok((6, Found::More)));
         assert!(decoder.message.capacity() < 1024);
+    }
+
+    #[test]
+    fn a_failure_is_the_answer_that_the_server_would_make() {
+        for reason in ["", "a \"quoted\" \\ line\n\t\u{1}", "Grüße \u{2028} 😀 /"] {
+            let failure_of_server = Request::default().answered(Response::failure(reason));
+            assert_eq!(failure(reason).as_bytes(), failure_of_server.to_json());
+        }
     }
 
     #[test]

@@ -13,15 +13,34 @@
 //! Source: sockexec-protocol(7). The decoder holds the arguments of a request until they
 //! are complete, within a limit, and no standard input at all.
 
+use std::borrow::Cow;
+
 use super::netstring::{self, Token};
-use super::{Decoded, WireError};
-use crate::program::{Arguments, Stream};
+use super::{Decoded, Ending, Header, ReplyPart, WireError};
+use crate::program::{Arguments, Exit, Stream};
+use crate::signal;
 
 /// The most bytes of output in one pair.
 pub const PAIR_MAX: usize = 32 * 1024;
 
 /// Room for the longest header of a pair of output: `6:stdout,5:32768:`.
 pub const HEADER_MAX: usize = 15;
+
+/// What ends a pair of output.
+pub const OUTPUT_END: u8 = b',';
+
+/// Room for the longest last pair, `8:exitcode,10:1234567890,`, and for the framing of a reason.
+const LAST_MAX: usize = 48;
+
+/// How a reply tells the signal that ended a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Termsig {
+    /// `15`, which the known clients parse.
+    #[default]
+    Number,
+    /// `TERM`, as the original server has it.
+    Name,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -234,10 +253,11 @@ impl Decoder {
 }
 
 /// The header of a pair of `n` bytes of output, for the front of the buffer that holds them.
-pub fn output_header(stream: Stream, n: usize) -> ([u8; HEADER_MAX], usize) {
+#[inline]
+pub fn output_header(stream: Stream, n: usize) -> Header {
     debug_assert!(n <= PAIR_MAX);
-    let mut header = [0; HEADER_MAX];
-    header[..9].copy_from_slice(match stream {
+    let mut bytes = [0; HEADER_MAX];
+    bytes[..9].copy_from_slice(match stream {
         Stream::Stdout => b"6:stdout,",
         Stream::Stderr => b"6:stderr,",
     });
@@ -249,17 +269,41 @@ pub fn output_header(stream: Stream, n: usize) -> ([u8; HEADER_MAX], usize) {
         rest /= 10;
     }
     let digits = &digits[first..];
-    header[9..9 + digits.len()].copy_from_slice(digits);
-    header[9 + digits.len()] = b':';
-    (header, 10 + digits.len())
+    bytes[9..9 + digits.len()].copy_from_slice(digits);
+    bytes[9 + digits.len()] = b':';
+    let length = 10 + digits.len();
+    Header { bytes, length }
 }
 
-/// A pair of netstrings, for what is small.
-pub fn pair(kind: &str, data: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(kind.len() + data.len() + 16);
-    netstring::encode(&mut out, kind.as_bytes());
-    netstring::encode(&mut out, data);
-    out
+/// The end of a reply: why, if there is something to say, and the last pair.
+pub fn end(ending: &Ending<'_>, mut put: impl FnMut(ReplyPart)) {
+    let reason = ending.reason();
+    let mut out = Vec::with_capacity(reason.len() + LAST_MAX);
+    if !reason.is_empty() {
+        put_pair(&mut out, "stderr", &reason);
+    }
+    let text = exit_text(ending.exit, ending.termsig);
+    let kind = match ending.exit {
+        Exit::Code(_) => "exitcode",
+        Exit::Signal { .. } => "termsig",
+    };
+    put_pair(&mut out, kind, text.as_bytes());
+    put(ReplyPart::Bytes(out));
+}
+
+/// What the last pair says.
+fn exit_text(exit: Exit, termsig: Termsig) -> Cow<'static, str> {
+    match exit {
+        Exit::Code(code) => code.to_string().into(),
+        Exit::Signal { number, .. } => signal::short_name(number)
+            .filter(|_| termsig == Termsig::Name)
+            .map_or_else(|| number.to_string().into(), Into::into),
+    }
+}
+
+fn put_pair(out: &mut Vec<u8>, kind: &str, data: &[u8]) {
+    netstring::encode(out, kind.as_bytes());
+    netstring::encode(out, data);
 }
 
 #[cfg(test)]
@@ -399,10 +443,53 @@ mod tests {
     fn headers() {
         for n in [0, 1, 9, 10, 99, 100, 1000, 9999, 10000, PAIR_MAX] {
             for (stream, name) in [(Stream::Stdout, "stdout"), (Stream::Stderr, "stderr")] {
-                let (header, length) = output_header(stream, n);
-                let wanted = pair(name, &vec![b'x'; n]);
-                assert_eq!(header[..length], wanted[..wanted.len() - n - 1]);
+                let header = output_header(stream, n);
+                let mut wanted = Vec::new();
+                put_pair(&mut wanted, name, &vec![b'x'; n]);
+                assert_eq!(header.bytes(), &wanted[..wanted.len() - n - 1]);
+                assert_eq!(wanted.last(), Some(&OUTPUT_END));
             }
         }
+    }
+
+    /// The end of a reply in one piece.
+    fn ending(exit: Exit, fault: Option<&str>, termsig: Termsig) -> Vec<u8> {
+        let ending = Ending {
+            exit,
+            fault,
+            program: Some(b"cat"),
+            kept: [0; 2],
+            termsig,
+        };
+        let mut all = Vec::new();
+        end(&ending, |part| all.push(part));
+        let [ReplyPart::Bytes(bytes)] = &all[..] else {
+            panic!("more than one part: {all:?}");
+        };
+        bytes.clone()
+    }
+
+    #[test]
+    fn signals_by_number_and_by_name() {
+        for (number, as_number, as_name) in [
+            (15, &b"7:termsig,2:15,"[..], &b"7:termsig,4:TERM,"[..]),
+            (9, b"7:termsig,1:9,", b"7:termsig,4:KILL,"),
+            (40, b"7:termsig,2:40,", b"7:termsig,2:40,"),
+        ] {
+            for dumped in [false, true] {
+                let exit = Exit::Signal { number, dumped };
+                assert_eq!(ending(exit, None, Termsig::Number), as_number);
+                assert_eq!(ending(exit, None, Termsig::Name), as_name);
+            }
+        }
+        let code = ending(Exit::Code(3), None, Termsig::Name);
+        assert_eq!(code, b"8:exitcode,1:3,");
+    }
+
+    #[test]
+    fn a_reason_comes_before_the_last_pair() {
+        let end = ending(Exit::Code(111), Some("it is full"), Termsig::Number);
+        let wanted = "6:stderr,26:sockexec: cat: it is full\n,8:exitcode,3:111,";
+        assert_eq!(String::from_utf8(end).unwrap(), wanted);
     }
 }

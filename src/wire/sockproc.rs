@@ -16,8 +16,8 @@
 //! Source: sockexec-protocol(7). The decoder holds the command until the count is
 //! complete, within a limit, and no standard input at all.
 
-use super::{Decoded, WireError, http};
-use crate::program::{Arguments, Exit};
+use super::{Decoded, Ending, ReplyPart, WireError, http};
+use crate::program::{Arguments, Exit, Stream};
 
 /// What runs a command, which becomes the last argument.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
@@ -29,7 +29,7 @@ const DIGITS_MAX: u8 = 19;
 const DUMPED: i32 = 0x80;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum Stage {
     Command,
     Count { value: u64, digits: u8 },
     Stdin { left: u64 },
@@ -39,7 +39,7 @@ enum Phase {
 /// Reads one request.
 #[derive(Debug)]
 pub struct Decoder {
-    phase: Phase,
+    stage: Stage,
     /// The last byte was a CR, of which the next will show whether it ends the line.
     return_seen: bool,
     request_max: usize,
@@ -53,7 +53,7 @@ impl Decoder {
     /// A decoder for a request of at most `request_max` bytes up to its standard input.
     pub fn new(request_max: usize) -> Self {
         Self {
-            phase: Phase::Command,
+            stage: Stage::Command,
             return_seen: false,
             request_max,
             seen: 0,
@@ -85,24 +85,24 @@ impl Decoder {
         loop {
             self.steps += 1;
             let rest = &input[used..];
-            match self.phase {
-                Phase::Ended => return Ok((input.len(), Decoded::More)),
-                Phase::Stdin { left: 0 } => {
-                    self.phase = Phase::Ended;
+            match self.stage {
+                Stage::Ended => return Ok((input.len(), Decoded::More)),
+                Stage::Stdin { left: 0 } => {
+                    self.stage = Stage::Ended;
                     return Ok((used, Decoded::End));
                 }
-                Phase::Stdin { .. } if rest.is_empty() => return Ok((used, Decoded::More)),
-                Phase::Stdin { left } => {
+                Stage::Stdin { .. } if rest.is_empty() => return Ok((used, Decoded::More)),
+                Stage::Stdin { left } => {
                     let all = usize::try_from(left).unwrap_or(usize::MAX);
                     return Ok((used, Decoded::Stdin(all.min(rest.len()))));
                 }
-                Phase::Command | Phase::Count { .. } if rest.is_empty() => {
+                Stage::Command | Stage::Count { .. } if rest.is_empty() => {
                     return Ok((used, Decoded::More));
                 }
-                Phase::Command => used += self.poll_head(rest, Self::take_command)?,
-                Phase::Count { .. } => {
+                Stage::Command => used += self.poll_head(rest, Self::take_command)?,
+                Stage::Count { .. } => {
                     used += self.poll_head(rest, Self::take_count)?;
-                    if matches!(self.phase, Phase::Stdin { .. }) {
+                    if matches!(self.stage, Stage::Stdin { .. }) {
                         let arguments = std::mem::take(&mut self.arguments);
                         return Ok((used, Decoded::Request(arguments)));
                     }
@@ -138,7 +138,7 @@ impl Decoder {
                     return Err(WireError::Http);
                 }
                 self.arguments.try_end()?;
-                self.phase = Phase::Count {
+                self.stage = Stage::Count {
                     value: 0,
                     digits: 0,
                 };
@@ -168,17 +168,17 @@ impl Decoder {
     }
 
     fn take_count(&mut self, bytes: &[u8]) -> Result<usize, WireError> {
-        let Phase::Count { value, digits } = self.phase else {
+        let Stage::Count { value, digits } = self.stage else {
             unreachable!("called only while the count is read");
         };
         match bytes[0] {
-            b'\n' if self.return_seen => self.phase = Phase::Stdin { left: value },
+            b'\n' if self.return_seen => self.stage = Stage::Stdin { left: value },
             b'\r' if !self.return_seen && digits > 0 => self.return_seen = true,
             digit @ b'0'..=b'9' if !self.return_seen => {
                 if digits == DIGITS_MAX {
                     return Err(WireError::CountTooLong { limit: DIGITS_MAX });
                 }
-                self.phase = Phase::Count {
+                self.stage = Stage::Count {
                     value: value * 10 + u64::from(digit - b'0'),
                     digits: digits + 1,
                 };
@@ -199,9 +199,9 @@ impl Decoder {
     ///
     /// When [`Decoded::Stdin`] offered fewer.
     pub fn advance(&mut self, n: usize) {
-        match &mut self.phase {
-            Phase::Stdin { left } if *left >= n as u64 => *left -= n as u64,
-            phase => panic!("{n} bytes taken in {phase:?}"),
+        match &mut self.stage {
+            Stage::Stdin { left } if *left >= n as u64 => *left -= n as u64,
+            stage => panic!("{n} bytes taken in {stage:?}"),
         }
     }
 
@@ -211,13 +211,13 @@ impl Decoder {
     ///
     /// When the request is not complete, or standard input is shorter than announced.
     pub fn finish(&mut self) -> Result<(), WireError> {
-        match self.phase {
-            Phase::Command | Phase::Count { .. } => Err(WireError::EndBeforeRequest),
-            Phase::Stdin {
+        match self.stage {
+            Stage::Command | Stage::Count { .. } => Err(WireError::EndBeforeRequest),
+            Stage::Stdin {
                 left: missing @ 1..,
             } => Err(WireError::StdinTruncated { missing }),
-            Phase::Stdin { left: 0 } | Phase::Ended => {
-                self.phase = Phase::Ended;
+            Stage::Stdin { left: 0 } | Stage::Ended => {
+                self.stage = Stage::Ended;
                 Ok(())
             }
         }
@@ -225,26 +225,34 @@ impl Decoder {
 }
 
 /// The number that wait(2) would give for a process that has ended like this.
-pub fn wait_status(exit: Exit) -> i32 {
+fn wait_status(exit: Exit) -> i32 {
     match exit {
         Exit::Code(code) => code << 8,
         Exit::Signal { number, dumped } => number | if dumped { DUMPED } else { 0 },
     }
 }
 
-/// The first line of a reply: the status, as [`wait_status`] has it.
-pub fn status_line(status: i32) -> Vec<u8> {
-    format!("status:{status}\r\n").into_bytes()
-}
-
-/// The line before an output of `n` bytes.
-pub fn size_line(n: u64) -> Vec<u8> {
-    format!("{n}\r\n").into_bytes()
+/// A whole reply: the status, then each output behind a line with its size. The reason for an
+/// end that is not the program's own is the end of stderr.
+pub fn end(ending: &Ending<'_>, mut put: impl FnMut(ReplyPart)) {
+    let reason = ending.reason();
+    let [out, err] = ending.kept;
+    let status = wait_status(ending.exit);
+    let head = format!("status:{status}\r\n{out}\r\n");
+    put(ReplyPart::Bytes(head.into_bytes()));
+    put(ReplyPart::Kept(Stream::Stdout));
+    let size = format!("{}\r\n", err + reason.len() as u64);
+    put(ReplyPart::Bytes(size.into_bytes()));
+    put(ReplyPart::Kept(Stream::Stderr));
+    if !reason.is_empty() {
+        put(ReplyPart::Bytes(reason));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::exec::Termsig;
 
     const LIMIT: usize = 100;
 
@@ -447,6 +455,24 @@ mod tests {
         decoder.advance(6);
     }
 
+    /// A reply whose outputs are `out` and `err`.
+    fn reply(exit: Exit, fault: Option<&str>, out: &str, err: &str) -> String {
+        let ending = Ending {
+            exit,
+            fault,
+            program: Some(b"/bin/sh"),
+            kept: [out.len() as u64, err.len() as u64],
+            termsig: Termsig::Number,
+        };
+        let mut all = Vec::new();
+        end(&ending, |part| match part {
+            ReplyPart::Bytes(bytes) => all.extend_from_slice(&bytes),
+            ReplyPart::Kept(Stream::Stdout) => all.extend_from_slice(out.as_bytes()),
+            ReplyPart::Kept(Stream::Stderr) => all.extend_from_slice(err.as_bytes()),
+        });
+        String::from_utf8(all).unwrap()
+    }
+
     #[test]
     fn replies() {
         for (exit, line) in [
@@ -455,12 +481,18 @@ mod tests {
             (Exit::Code(127), "status:32512\r\n"),
             (Exit::Code(255), "status:65280\r\n"),
         ] {
-            assert_eq!(status_line(wait_status(exit)), line.as_bytes());
+            assert_eq!(reply(exit, None, "", ""), format!("{line}0\r\n0\r\n"));
         }
         for (number, dumped, status) in [(15, false, 15), (11, true, 139), (40, false, 40)] {
             assert_eq!(wait_status(Exit::Signal { number, dumped }), status);
         }
-        assert_eq!(size_line(0), b"0\r\n");
-        assert_eq!(size_line(1 << 40), b"1099511627776\r\n");
+        assert_eq!(
+            reply(Exit::Code(0), None, "Linux\n", "warning"),
+            "status:0\r\n6\r\nLinux\n7\r\nwarning"
+        );
+        assert_eq!(
+            reply(Exit::Code(111), Some("it is full"), "a", "b\n"),
+            "status:28416\r\n1\r\na32\r\nb\nsockexec: /bin/sh: it is full\n"
+        );
     }
 }

@@ -1,23 +1,34 @@
-//! Output that is kept until the program has ended: what sockproc replies with.
+//! One output of a program: how far it has come, and what is kept of it.
 //!
-//! A stream is kept in memory up to a limit, and then goes to a temporary file, which the
-//! caller has. What was last comes after what is in the file. Owns bytes only.
+//! Where a reply is made as a whole, a stream is kept in memory up to a limit, and then goes to
+//! a temporary file, which the caller has. What was last comes after what is in the file. Owns
+//! bytes only.
 
-use super::event::Action;
-use super::verdict::Fault;
-use super::{Program, Session};
-use crate::program::{Exit, Stream, try_append};
-use crate::wire::{Protocol, sockproc};
+use crate::program::{OutOfMemory, try_append};
 
-/// What is larger is sent from where it is kept, so that a reply takes no more memory.
-const JOINED_MAX: usize = 4096;
-
-/// One output.
+/// What is kept of an output.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    memory: Vec<u8>,
+    pub(super) memory: Vec<u8>,
     /// How many bytes are in the file.
-    spooled: u64,
+    pub(super) spooled: u64,
+}
+
+impl Kept {
+    pub(super) fn len(&self) -> u64 {
+        self.spooled + self.memory.len() as u64
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    ended: bool,
+    /// Nothing could be read at the last attempt.
+    dry: bool,
+    /// How many bytes have come.
+    bytes: u64,
+    kept: Kept,
     /// The file is asked for, and has not got what is in memory yet.
     spooling: bool,
     /// There is no place for more: the program is told to end, and whatever it still
@@ -25,113 +36,92 @@ pub(super) struct Kept {
     refused: bool,
 }
 
-impl Kept {
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+impl Output {
+    #[inline]
+    pub(super) fn count(&mut self, n: usize) {
+        self.bytes += n as u64;
+        self.dry = false;
     }
 
-    fn len(&self) -> u64 {
-        self.spooled + self.memory.len() as u64
-    }
-}
-
-impl Session {
-    /// Keeps `n` bytes of output that were read into the outbox, at offset `room` of it.
-    pub(super) fn keep(&mut self, stream: Stream, room: usize, n: usize) {
-        let kept = &mut self.kept[stream as usize];
-        if kept.refused {
-            return;
-        }
-        let free = self.limits.output_max.saturating_sub(kept.len());
-        let fits = n.min(usize::try_from(free).unwrap_or(n));
-        let bytes = &self.reply.spare()[room..room + fits];
-        if try_append(&mut kept.memory, bytes).is_err() {
-            return self.lack_memory();
-        }
-        if fits < n {
-            self.fault.get_or_insert(Fault::OutputMax {
-                stream,
-                limit: self.limits.output_max,
-            });
-        }
-        if kept.memory.len() >= self.limits.output_memory && !kept.spooling {
-            kept.spooling = true;
-            self.actions.push_back(Action::Spool(stream));
-        }
+    pub(super) fn run_dry(&mut self) {
+        self.dry = true;
     }
 
-    /// What is in memory of an output whose temporary file is to have it.
-    pub fn unspooled(&self, stream: Stream) -> &[u8] {
-        &self.kept[stream as usize].memory
+    /// What can be read from now on counts again.
+    pub(super) fn wet(&mut self) {
+        self.dry = false;
     }
 
-    pub(super) fn spooled(&mut self, stream: Stream) {
-        let kept = &mut self.kept[stream as usize];
-        kept.spooled += kept.memory.len() as u64;
-        kept.memory.clear();
-        kept.spooling = false;
+    pub(super) fn end(&mut self) {
+        self.ended = true;
     }
 
-    pub(super) fn spool_failed(&mut self, fault: Fault) {
-        if self.discards() {
-            // The reply was made meanwhile, or nobody waits for it: nothing is missing.
-            return;
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) fn is_dry(&self) -> bool {
+        self.dry
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Keeps `bytes`, as many as may be kept of `most`. Returns whether all were.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory.
+    pub(super) fn keep(&mut self, bytes: &[u8], most: u64) -> Result<bool, OutOfMemory> {
+        if self.refused {
+            return Ok(true);
         }
-        self.fault.get_or_insert(fault);
-        for kept in &mut self.kept {
-            kept.refused = true;
-        }
+        let free = most.saturating_sub(self.kept.len());
+        let fits = bytes.len().min(usize::try_from(free).unwrap_or(usize::MAX));
+        try_append(&mut self.kept.memory, &bytes[..fits])?;
+        Ok(fits == bytes.len())
     }
 
-    /// There is no memory for more of the request, or of what is kept.
-    pub(super) fn lack_memory(&mut self) {
-        if self.grows() {
-            self.fault.get_or_insert(Fault::NoMemory);
-            for kept in &mut self.kept {
-                kept.refused = true;
-            }
-        }
+    /// Nothing more is kept.
+    pub(super) fn refuse(&mut self) {
+        self.refused = true;
     }
 
-    /// Whether what comes next takes more memory: a request that is not complete, or output
-    /// that is kept.
-    pub fn grows(&self) -> bool {
-        match (self.protocol, self.program) {
-            // Few, and of those who may do anything.
-            (Protocol::Control, _) => false,
-            (_, Program::None) => self.listens(),
-            (Protocol::Exec, _) => false,
-            (Protocol::Sockproc, _) => {
-                !self.discards() && self.kept.iter().any(|kept| !kept.refused)
-            }
-        }
+    /// Whether what comes is kept.
+    pub(super) fn takes_more(&self) -> bool {
+        !self.refused
     }
 
-    /// Forgets what was kept: nobody will have it.
-    pub(super) fn drop_kept(&mut self) {
-        self.kept = Default::default();
+    /// What is in memory of what is kept.
+    pub(super) fn memory(&self) -> &[u8] {
+        &self.kept.memory
     }
 
-    /// Makes the reply, `reason` at the end of stderr.
-    pub(super) fn complete(&mut self, exit: Exit, reason: &[u8]) {
-        let mut bytes = sockproc::status_line(sockproc::wait_status(exit));
-        for (stream, reason) in Stream::BOTH.into_iter().zip([&[], reason]) {
-            let kept = std::mem::take(&mut self.kept[stream as usize]);
-            let size = kept.len() + reason.len() as u64;
-            bytes.extend_from_slice(&sockproc::size_line(size));
-            if kept.spooled > 0 {
-                self.tail.put(std::mem::take(&mut bytes));
-                self.tail.put_spooled(stream, kept.spooled);
-            }
-            if kept.memory.len() > JOINED_MAX {
-                self.tail.put(std::mem::take(&mut bytes));
-                self.tail.put(kept.memory);
-            } else {
-                bytes.extend_from_slice(&kept.memory);
-            }
-            bytes.extend_from_slice(reason);
-        }
-        self.tail.put(bytes);
+    /// Whether what is in memory, of which so many bytes are one too many, is to go to the file
+    /// now.
+    pub(super) fn spool(&mut self, most: usize) -> bool {
+        let memory = self.kept.memory.len();
+        let now = memory > 0 && memory >= most && !self.spooling && !self.refused;
+        self.spooling |= now;
+        now
+    }
+
+    /// What was in memory is in the file.
+    pub(super) fn spooled(&mut self) {
+        self.kept.spooled += self.kept.memory.len() as u64;
+        self.kept.memory.clear();
+        self.spooling = false;
+    }
+
+    /// Takes what was kept.
+    pub(super) fn take_kept(&mut self) -> Kept {
+        std::mem::take(&mut self.kept)
+    }
+
+    /// What always holds of an output of which nothing is kept.
+    pub(super) fn keeps_nothing(&self) -> bool {
+        self.kept.len() == 0
     }
 }
 
@@ -141,9 +131,10 @@ mod tests {
 
     use nix::errno::Errno;
 
-    use super::*;
+    use crate::program::{Exit, SpawnError, Stream};
     use crate::session::policy::Limits;
-    use crate::session::{Input, Piece, ProcessLeft};
+    use crate::session::{Action, Input, Piece, ProcessLeft, Session};
+    use crate::wire::Protocol;
 
     const MEMORY: usize = 10;
     const MAX: u64 = 25;
@@ -361,7 +352,7 @@ mod tests {
         let mut session = Session::new(Protocol::Sockproc, Limits::default(), now);
         session.inbox()[..REQUEST.len()].copy_from_slice(REQUEST);
         session.handle(Input::ClientSent(REQUEST.len()), now);
-        let error = crate::program::SpawnError::Start(Errno::EAGAIN);
+        let error = SpawnError::Start(Errno::EAGAIN);
         session.handle(Input::SpawnFailed(error, ProcessLeft::No), now);
         let wanted = "status:28416\r\n0\r\n76\r\nsockexec: /bin/sh: cannot start a process: \
                       Resource temporarily unavailable\n";

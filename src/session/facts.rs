@@ -1,0 +1,323 @@
+//! What a session knows. Stores each fact as it comes, and says what follows at a glance; what is
+//! to be done about it is for `settle` to say.
+
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use super::client::Client;
+use super::commands::Commands;
+use super::event::{Input, Trouble};
+use super::inbox::Inbox;
+use super::job::Job;
+use super::outbox::Outbox;
+use super::policy::Limits;
+use super::timers::{Timer, Timers};
+use super::verdict::Fault;
+use crate::program::{Exit, Stream};
+use crate::wire::{Codec, Framing, Protocol, Purpose, Sizes, WireError};
+
+/// What has happened that changes nothing by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    /// Time has passed.
+    Time,
+    /// The server stops.
+    Stop,
+    /// The server stops, and does not wait.
+    StopNow,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) limits: Limits,
+    pub(super) accepted: Instant,
+    pub(super) client: Client,
+    pub(super) codec: Codec,
+    /// What the client sent and nobody has taken yet: the rest of a request, or standard
+    /// input in its framing.
+    pub(super) inbox: Inbox,
+    /// What is wrong behind the standard input that is ready, which comes first.
+    pub(super) malformed: Option<WireError>,
+    pub(super) outbox: Outbox,
+    /// The program that the client has asked for, if it has.
+    pub(super) job: Option<Job>,
+    /// What there is in the place of that on a control connection.
+    pub(super) commands: Option<Commands>,
+    /// Why there is no job, and will be none.
+    pub(super) refusal: Option<Fault>,
+    /// The connection met its deadline.
+    pub(super) late: bool,
+    pub(super) timers: Timers,
+    pub(super) news: Option<News>,
+}
+
+impl Facts {
+    /// What is known of a connection that was accepted at `now`.
+    pub(super) fn new(protocol: Protocol, limits: Limits, now: Instant) -> Self {
+        let sizes = Sizes {
+            request: limits.request_max,
+            message: limits.control_message_max,
+        };
+        let mut timers = Timers::default();
+        let (deadline, request, commands) = match protocol.purpose() {
+            Purpose::Program => (limits.timeout, Some(limits.request_timeout), None),
+            Purpose::Commands => (Some(limits.control_idle), None, Some(Commands::default())),
+        };
+        for (timer, time) in [(Timer::Deadline, deadline), (Timer::Request, request)] {
+            if let Some(time) = time {
+                timers.set(timer, now + time);
+            }
+        }
+        Self {
+            codec: Codec::new(protocol, sizes),
+            limits,
+            accepted: now,
+            client: Client::new(),
+            inbox: Inbox::default(),
+            malformed: None,
+            outbox: Outbox::new(),
+            job: None,
+            commands,
+            refusal: None,
+            late: false,
+            timers,
+            news: None,
+        }
+    }
+
+    /// Stores one fact.
+    pub(super) fn store(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::ClientSent(n) => {
+                self.client.has_sent();
+                self.inbox.commit(n);
+            }
+            Input::ClientPassedDescriptors => {
+                if self.listens() {
+                    self.blame(Fault::Wire(WireError::Descriptors));
+                }
+                self.client.end();
+            }
+            Input::ClientEnded => self.client.end(),
+            Input::ClientGone => self.client.lose(),
+            Input::ReplySent(n) => {
+                self.client.has_received();
+                self.outbox.consume(n);
+            }
+            Input::Answered { answer, close } => self.store_answer(answer, close),
+            Input::NoMemory => self.lack_memory(),
+            Input::Failed(trouble, errno) => self.store_failure(trouble, errno),
+            Input::Stranger => self.blame(Fault::Stranger),
+            Input::Crowded(limit) => self.blame(Fault::Crowded(limit)),
+            Input::Timeout(timeout) => self.limit_time(timeout),
+            Input::Time => self.news = Some(News::Time),
+            Input::Stop => self.news = Some(News::Stop),
+            Input::StopNow => self.news = Some(News::StopNow),
+            Input::StdinTaken(n) => {
+                self.inbox.consume(n);
+                if let Some(job) = &mut self.job {
+                    job.take_stdin(n);
+                }
+            }
+            Input::Output(stream, n) => self.store_output(stream, n, now),
+            Input::SpoolFailed(errno) => self.lack_room(Fault::Spool(errno)),
+            Input::SpoolsFull(limit) => self.lack_room(Fault::SpoolTotal(limit)),
+            Input::Launched => self.with_job(Job::launch),
+            Input::Started => self.with_job(Job::start),
+            Input::SpawnFailed(error, left) => {
+                self.with_job(|job| job.fail_to_start(Fault::Spawn(error), left));
+            }
+            Input::Exited(exit) => self.with_job(|job| job.exit(exit)),
+            Input::Held => self.with_job(Job::hold),
+            Input::OutputDry(stream) => self.with_job(|job| job.run_dry(stream)),
+            Input::OutputEnded(stream) => self.with_job(|job| job.end_output(stream)),
+            Input::StdinClosed => self.with_job(Job::refuse_stdin),
+            Input::Spooled(stream) => self.with_job(|job| job.spooled(stream)),
+        }
+    }
+
+    fn with_job(&mut self, store: impl FnOnce(&mut Job)) {
+        if let Some(job) = &mut self.job {
+            store(job);
+        }
+    }
+
+    /// Puts `n` bytes of output that were read into the outbox behind what is to be sent, or
+    /// keeps them.
+    fn store_output(&mut self, stream: Stream, n: usize, now: Instant) {
+        let discards = self.discards();
+        let Some(job) = &mut self.job else { return };
+        job.count_output(stream, n, now);
+        if discards {
+            return;
+        }
+        match self.codec.frame(stream, n) {
+            Framing::Sent { header, end } => self.outbox.frame(&header, n, end),
+            Framing::Kept => {
+                job.keep(stream, self.outbox.uncommitted(n), self.limits.output_max);
+            }
+            Framing::None => {}
+        }
+    }
+
+    /// An answer to a command, if anybody still waits for one.
+    fn store_answer(&mut self, answer: Option<Vec<u8>>, close: bool) {
+        let asked = self.commands.as_mut().is_some_and(Commands::end);
+        if asked && !self.client.is_gone() {
+            self.outbox.put(answer.unwrap_or_default());
+            if close {
+                self.outbox.end();
+            }
+        }
+    }
+
+    /// There is no memory for more of the request, or of what is kept.
+    fn lack_memory(&mut self) {
+        if self.grows() {
+            match &mut self.job {
+                Some(job) => job.keep_no_more(Fault::NoMemory),
+                None => self.blame(Fault::NoMemory),
+            }
+        }
+    }
+
+    /// Output could not be put into its file.
+    fn lack_room(&mut self, fault: Fault) {
+        // If the reply was made meanwhile, or nobody waits for it, nothing is missing.
+        if !self.discards() {
+            self.with_job(|job| job.keep_no_more(fault));
+        }
+    }
+
+    /// Something does not work any more. The client is to hear why, as far as there is a way.
+    fn store_failure(&mut self, trouble: Trouble, errno: Errno) {
+        let fault = Fault::System(trouble, errno);
+        // What it has been told cannot be taken back: it finds that bytes are missing.
+        if self.outbox.is_streaming() || trouble == Trouble::Spooled {
+            self.blame(fault);
+        }
+        match trouble {
+            Trouble::Receive if self.outbox.is_shut() => self.client.lose(),
+            Trouble::Receive => self.client.deafen(),
+            Trouble::Send => self.client.fail_to_send(),
+            Trouble::Output(stream) => self.with_job(|job| job.end_output(stream)),
+            Trouble::Stdin => self.with_job(Job::refuse_stdin),
+            Trouble::Spooled => self.client.lose(),
+            Trouble::Exit => self.with_job(Job::exit_unknown),
+            Trouble::Wait | Trouble::Peer => {}
+        }
+    }
+
+    /// The connection may last so long.
+    fn limit_time(&mut self, timeout: Option<Duration>) {
+        self.limits.timeout = timeout;
+        if !self.is_stopping() && self.is_active() {
+            match timeout {
+                Some(timeout) => self.timers.set(Timer::Deadline, self.accepted + timeout),
+                None => self.timers.stop(Timer::Deadline),
+            }
+        }
+    }
+
+    /// Something is wrong. What was wrong first counts.
+    pub(super) fn blame(&mut self, fault: Fault) {
+        match &mut self.job {
+            Some(job) => job.blame(fault),
+            None => {
+                self.refusal.get_or_insert(fault);
+            }
+        }
+    }
+
+    /// What is wrong.
+    pub(super) fn fault(&self) -> Option<&Fault> {
+        match &self.job {
+            Some(job) => job.fault(),
+            None => self.refusal.as_ref(),
+        }
+    }
+
+    /// What the reply is to say of the end, once that is certain.
+    pub(super) fn verdict(&self) -> Option<Exit> {
+        match &self.job {
+            Some(job) => job.verdict(),
+            None => self.refusal.as_ref().and_then(Fault::exit),
+        }
+    }
+
+    /// Whether there is, or may soon be, a process.
+    pub(super) fn lives(&self) -> bool {
+        self.job.as_ref().is_some_and(Job::lives)
+    }
+
+    /// Whether the program was told to end.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.job.as_ref().is_some_and(Job::is_stopping)
+    }
+
+    /// Whether the session counts against the limit of connections: it has a client that
+    /// waits for a reply, or a process.
+    pub(super) fn is_active(&self) -> bool {
+        self.lives() || !(self.client.is_gone() || self.outbox.is_shut())
+    }
+
+    /// Whether what the client sends still means something.
+    #[inline]
+    pub(super) fn listens(&self) -> bool {
+        self.fault().is_none()
+            && self.outbox.is_streaming()
+            && !self.client.is_gone()
+            && self
+                .job
+                .as_ref()
+                .is_none_or(|job| job.exit_status().is_none())
+    }
+
+    /// Whether the next message has to wait: for the answer to this one, and until that is sent.
+    #[inline]
+    pub(super) fn is_busy(&self) -> bool {
+        self.commands
+            .as_ref()
+            .is_some_and(|commands| commands.is_in_hand() || !self.outbox.is_sent())
+    }
+
+    /// Whether output is read only to be thrown away.
+    #[inline]
+    pub(super) fn discards(&self) -> bool {
+        self.client.is_gone() || !self.outbox.is_streaming()
+    }
+
+    /// Whether what the client sends next makes the request larger. Of a control connection
+    /// it does not: those are few, and of clients who may do anything.
+    pub(super) fn is_collecting(&self) -> bool {
+        self.job.is_none() && self.commands.is_none() && self.listens()
+    }
+
+    /// Whether what comes next takes more memory: a request that is not complete, or output
+    /// that is kept.
+    pub(super) fn grows(&self) -> bool {
+        match &self.job {
+            None => self.is_collecting(),
+            Some(job) => {
+                self.codec.protocol().keeps_output() && !self.discards() && job.keeps_more()
+            }
+        }
+    }
+
+    /// What always holds.
+    pub(super) fn check(&self) {
+        self.inbox.check();
+        self.outbox.check();
+        assert!(!self.client.is_gone() || self.outbox.is_sent());
+        assert!(self.job.is_none() || (self.commands.is_none() && self.refusal.is_none()));
+        assert!(self.news.is_none());
+        if let Some(job) = &self.job {
+            job.check(self.codec.protocol().keeps_output());
+        }
+        if self.lives() && self.is_stopping() {
+            assert!(self.timers.next().is_some(), "every wait is bounded");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What is wrong with what a client has sent, in any of the protocols, and in words.
+
+use std::fmt;
+
+use super::{control, netstring};
+use crate::program::OutOfMemory;
+
+/// The peer's fault: what it sent is no request. It ends the session with exit code 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireError {
+    /// The bytes are no netstring.
+    Netstring(netstring::Malformed),
+    /// The first netstring is not a decimal number.
+    ArgcNotANumber,
+    /// The first netstring is the number 0.
+    ArgcZero,
+    /// The request is larger than this many bytes before its standard input begins.
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// An argument holds a NUL, which no argument of a program can.
+    Nul {
+        /// Which one, counted from 0.
+        argument: usize,
+    },
+    /// The client ended its input before the request was complete.
+    EndBeforeRequest,
+    /// The command is the first line of an HTTP request.
+    Http,
+    /// The line before standard input is not a decimal number that ends with CRLF.
+    CountNotANumber,
+    /// The number of bytes of standard input has too many digits.
+    CountTooLong {
+        /// How many it may have.
+        limit: u8,
+    },
+    /// The client ended its input before it had sent all of the standard input it announced.
+    StdinTruncated {
+        /// How many bytes are missing.
+        missing: u64,
+    },
+    /// The client passed descriptors along with its bytes.
+    Descriptors,
+    /// The bytes are no message to the server.
+    Message(control::Malformed),
+    /// There is no memory for the request. That is not the peer's fault.
+    NoMemory,
+}
+
+impl From<control::Malformed> for WireError {
+    fn from(malformed: control::Malformed) -> Self {
+        match malformed {
+            control::Malformed::NoMemory => Self::NoMemory,
+            malformed => Self::Message(malformed),
+        }
+    }
+}
+
+impl From<OutOfMemory> for WireError {
+    fn from(_: OutOfMemory) -> Self {
+        Self::NoMemory
+    }
+}
+
+impl From<netstring::Malformed> for WireError {
+    fn from(malformed: netstring::Malformed) -> Self {
+        Self::Netstring(malformed)
+    }
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Netstring(malformed) => malformed.fmt(f),
+            Self::ArgcNotANumber => f.write_str(
+                "the first netstring is not the number of arguments, decimal without leading zeros",
+            ),
+            Self::ArgcZero => f.write_str("the number of arguments is 0, it must be at least 1"),
+            Self::TooLarge { limit } => write!(
+                f,
+                "the request is larger than {limit} bytes before its standard input"
+            ),
+            Self::Nul { argument } => write!(f, "there is a NUL byte in argument {argument}"),
+            Self::EndBeforeRequest => f.write_str("the input ends before the request is complete"),
+            Self::Http => f.write_str(
+                "the first line is that of an HTTP request, which is spoken nowhere here",
+            ),
+            Self::CountNotANumber => f.write_str(
+                "the second line is not the number of bytes of standard input, \
+                 in decimal and ended by CRLF",
+            ),
+            Self::CountTooLong { limit } => write!(
+                f,
+                "the number of bytes of standard input has more than {limit} digits"
+            ),
+            Self::StdinTruncated { missing } => write!(
+                f,
+                "the input ends {missing} bytes before the end of standard input"
+            ),
+            Self::Descriptors => {
+                f.write_str("descriptors were passed with the request, and none is accepted")
+            }
+            Self::Message(malformed) => malformed.fmt(f),
+            Self::NoMemory => f.write_str("there is no memory for the request"),
+        }
+    }
+}
+
+impl std::error::Error for WireError {}
