@@ -1,147 +1,180 @@
 //! What ARCHITECTURE.md says of the layers, and how files read, checked on the sources.
+//!
+//! The checks read the sources as words, in `source`; each has tests of its own on made-up
+//! sources, so that it is known to find what it looks for.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+#[path = "tidy/circles.rs"]
+mod circles;
+#[path = "tidy/layers.rs"]
+mod layers;
+#[path = "tidy/protocols.rs"]
+mod protocols;
+#[path = "tidy/source.rs"]
+mod source;
 
-fn sources(directory: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
-    let mut found = Vec::new();
-    let mut left = vec![root];
-    while let Some(path) = left.pop() {
-        for entry in fs::read_dir(&path)
-            .expect("a directory of sources")
-            .flatten()
-        {
-            let path = entry.path();
-            if path.is_dir() {
-                left.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs") {
-                found.push(path);
-            }
+use std::collections::{BTreeMap, BTreeSet};
+
+use circles::Folder;
+use layers::Layer;
+
+/// The heading of the table of layers.
+const LAYERS: &str = "\n## The layers\n";
+
+/// Folders whose files still call each other in circles.
+const CIRCULAR: [&str; 3] = ["config", "connection", "wire"];
+
+fn layers() -> Vec<Layer> {
+    layers::table(&source::read("ARCHITECTURE.md"), LAYERS)
+}
+
+#[test]
+fn modules_use_what_the_table_of_layers_says_and_pure_ones_are() {
+    let (table, texts) = (layers(), layers::texts());
+    assert!(table.len() > 15 && texts.len() > 15);
+    let faults = layers::faults(&table, &texts);
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn what_architecture_says_of_the_layers_in_words_is_in_the_table() {
+    let table = layers();
+    let layer = |name: &str| {
+        let found = table.iter().find(|layer| layer.module == name);
+        found.unwrap_or_else(|| panic!("no {name}"))
+    };
+    for name in ["rules", "schedule", "session", "wire"] {
+        assert!(layer(name).pure, "{name} is to be pure");
+    }
+    // Only these see what is decided about a connection and the system.
+    let both = table.iter().filter(|layer| {
+        let has = |name: &str| layer.uses.iter().any(|used| used == name);
+        has("session") && has("os")
+    });
+    let both: Vec<_> = both.map(|layer| &layer.module[..]).collect();
+    assert_eq!(both, ["server", "connection"]);
+    assert_eq!(layer("program").uses, [""; 0]);
+    let of_os = &layer("os").uses;
+    let plain = ["id", "program", "signal"];
+    assert!(
+        of_os.iter().all(|name| plain.contains(&&name[..])),
+        "{of_os:?}"
+    );
+}
+
+/// All folders of sources, each with its files. A program's own modules are in its folder.
+fn folders() -> BTreeMap<String, Folder> {
+    let mut folders = BTreeMap::<String, Folder>::new();
+    for path in source::below("src") {
+        let text = source::program(&path);
+        let parts: Vec<&str> = path.split('/').collect();
+        // A file belongs to its folder, and with all others there to each folder above.
+        for depth in 2..parts.len() {
+            let folder = parts[1..depth].join("/");
+            let file = match parts[depth].trim_end_matches(".rs") {
+                "main" => "mod",
+                name => name,
+            };
+            let files = folders.entry(folder).or_default();
+            files.entry(file.to_owned()).or_default().push_str(&text);
         }
     }
-    assert!(!found.is_empty(), "no sources in {directory}");
-    found
+    folders.remove("bin");
+    folders
 }
 
-fn read(path: &Path) -> String {
-    fs::read_to_string(path).expect("a source")
+/// The names of all methods that are not in this folder.
+fn elsewhere(folder: &str) -> BTreeSet<String> {
+    let below = format!("src/{folder}/");
+    let others = source::below("src")
+        .into_iter()
+        .filter(|path| !path.starts_with(&below));
+    others
+        .flat_map(|path| circles::methods(&source::program(&path)))
+        .collect()
 }
 
-/// The lines that are program, not comments and not unit tests.
-fn program(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .take_while(|line| *line != "#[cfg(test)]")
-        .filter(|line| !line.trim_start().starts_with("//"))
-}
-
-fn forbid(directory: &str, words: &[&str]) {
-    for path in sources(directory) {
-        for line in program(&read(&path)) {
-            for word in words {
-                assert!(!line.contains(word), "{}: {word}: {line}", path.display());
-            }
+#[test]
+fn files_of_a_folder_do_not_call_each_other_in_circles() {
+    let mut circular = Vec::new();
+    for (name, folder) in folders() {
+        let uses = circles::uses(&name, &folder, &elsewhere(&name));
+        if let Some(circle) = circles::circle(&uses) {
+            println!("{name}: {}", circles::describe(&circle, &uses));
+            circular.push(name);
         }
+    }
+    assert_eq!(circular, CIRCULAR);
+}
+
+#[test]
+fn all_folders_are_looked_at_and_what_their_files_use_is_found() {
+    let folders = folders();
+    let names = [
+        "bin/sockexecctl",
+        "client",
+        "config",
+        "connection",
+        "control",
+        "os",
+        "schedule",
+        "server",
+        "session",
+        "wire",
+    ];
+    for name in names {
+        let uses = circles::uses(name, &folders[name], &elsewhere(name));
+        let count: usize = uses.values().map(BTreeMap::len).sum();
+        assert!(count > 2, "{name}: {uses:?}");
+    }
+    // One by an import, one by a method.
+    let uses = circles::uses("server", &folders["server"], &elsewhere("server"));
+    assert!(uses["answers"].contains_key("reporting"), "{uses:?}");
+    assert!(uses["mod"].contains_key("admission"), "{uses:?}");
+}
+
+#[test]
+fn protocols_are_compared_in_wire_only() {
+    let others = source::below("src")
+        .into_iter()
+        .filter(|path| !path.starts_with("src/wire/"));
+    for path in others {
+        let found = protocols::comparisons(&source::program(&path));
+        assert!(found.is_empty(), "{path}: {found:?}");
     }
 }
 
 #[test]
-fn rules_wire_and_session_make_no_system_call_read_no_clock_and_never_log() {
-    let words = [
-        "std::fs",
-        "std::io",
-        "std::net",
-        "std::os",
-        "std::process",
-        "std::thread",
-        "std::env",
-        "Instant::now",
-        "SystemTime",
-        "libc::",
-        "nix::unistd",
-        "nix::fcntl",
-        "log::info",
-        "log::warn",
-        "log::debug",
-        "log::error",
-        "log::log",
-        "println!",
-        "eprintln!",
-        "crate::os",
-        "crate::connection",
-        "crate::server",
-        "unsafe",
-    ];
-    forbid("src/rules", &words);
-    forbid("src/wire", &words);
-    forbid("src/session", &words);
-    forbid("src/rules", &["crate::", "nix::"]);
-    forbid("src/wire", &["crate::session"]);
-}
-
-#[test]
-fn os_knows_no_protocol() {
-    let words = [
-        "crate::wire",
-        "crate::session",
-        "crate::connection",
-        "crate::server",
-        "crate::config",
-        "crate::log",
-    ];
-    forbid("src/os", &words);
-}
-
-#[test]
-fn program_is_a_leaf() {
-    let text = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/program.rs"));
-    assert!(program(&text).all(|line| !line.contains("crate::")));
-}
-
-#[test]
-fn unsafe_stands_only_where_it_must_and_is_argued() {
+fn unsafe_stands_only_where_it_must() {
     let with_unsafe = [
-        "background.rs",
-        "descriptors.rs",
-        "launch/buffer.rs",
-        "launch/child.rs",
-        "launch/clone.rs",
-        "launch/stack.rs",
-        "listen.rs",
-        "memory.rs",
-        "peer.rs",
-        "poller.rs",
-        "process.rs",
-        "queued.rs",
-        "rights.rs",
-        "signals.rs",
-        "syscall.rs",
+        "src/os/background.rs",
+        "src/os/descriptors.rs",
+        "src/os/launch/buffer.rs",
+        "src/os/launch/child.rs",
+        "src/os/launch/clone.rs",
+        "src/os/launch/stack.rs",
+        "src/os/listen.rs",
+        "src/os/memory.rs",
+        "src/os/peer.rs",
+        "src/os/poller.rs",
+        "src/os/process.rs",
+        "src/os/queued.rs",
+        "src/os/rights.rs",
+        "src/os/signals.rs",
+        "src/os/syscall.rs",
     ];
-    let os = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/os");
-    let with_unsafe = with_unsafe.map(|name| os.join(name));
-    for path in sources("src") {
-        let text = read(&path);
-        let uses = program(&text).any(|line| line.contains("unsafe {"));
-        assert!(
-            !uses || with_unsafe.contains(&path),
-            "unsafe in {}",
-            path.display()
-        );
-    }
+    let files = source::below("src").into_iter();
+    let files = files.filter(|path| source::tokens(&source::program(path)).contains(&"unsafe"));
+    assert_eq!(files.collect::<Vec<_>>(), with_unsafe);
 }
 
 #[test]
 fn files_open_with_what_they_are_and_stay_readable() {
     for directory in ["src", "tests", "benches", "fuzz/fuzz_targets"] {
-        for path in sources(directory) {
-            let text = read(&path);
-            assert!(
-                text.starts_with("//!"),
-                "{} does not say what it is",
-                path.display()
-            );
+        for path in source::below(directory) {
+            let text = source::read(&path);
+            assert!(text.starts_with("//!"), "{path} does not say what it is");
             for (number, line) in text.lines().enumerate() {
-                let place = format!("{}:{}", path.display(), number + 1);
+                let place = format!("{path}:{}", number + 1);
                 assert!(line.chars().count() <= 120, "{place} is too long");
                 assert!(line.trim_end() == line, "{place} ends with a blank");
                 assert!(!line.contains(concat!("TO", "DO")), "{place} is not done");

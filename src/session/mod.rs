@@ -1,9 +1,10 @@
 //! What one connection does next: the state machine between a client and its program.
 //!
 //! A session is told what happened ([`Session::handle`]), stores that one fact, and lets
-//! `settle` draw all consequences: only there can something be added to what is to be done. The caller then takes actions until there are none
-//! ([`Session::poll_action`]), passes on what the server is asked for
-//! ([`Session::poll_ask`]), watches what [`Session::interest`] names, and comes back at
+//! `settle` draw all consequences: only there can something be added to what is to be done. The
+//! caller then takes actions until there are none ([`Session::poll_action`]), passes on what the
+//! server is asked for ([`Session::poll_ask`]), watches what [`Session::interest`] names, and
+//! comes back at
 //! [`Session::poll_timeout`] with [`Input::Time`]. Spurious calls do nothing. A session makes
 //! no system call, reads no clock and never logs.
 //!
