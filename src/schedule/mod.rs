@@ -6,38 +6,15 @@
 //! changes nothing; an order names what is still there. Pure: it owns numbers, makes no system
 //! call, reads no clock and never logs.
 //!
-//! # Standings
-//!
-//! A connection has one of these; each but the last holds a [`Charge`], which gives its place
-//! back when it is dropped.
-//!
-//! | standing | means | leaves by |
-//! |---|---|---|
-//! | `Active` | has one of the slots of the connection limit | its reply |
-//! | `OverQuota` | its user has its share of the slots, or none is free: waits for one | a slot, its reply |
-//! | `Refused` | its user may not even wait; its client gets the reason | its reply |
-//! | `Control` | speaks to the server itself, and takes no slot | its last answer |
-//! | `Lingering` | has its reply, and has not closed | its end |
-//!
-//! # Programs
-//!
-//! Three gates, each with a queue of its own, so that no request is held up by a gate that is
-//! not its own.
-//!
-//! | program | means | leaves by |
-//! |---|---|---|
-//! | `None` | none was asked for, or it is over | `ask` |
-//! | `Asked` | its connection has no slot yet | a slot |
-//! | `Judging` | the rules are being asked | `permit`, `withdraw` |
-//! | `Held` | as many programs run by its rule as may | the end of one of them |
-//! | `Queued` | waits for descriptors and a place for a child | its turn |
-//! | `Launched` | runs, or is about to | its end |
-//!
-//! A process that has outlived its connection is an orphan. It counts as a program.
+//! Each connection has a standing (`standings`), and each request passes three gates until its
+//! program starts (`turns`); both have their tables of states.
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `mod` | each connection's standing and program; what follows from what |
+//! | `mod` | what the server reports, and what follows from it |
+//! | `standings` | where each connection stands: slots, shares, places |
+//! | `turns` | whose program starts next |
+//! | `news` | what the server reports of a connection, and what it can ask |
 //! | `order` | what the server is asked to do |
 //! | `capacity` | the limits in effect |
 //! | `budget` | how many connections and programs the descriptors carry |
@@ -49,114 +26,35 @@
 mod budget;
 mod capacity;
 mod memory;
+mod news;
 mod order;
 mod phase;
 mod queue;
 mod quotas;
+mod standings;
+mod turns;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 pub use self::budget::{Budget, CONTROL_MAX, Demand};
 pub use self::capacity::Capacity;
 use self::memory::Memory;
 pub use self::memory::Need;
+pub use self::news::{Counts, News, Wait};
 pub use self::order::{Order, Reason};
 use self::phase::Idle;
 pub use self::phase::Phase;
-use self::queue::{Queue, Ticket};
 pub use self::quotas::QuotaId;
-use self::quotas::{Entrance, Quotas};
+pub use self::standings::Class;
+use self::standings::Standings;
+use self::turns::Turns;
 use crate::id::ConnectionId;
-use crate::quota::{Account, Charge, Full, User};
+use crate::quota::{Account, Charge, User};
 
 /// How long a server that must not wait waits for killed programs to be gone, so that their
 /// clients hear of it.
 pub const HURRY: Duration = Duration::from_secs(1);
-
-/// What comes in on a listening socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// A client that wants a program run.
-    Job,
-    /// A client that speaks to the server itself.
-    Control,
-}
-
-/// What there is to know of a connection after it has worked.
-#[derive(Clone, Copy, Debug)]
-pub struct News {
-    /// A process of its own is there.
-    pub has_process: bool,
-    /// What it needs of the memory for requests.
-    pub need: Need,
-    /// A client waits for a reply, or there is a process.
-    pub is_active: bool,
-}
-
-/// Where a connection stands, as users see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// It does not wait for anything here.
-    Nothing,
-    /// For a slot.
-    Slot,
-    /// For its program's turn.
-    Turn,
-}
-
-/// How many there are of each kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Connections that have a slot.
-    pub active: usize,
-    /// Connections that wait for one.
-    pub over_quota: usize,
-    /// Requests that wait for their program's turn.
-    pub waiting: usize,
-    /// Programs, orphans included.
-    pub programs: usize,
-    /// Connections that linger.
-    pub lingering: usize,
-    /// Control connections.
-    pub control: usize,
-}
-
-#[derive(Debug)]
-enum Standing {
-    Active { _slot: Charge },
-    OverQuota { _place: Charge },
-    Refused,
-    Control { _place: Charge },
-    Lingering { ticket: Ticket },
-}
-
-#[derive(Debug, Default)]
-enum Program {
-    #[default]
-    None,
-    Asked,
-    Judging,
-    Held {
-        quota: QuotaId,
-        ticket: Ticket,
-    },
-    Queued {
-        ticket: Ticket,
-        quota: Option<Charge>,
-    },
-    Launched {
-        program: Charge,
-        _quota: Option<Charge>,
-    },
-}
-
-#[derive(Debug)]
-struct Entry {
-    user: User,
-    standing: Standing,
-    program: Program,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -166,20 +64,10 @@ pub struct Schedule {
     idle: Idle,
     /// There is a socket on which clients come.
     listens: bool,
-    connections: BTreeMap<ConnectionId, Entry>,
-    slots: Account,
-    places: Account,
-    control: Account,
-    programs: Account,
-    quotas: Quotas,
+    standings: Standings,
+    turns: Turns,
     memory: Memory,
     spools: Account,
-    /// Connections that wait for a slot, in the order of their numbers.
-    over_quota: BTreeSet<ConnectionId>,
-    /// Requests whose programs may start as soon as there is a place.
-    ready: Queue,
-    lingering: Queue,
-    orphans: BTreeMap<ConnectionId, Charge>,
     orders: VecDeque<Order>,
 }
 
@@ -190,18 +78,10 @@ impl Schedule {
             phase: Phase::Serving,
             idle: Idle::default(),
             listens: false,
-            connections: BTreeMap::new(),
-            slots: Account::default(),
-            places: Account::default(),
-            control: Account::default(),
-            programs: Account::default(),
-            quotas: Quotas::default(),
+            standings: Standings::default(),
+            turns: Turns::default(),
             memory: Memory::default(),
             spools: Account::default(),
-            over_quota: BTreeSet::new(),
-            ready: Queue::default(),
-            lingering: Queue::default(),
-            orphans: BTreeMap::new(),
             orders: VecDeque::new(),
             capacity,
         };
@@ -218,15 +98,9 @@ impl Schedule {
     fn share_out(&mut self) {
         let capacity = &self.capacity;
         let share = capacity.user_share;
-        // No other user comes any more, for which slots should be kept.
-        let of_slots = match self.phase {
-            Phase::Serving => share,
-            Phase::Finishing { .. } | Phase::Ending { .. } | Phase::Over => 100,
-        };
-        self.slots.configure(capacity.connections as u64, of_slots);
-        self.places.configure(capacity.over_quota as u64, share);
-        self.control.configure(capacity.control as u64, 100);
-        self.programs.configure(capacity.programs as u64, 100);
+        let serving = self.phase == Phase::Serving;
+        self.standings.configure(capacity, serving);
+        self.turns.configure(capacity.programs);
         self.memory.configure(capacity.requests_memory, share);
         self.spools.configure(capacity.spool_total, share);
     }
@@ -234,20 +108,13 @@ impl Schedule {
     /// Takes other rules, each with the number of programs that it allows at once. The rules
     /// are asked anew about all that is not started, in its order.
     pub fn set_rules(&mut self, rules: &[(QuotaId, Option<u32>)]) {
-        let mut again: Vec<ConnectionId> = self.ready.take_all().collect();
-        again.extend(self.quotas.recall());
-        for id in again {
-            if let Some(entry) = self.connections.get_mut(&id) {
-                entry.program = Program::Judging;
-                self.orders.push_back(Order::Judge(id));
-            }
-        }
-        self.quotas.configure(rules);
+        let again = self.turns.set_rules(rules);
+        self.orders.extend(again.into_iter().map(Order::Judge));
     }
 
     /// Whether a program runs, or is about to, by this rule.
     pub fn uses(&self, quota: QuotaId) -> bool {
-        self.quotas.is_used(quota)
+        self.turns.uses(quota)
     }
 
     /// A client can come on a socket.
@@ -258,57 +125,30 @@ impl Schedule {
     /// Whether there is room for one more connection.
     pub fn accepts(&self, class: Class) -> bool {
         match (class, self.phase) {
-            (_, Phase::Ending { .. } | Phase::Over) => false,
-            (Class::Control, Phase::Serving | Phase::Finishing { .. }) => !self.control.is_full(),
+            (_, Phase::Serving) | (Class::Control, Phase::Finishing { .. }) => {
+                self.standings.has_room(class)
+            }
             (Class::Job, Phase::Finishing { .. }) => false,
-            (Class::Job, Phase::Serving) => !self.slots.is_full(),
+            (_, Phase::Ending { .. } | Phase::Over) => false,
         }
     }
 
     /// A connection comes in.
     pub fn arrive(&mut self, id: ConnectionId, user: User, class: Class) {
-        let (standing, order) = match class {
-            Class::Control => {
-                let mut place = self.control.open(None);
-                place.set(1);
-                (Standing::Control { _place: place }, Order::Serve(id))
-            }
-            Class::Job => self.place(id, user),
-        };
-        self.orders.push_back(order);
         self.idle.interrupt();
-        let entry = Entry {
-            user,
-            standing,
-            program: Program::None,
-        };
-        self.connections.insert(id, entry);
-    }
-
-    fn place(&mut self, id: ConnectionId, user: User) -> (Standing, Order) {
         // Those that wait already come first.
         self.give_slots();
-        let mut slot = self.slots.open(user);
-        if self.phase != Phase::Serving {
+        let result = if class == Class::Job && self.phase != Phase::Serving {
             // It came with the last of a listening socket, and learns that the server stops.
-            slot.set(1);
-            let order = Order::Refuse(id, Reason::Stopping);
-            return (Standing::Active { _slot: slot }, order);
-        }
-        if slot.grow(1).is_ok() {
-            return (Standing::Active { _slot: slot }, Order::Serve(id));
-        }
-        let mut place = self.places.open(user);
-        match place.grow(1) {
-            Ok(()) => {
-                self.over_quota.insert(id);
-                (Standing::OverQuota { _place: place }, Order::Serve(id))
-            }
-            Err(Full { limit }) => {
-                let order = Order::Refuse(id, Reason::Crowded { limit });
-                (Standing::Refused, order)
-            }
-        }
+            self.standings.arrive_late(id, user);
+            Err(Reason::Stopping)
+        } else {
+            self.standings.arrive(id, user, class)
+        };
+        self.orders.push_back(match result {
+            Ok(()) => Order::Serve(id),
+            Err(reason) => Order::Refuse(id, reason),
+        });
     }
 
     /// A charge on the memory of requests, for a connection.
@@ -323,114 +163,62 @@ impl Schedule {
 
     /// A connection asks for its program.
     pub fn ask(&mut self, id: ConnectionId) {
-        let Some(entry) = self.connections.get_mut(&id) else {
-            return;
-        };
-        match (&entry.standing, &entry.program) {
-            (Standing::Active { .. }, Program::None) => {
-                entry.program = Program::Judging;
-                self.orders.push_back(Order::Judge(id));
-            }
-            (Standing::OverQuota { .. }, Program::None) => entry.program = Program::Asked,
-            _ => {}
+        let has_slot = self.standings.has_slot(id);
+        if (has_slot || self.standings.is_over_quota(id)) && self.turns.ask(id, has_slot) {
+            self.orders.push_back(Order::Judge(id));
         }
     }
 
     /// The rules allow the program of a connection, as one of those that run by `quota`.
     pub fn permit(&mut self, id: ConnectionId, quota: Option<QuotaId>) {
-        let Some(entry) = self.connections.get_mut(&id) else {
-            return;
-        };
-        if !matches!(entry.program, Program::Judging) {
-            return;
-        }
-        let entrance = quota.and_then(|quota| Some((quota, self.quotas.enter(quota, id)?)));
-        entry.program = match entrance {
-            Some((quota, Entrance::Held(ticket))) => Program::Held { quota, ticket },
-            Some((_, Entrance::Open(charge))) => Program::Queued {
-                ticket: self.ready.push(id),
-                quota: Some(charge),
-            },
-            None => Program::Queued {
-                ticket: self.ready.push(id),
-                quota: None,
-            },
-        };
+        self.turns.permit(id, quota);
     }
 
     /// A connection does not ask for its program any more; it was not started.
     pub fn withdraw(&mut self, id: ConnectionId) {
-        if let Some(entry) = self.connections.get_mut(&id) {
-            if !matches!(entry.program, Program::Launched { .. }) {
-                let program = std::mem::take(&mut entry.program);
-                self.forget(program);
-            }
-        }
-    }
-
-    /// Takes a program out of the queue in which it waits, and gives back its charges.
-    fn forget(&mut self, program: Program) {
-        match program {
-            Program::Held { quota, ticket } => self.quotas.leave(quota, ticket),
-            Program::Queued { ticket, .. } => self.ready.leave(ticket),
-            Program::None | Program::Asked | Program::Judging | Program::Launched { .. } => {}
-        }
+        self.turns.withdraw(id);
     }
 
     /// Takes the news of a connection that has worked. Returns whether it is over with that:
     /// it has its reply, or needs none any more.
     pub fn update(&mut self, id: ConnectionId, news: News) -> bool {
-        let Some(entry) = self.connections.get_mut(&id) else {
+        let Some(user) = self.standings.user(id) else {
             return false;
         };
-        self.memory.update(id, entry.user, news.need);
-        if !news.has_process && matches!(entry.program, Program::Launched { .. }) {
-            entry.program = Program::None;
+        self.memory.update(id, user, news.need);
+        if !news.has_process {
+            self.turns.ended(id);
         }
-        if news.is_active || matches!(entry.standing, Standing::Lingering { .. }) {
+        if news.is_active || !self.standings.linger(id) {
             return false;
         }
-        let ticket = self.lingering.push(id);
-        entry.standing = Standing::Lingering { ticket };
-        self.over_quota.remove(&id);
-        let program = std::mem::take(&mut entry.program);
-        self.forget(program);
+        self.turns.leave(id);
         true
     }
 
     /// The process of a connection has been given up, and counts as an orphan until
     /// [`Schedule::bury`].
     pub fn orphan(&mut self, id: ConnectionId) {
-        if let Some(entry) = self.connections.get_mut(&id) {
-            if let Program::Launched { program, .. } = std::mem::take(&mut entry.program) {
-                self.orphans.insert(id, program);
-            }
-        }
+        self.turns.orphan(id);
     }
 
     /// A process that is no connection's program counts as an orphan, whatever the limit.
     pub fn adopt(&mut self, id: ConnectionId) {
-        let mut program = self.programs.open(None);
-        program.set(1);
-        self.orphans.insert(id, program);
+        self.turns.adopt(id);
     }
 
     /// An orphan has ended.
     pub fn bury(&mut self, id: ConnectionId) {
-        self.orphans.remove(&id);
+        self.turns.bury(id);
     }
 
     /// A connection has gone.
     pub fn leave(&mut self, id: ConnectionId) {
-        let Some(entry) = self.connections.remove(&id) else {
-            return;
-        };
-        if let Standing::Lingering { ticket } = entry.standing {
-            self.lingering.leave(ticket);
+        if let Some(user) = self.standings.user(id) {
+            self.memory.update(id, user, Need::Nothing);
+            self.turns.leave(id);
+            self.standings.leave(id);
         }
-        self.over_quota.remove(&id);
-        self.memory.update(id, entry.user, Need::Nothing);
-        self.forget(entry.program);
     }
 
     /// Accepts no connection for a program any more. What runs may go on for the time of
@@ -483,7 +271,7 @@ impl Schedule {
     /// Takes the time, once in a turn.
     pub fn tick(&mut self, now: Instant) {
         self.memory.begin_turn();
-        self.idle.update(self.connections.is_empty(), now);
+        self.idle.update(self.standings.is_empty(), now);
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         match self.phase {
             Phase::Serving if self.listens && is_due(self.idle_ends()) => {
@@ -507,7 +295,7 @@ impl Schedule {
     /// When [`Schedule::tick`] is due; `Some(now)` where there is something to do at once.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let idle = match (self.phase, self.capacity.idle_exit) {
-            (Phase::Serving, Some(exit)) if self.listens && self.connections.is_empty() => {
+            (Phase::Serving, Some(exit)) if self.listens && self.standings.is_empty() => {
                 // Where it is not known since when, that begins with the next turn.
                 Some(self.idle.ends(exit).unwrap_or(now))
             }
@@ -525,13 +313,18 @@ impl Schedule {
         self.forget_stale_orders();
         if self.orders.is_empty() {
             self.give_slots();
-            self.release_held();
-            self.limit_lingering();
+            self.turns.release_held();
+            while let Some(id) = self.standings.pop_lingering() {
+                self.orders.push_back(Order::Drop(id));
+            }
             self.end_if_served();
         }
         self.orders
             .pop_front()
-            .or_else(|| self.launch_next(can_launch))
+            .or_else(|| {
+                let id = can_launch.then(|| self.turns.launch_next())?;
+                id.map(Order::Launch)
+            })
             .or_else(|| {
                 let (id, beyond) = self.memory.poll()?;
                 Some(Order::Read { id, beyond })
@@ -550,15 +343,10 @@ impl Schedule {
     }
 
     fn is_stale(&self, order: &Order) -> bool {
-        match order {
-            Order::Serve(id) | Order::Refuse(id, _) | Order::Drop(id) => {
-                !self.connections.contains_key(id)
-            }
-            Order::Judge(id) => {
-                let entry = self.connections.get(id);
-                !entry.is_some_and(|entry| matches!(entry.program, Program::Judging))
-            }
-            Order::Leave => !self.connections.is_empty(),
+        match *order {
+            Order::Serve(id) | Order::Refuse(id, _) | Order::Drop(id) => !self.standings.has(id),
+            Order::Judge(id) => !self.turns.is_judging(id),
+            Order::Leave => !self.standings.is_empty(),
             Order::Launch(_)
             | Order::Read { .. }
             | Order::CloseListeners { .. }
@@ -568,77 +356,24 @@ impl Schedule {
         }
     }
 
-    /// Gives slots that are free to those that have waited longest, if they may have one.
     fn give_slots(&mut self) {
-        if self.over_quota.is_empty() || !self.slots.take_released() {
-            return;
-        }
-        let (connections, slots) = (&mut self.connections, &self.slots);
-        let orders = &mut self.orders;
-        self.over_quota.retain(|id| {
-            let Some(entry) = connections.get_mut(id) else {
-                return false;
-            };
-            let mut slot = slots.open(entry.user);
-            if slot.grow(1).is_err() {
-                return true;
+        for id in self.standings.give_slots() {
+            if self.turns.slot_given(id) {
+                self.orders.push_back(Order::Judge(id));
             }
-            entry.standing = Standing::Active { _slot: slot };
-            if matches!(entry.program, Program::Asked) {
-                entry.program = Program::Judging;
-                orders.push_back(Order::Judge(*id));
-            }
-            false
-        });
-    }
-
-    /// Lets held requests go on, for rules by which fewer programs run now.
-    fn release_held(&mut self) {
-        while let Some((id, charge)) = self.quotas.release() {
-            if let Some(entry) = self.connections.get_mut(&id) {
-                entry.program = Program::Queued {
-                    ticket: self.ready.push(id),
-                    quota: Some(charge),
-                };
-            }
-        }
-    }
-
-    /// The connections that linger longest give way, when there are too many.
-    fn limit_lingering(&mut self) {
-        while self.lingering.len() > self.capacity.lingering {
-            self.orders.extend(self.lingering.pop().map(Order::Drop));
         }
     }
 
     fn end_if_served(&mut self) {
         let is_over = match self.phase {
-            Phase::Serving => !self.listens && self.connections.is_empty(),
-            Phase::Finishing { .. } => self.connections.len() as u64 == self.control.used(),
-            Phase::Ending { .. } => self.connections.is_empty(),
+            Phase::Serving => !self.listens && self.standings.is_empty(),
+            Phase::Finishing { .. } => self.standings.has_only_control(),
+            Phase::Ending { .. } => self.standings.is_empty(),
             Phase::Over => false,
         };
         if is_over {
             self.end();
         }
-    }
-
-    fn launch_next(&mut self, can_launch: bool) -> Option<Order> {
-        if !can_launch || self.ready.is_empty() {
-            return None;
-        }
-        let mut program = self.programs.open(None);
-        program.grow(1).ok()?;
-        let id = self.ready.pop()?;
-        let entry = self.connections.get_mut(&id)?;
-        let Program::Queued { quota, .. } = std::mem::take(&mut entry.program) else {
-            unreachable!("only programs that are queued are in the queue");
-        };
-        entry.program = Program::Launched {
-            program,
-            _quota: quota,
-        };
-        Some(Order::Launch(id))
     }
 
     /// How the server's life goes.
@@ -653,26 +388,26 @@ impl Schedule {
 
     /// What a connection waits for.
     pub fn wait(&self, id: ConnectionId) -> Wait {
-        let Some(entry) = self.connections.get(&id) else {
-            return Wait::Nothing;
-        };
-        match (&entry.standing, &entry.program) {
-            (Standing::OverQuota { .. }, _) => Wait::Slot,
-            (_, Program::Judging | Program::Held { .. } | Program::Queued { .. }) => Wait::Turn,
-            _ => Wait::Nothing,
+        if self.standings.is_over_quota(id) {
+            Wait::Slot
+        } else if self.turns.waits(id) {
+            Wait::Turn
+        } else {
+            Wait::Nothing
         }
     }
 
     /// How many there are of each kind.
     pub fn counts(&self) -> Counts {
-        let count = |account: &Account| usize::try_from(account.used()).unwrap_or(usize::MAX);
+        let [active, over_quota, lingering, control] = self.standings.counts();
+        let [waiting, programs] = self.turns.counts();
         Counts {
-            active: count(&self.slots),
-            over_quota: self.over_quota.len(),
-            waiting: self.ready.len() + self.quotas.held(),
-            programs: count(&self.programs),
-            lingering: self.lingering.len(),
-            control: count(&self.control),
+            active,
+            over_quota,
+            waiting,
+            programs,
+            lingering,
+            control,
         }
     }
 

@@ -1,0 +1,42 @@
+//! Plain values: what the server reports of a connection, and what the schedule knows of all.
+
+use super::memory::Need;
+
+/// What there is to know of a connection after it has worked.
+#[derive(Clone, Copy, Debug)]
+pub struct News {
+    /// A process of its own is there.
+    pub has_process: bool,
+    /// What it needs of the memory for requests.
+    pub need: Need,
+    /// A client waits for a reply, or there is a process.
+    pub is_active: bool,
+}
+
+/// Where a connection stands, as users see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// It does not wait for anything here.
+    Nothing,
+    /// For a slot.
+    Slot,
+    /// For its program's turn.
+    Turn,
+}
+
+/// How many there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections that have a slot.
+    pub active: usize,
+    /// Connections that wait for one.
+    pub over_quota: usize,
+    /// Requests that wait for their program's turn.
+    pub waiting: usize,
+    /// Programs, orphans included.
+    pub programs: usize,
+    /// Connections that linger.
+    pub lingering: usize,
+    /// Control connections.
+    pub control: usize,
+}

@@ -1,0 +1,204 @@
+//! Whose program starts next. A request passes three gates, each with a queue of its own, so that
+//! none is held up by a gate that is not its own.
+//!
+//! | program | means | leaves by |
+//! |---|---|---|
+//! | (none) | none was asked for, or it is over | `ask` |
+//! | `Asked` | its connection has no slot yet | a slot |
+//! | `Judging` | the rules are being asked | `permit`, `withdraw` |
+//! | `Held` | as many programs run by its rule as may | the end of one of them |
+//! | `Queued` | waits for descriptors and a place for a child | its turn |
+//! | `Launched` | runs, or is about to | its end |
+//!
+//! A process that has outlived its connection is an orphan. It counts as a program.
+
+use std::collections::BTreeMap;
+
+use super::queue::{Queue, Ticket};
+use super::quotas::{Entrance, QuotaId, Quotas};
+use super::standings::count;
+use crate::id::ConnectionId;
+use crate::quota::{Account, Charge};
+
+#[derive(Debug)]
+enum Program {
+    Asked,
+    Judging,
+    Held {
+        quota: QuotaId,
+        ticket: Ticket,
+    },
+    Queued {
+        ticket: Ticket,
+        quota: Option<Charge>,
+    },
+    Launched {
+        program: Charge,
+        _quota: Option<Charge>,
+    },
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    all: BTreeMap<ConnectionId, Program>,
+    programs: Account,
+    quotas: Quotas,
+    /// Requests whose programs may start as soon as there is a place.
+    ready: Queue,
+    orphans: BTreeMap<ConnectionId, Charge>,
+}
+
+impl Turns {
+    /// Takes another number of programs that may run at once.
+    pub(super) fn configure(&mut self, programs: usize) {
+        self.programs.configure(programs as u64, 100);
+    }
+
+    /// Takes other rules. Returns the requests about which they are to be asked: all that are not
+    /// started, in their order.
+    pub(super) fn set_rules(&mut self, rules: &[(QuotaId, Option<u32>)]) -> Vec<ConnectionId> {
+        let mut again: Vec<ConnectionId> = self.ready.take_all().collect();
+        again.extend(self.quotas.recall());
+        for &id in &again {
+            self.all.insert(id, Program::Judging);
+        }
+        self.quotas.configure(rules);
+        again
+    }
+
+    /// Whether a program runs, or is about to, by this rule.
+    pub(super) fn uses(&self, quota: QuotaId) -> bool {
+        self.quotas.is_used(quota)
+    }
+
+    /// A connection asks for its program. Returns whether the rules are to be asked now.
+    pub(super) fn ask(&mut self, id: ConnectionId, has_slot: bool) -> bool {
+        if self.all.contains_key(&id) {
+            return false;
+        }
+        let program = match has_slot {
+            true => Program::Judging,
+            false => Program::Asked,
+        };
+        self.all.insert(id, program);
+        has_slot
+    }
+
+    /// A connection has a slot now. Returns whether the rules are to be asked now.
+    pub(super) fn slot_given(&mut self, id: ConnectionId) -> bool {
+        match self.all.get_mut(&id) {
+            Some(program @ Program::Asked) => {
+                *program = Program::Judging;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the rules are being asked about the program of a connection.
+    pub(super) fn is_judging(&self, id: ConnectionId) -> bool {
+        matches!(self.all.get(&id), Some(Program::Judging))
+    }
+
+    /// The rules allow a program, as one of those that run by `quota`.
+    pub(super) fn permit(&mut self, id: ConnectionId, quota: Option<QuotaId>) {
+        if !self.is_judging(id) {
+            return;
+        }
+        let entrance = quota.and_then(|quota| Some((quota, self.quotas.enter(quota, id)?)));
+        let program = match entrance {
+            Some((quota, Entrance::Held(ticket))) => Program::Held { quota, ticket },
+            Some((_, Entrance::Open(charge))) => self.queued(id, Some(charge)),
+            None => self.queued(id, None),
+        };
+        self.all.insert(id, program);
+    }
+
+    fn queued(&mut self, id: ConnectionId, quota: Option<Charge>) -> Program {
+        let ticket = self.ready.push(id);
+        Program::Queued { ticket, quota }
+    }
+
+    /// Lets held requests go on, for rules by which fewer programs run now.
+    pub(super) fn release_held(&mut self) {
+        while let Some((id, charge)) = self.quotas.release() {
+            let program = self.queued(id, Some(charge));
+            self.all.insert(id, program);
+        }
+    }
+
+    /// The program that starts next, if there is a place for one more.
+    pub(super) fn launch_next(&mut self) -> Option<ConnectionId> {
+        if self.ready.is_empty() {
+            return None;
+        }
+        let mut program = self.programs.open(None);
+        program.grow(1).ok()?;
+        let id = self.ready.pop()?;
+        let Some(Program::Queued { quota, .. }) = self.all.remove(&id) else {
+            unreachable!("only programs that are queued are in the queue");
+        };
+        let launched = Program::Launched {
+            program,
+            _quota: quota,
+        };
+        self.all.insert(id, launched);
+        Some(id)
+    }
+
+    /// The program of a connection has ended, or was not started after its turn had come.
+    pub(super) fn ended(&mut self, id: ConnectionId) {
+        if matches!(self.all.get(&id), Some(Program::Launched { .. })) {
+            self.all.remove(&id);
+        }
+    }
+
+    /// A program is not asked for any more. One that was launched goes on.
+    pub(super) fn withdraw(&mut self, id: ConnectionId) {
+        if !matches!(self.all.get(&id), Some(Program::Launched { .. })) {
+            self.leave(id);
+        }
+    }
+
+    /// A connection has no program any more.
+    pub(super) fn leave(&mut self, id: ConnectionId) {
+        match self.all.remove(&id) {
+            Some(Program::Held { quota, ticket }) => self.quotas.leave(quota, ticket),
+            Some(Program::Queued { ticket, .. }) => self.ready.leave(ticket),
+            None | Some(Program::Asked | Program::Judging | Program::Launched { .. }) => {}
+        }
+    }
+
+    /// The process of a connection is an orphan from now on.
+    pub(super) fn orphan(&mut self, id: ConnectionId) {
+        if let Some(Program::Launched { program, .. }) = self.all.remove(&id) {
+            self.orphans.insert(id, program);
+        }
+    }
+
+    /// A process that was no connection's program is an orphan from now on, whatever the limit.
+    pub(super) fn adopt(&mut self, id: ConnectionId) {
+        let mut program = self.programs.open(None);
+        program.set(1);
+        self.orphans.insert(id, program);
+    }
+
+    /// An orphan has ended.
+    pub(super) fn bury(&mut self, id: ConnectionId) {
+        self.orphans.remove(&id);
+    }
+
+    /// Whether a request that has passed the first gate is not started.
+    pub(super) fn waits(&self, id: ConnectionId) -> bool {
+        matches!(
+            self.all.get(&id),
+            Some(Program::Judging | Program::Held { .. } | Program::Queued { .. })
+        )
+    }
+
+    /// How many there are: requests that wait, programs.
+    pub(super) fn counts(&self) -> [usize; 2] {
+        [self.ready.len() + self.quotas.held(), count(&self.programs)]
+    }
+}
