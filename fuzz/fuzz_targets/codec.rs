@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sockexec::wire::{Codec, Decoded, WireError, control, exec, sockproc};
+use sockexec::wire::{Codec, Decoded, Protocol, Sizes, WireError, control};
 
 /// The most bytes of a request, or of a message.
 const LIMIT: usize = 10_000;
@@ -59,11 +59,12 @@ fuzz_target!(|data: &[u8]| {
     let [protocol, size, bytes @ ..] = data else {
         return;
     };
-    let codec = || match protocol % 3 {
-        0 => Codec::Exec(exec::Decoder::new(LIMIT)),
-        1 => Codec::Sockproc(sockproc::Decoder::new(LIMIT)),
-        _ => Codec::Control(control::Decoder::new(LIMIT)),
+    let protocol = Protocol::ALL[usize::from(*protocol) % Protocol::ALL.len()];
+    let sizes = Sizes {
+        request: LIMIT,
+        message: LIMIT,
     };
+    let codec = || Codec::new(protocol, sizes);
     let size = usize::from(*size).max(1);
     let whole = decode(codec(), std::iter::once(bytes));
     assert_eq!(decode(codec(), bytes.chunks(size)), whole);

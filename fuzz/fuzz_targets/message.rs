@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use sockexec::control::command::{Command, Settings};
 use sockexec::control::form::{CONNECTIONS_MAX, SECONDS_MAX};
 use sockexec::control::message::{Request, Response, Status};
-use sockexec::control::signal::SIGNAL_MAX;
+use sockexec::signal::SIGNAL_MAX;
 
 /// What a client sent stands in a refusal, but not much of it.
 const REFUSAL_MAX: usize = 1500;

@@ -118,7 +118,7 @@ impl Facts {
             Input::StdinTaken(n) => {
                 self.inbox.consume(n);
                 if let Some(job) = &mut self.job {
-                    job.take_stdin(n);
+                    job.stdin.take(n);
                 }
             }
             Input::Output(stream, n) => self.store_output(stream, n, now),
@@ -131,10 +131,10 @@ impl Facts {
             }
             Input::Exited(exit) => self.with_job(|job| job.exit(exit)),
             Input::Held => self.with_job(Job::hold),
-            Input::OutputDry(stream) => self.with_job(|job| job.run_dry(stream)),
-            Input::OutputEnded(stream) => self.with_job(|job| job.end_output(stream)),
-            Input::StdinClosed => self.with_job(Job::refuse_stdin),
-            Input::Spooled(stream) => self.with_job(|job| job.spooled(stream)),
+            Input::OutputDry(stream) => self.with_job(|job| job.outputs.run_dry(stream)),
+            Input::OutputEnded(stream) => self.with_job(|job| job.outputs.end(stream)),
+            Input::StdinClosed => self.with_job(|job| job.stdin.refuse()),
+            Input::Spooled(stream) => self.with_job(|job| job.outputs.spooled(stream)),
         }
     }
 
@@ -149,7 +149,7 @@ impl Facts {
     fn store_output(&mut self, stream: Stream, n: usize, now: Instant) {
         let discards = self.discards();
         let Some(job) = &mut self.job else { return };
-        job.count_output(stream, n, now);
+        job.outputs.count(stream, n, now);
         if discards {
             return;
         }
@@ -202,8 +202,8 @@ impl Facts {
             Trouble::Receive if self.outbox.is_shut() => self.client.lose(),
             Trouble::Receive => self.client.deafen(),
             Trouble::Send => self.client.fail_to_send(),
-            Trouble::Output(stream) => self.with_job(|job| job.end_output(stream)),
-            Trouble::Stdin => self.with_job(Job::refuse_stdin),
+            Trouble::Output(stream) => self.with_job(|job| job.outputs.end(stream)),
+            Trouble::Stdin => self.with_job(|job| job.stdin.refuse()),
             Trouble::Spooled => self.client.lose(),
             Trouble::Exit => self.with_job(Job::exit_unknown),
             Trouble::Wait | Trouble::Peer => {}
@@ -301,7 +301,7 @@ impl Facts {
         match &self.job {
             None => self.is_collecting(),
             Some(job) => {
-                self.codec.protocol().keeps_output() && !self.discards() && job.keeps_more()
+                self.codec.protocol().keeps_output() && !self.discards() && job.outputs.keep_more()
             }
         }
     }

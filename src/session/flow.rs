@@ -35,7 +35,10 @@ impl Session {
 
     /// Whether the program's standard input is still to be had.
     pub fn has_stdin(&self) -> bool {
-        self.facts.job.as_ref().is_some_and(Job::has_stdin)
+        self.facts
+            .job
+            .as_ref()
+            .is_some_and(|job| job.stdin.is_open())
     }
 
     /// Where bytes from the client go.
@@ -62,7 +65,7 @@ impl Session {
     /// What is in memory of an output whose temporary file is to have it.
     pub fn unspooled(&self, stream: Stream) -> &[u8] {
         match &self.facts.job {
-            Some(job) => job.memory(stream),
+            Some(job) => job.outputs.memory(stream),
             None => &[],
         }
     }

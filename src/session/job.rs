@@ -3,12 +3,11 @@
 //!
 //! See the table of the module above for its states. A job knows nothing of the client.
 
-use std::time::Instant;
-
 use super::event::{JobState, ProcessLeft};
 use super::excerpt::Excerpt;
-use super::output::{Kept, Output};
+use super::output::Outputs;
 use super::policy::GIVE_UP;
+use super::stdin::Stdin;
 use super::verdict::{Fault, KILLED};
 use crate::program::{Arguments, Exit, OutOfMemory, SpawnError, Stream};
 
@@ -30,18 +29,6 @@ enum Stopping {
     No,
     Terminated,
     Killed,
-}
-
-/// Standard input, on our side.
-#[derive(Debug)]
-struct Stdin {
-    open: bool,
-    /// The client has said all of it.
-    complete: bool,
-    /// Nobody reads it.
-    refused: bool,
-    /// How many bytes the program has taken.
-    bytes: u64,
 }
 
 /// What is to be done to make a program end politely.
@@ -69,11 +56,8 @@ pub(super) struct Job {
     arguments: usize,
     program: Program,
     stopping: Stopping,
-    stdin: Stdin,
-    outputs: [Output; 2],
-    first_output: Option<Instant>,
-    /// Nobody waits for the end of the outputs any more: what can be read now is all.
-    released: bool,
+    pub(super) stdin: Stdin,
+    pub(super) outputs: Outputs,
     exit: Option<Exit>,
     /// The program has ended, and its exit status is somebody else's for now.
     held: bool,
@@ -90,15 +74,8 @@ impl Job {
             arguments: arguments.footprint(),
             program: Program::Waiting,
             stopping: Stopping::No,
-            stdin: Stdin {
-                open: true,
-                complete: false,
-                refused: false,
-                bytes: 0,
-            },
-            outputs: Default::default(),
-            first_output: None,
-            released: false,
+            stdin: Stdin::new(),
+            outputs: Outputs::default(),
             exit: None,
             held: false,
             fault: None,
@@ -151,16 +128,9 @@ impl Job {
         self.fault.get_or_insert(fault);
     }
 
-    /// So many bytes of an output have come.
-    #[inline]
-    pub(super) fn count_output(&mut self, stream: Stream, n: usize, now: Instant) {
-        self.first_output.get_or_insert(now);
-        self.outputs[stream as usize].count(n);
-    }
-
     /// Keeps bytes of an output, as many as may be kept of `most`.
     pub(super) fn keep(&mut self, stream: Stream, bytes: &[u8], most: u64) {
-        match self.outputs[stream as usize].keep(bytes, most) {
+        match self.outputs.keep(stream, bytes, most) {
             Ok(true) => {}
             Ok(false) => self.blame(Fault::OutputMax {
                 stream,
@@ -173,40 +143,7 @@ impl Job {
     /// There is no place for more output.
     pub(super) fn keep_no_more(&mut self, fault: Fault) {
         self.blame(fault);
-        self.outputs.iter_mut().for_each(Output::refuse);
-    }
-
-    /// What was in memory of an output is in its file.
-    pub(super) fn spooled(&mut self, stream: Stream) {
-        self.outputs[stream as usize].spooled();
-    }
-
-    pub(super) fn run_dry(&mut self, stream: Stream) {
-        self.outputs[stream as usize].run_dry();
-    }
-
-    pub(super) fn end_output(&mut self, stream: Stream) {
-        self.outputs[stream as usize].end();
-    }
-
-    /// Nothing more can come from the program.
-    pub(super) fn end_outputs(&mut self) {
-        self.outputs.iter_mut().for_each(Output::end);
-    }
-
-    /// The program has taken so many bytes of standard input.
-    pub(super) fn take_stdin(&mut self, n: usize) {
-        self.stdin.bytes += n as u64;
-    }
-
-    /// The client has said all of its standard input.
-    pub(super) fn complete_stdin(&mut self) {
-        self.stdin.complete = true;
-    }
-
-    /// Nobody reads its standard input.
-    pub(super) fn refuse_stdin(&mut self) {
-        self.stdin.refused = true;
+        self.outputs.refuse();
     }
 }
 
@@ -235,12 +172,6 @@ impl Job {
         now
     }
 
-    /// The reply waits no longer for an output that stays open; what can be read, it gets.
-    pub(super) fn release(&mut self) {
-        self.released = true;
-        self.outputs.iter_mut().for_each(Output::wet);
-    }
-
     /// Waits no longer for the end of a process, if it has not ended yet.
     pub(super) fn give_up(&mut self) -> bool {
         let now = matches!(self.program, Program::Launched | Program::Running);
@@ -251,24 +182,19 @@ impl Job {
             });
             self.program = Program::Gone;
         }
-        self.end_outputs();
+        self.outputs.end_all();
         now
     }
 
     /// Closes standard input, if nobody reads it.
     pub(super) fn close_refused_stdin(&mut self) -> bool {
-        self.stdin.refused && std::mem::take(&mut self.stdin.open)
+        self.stdin.is_refused() && self.stdin.close()
     }
 
     /// Closes standard input, all of which was written, if no more is to come.
     pub(super) fn close_stdin(&mut self) -> bool {
-        let over = self.stdin.complete || self.exit.is_some() || self.stopping > Stopping::No;
-        over && std::mem::take(&mut self.stdin.open)
-    }
-
-    /// Whether what is in memory of an output is to go to its file.
-    pub(super) fn spool(&mut self, stream: Stream, most: usize) -> bool {
-        self.outputs[stream as usize].spool(most)
+        let over = self.stdin.is_complete() || self.exit.is_some() || self.stopping > Stopping::No;
+        over && self.stdin.close()
     }
 
     /// Reaps a program that has ended, as soon as nothing more hangs on its number; `told`:
@@ -277,9 +203,8 @@ impl Job {
         if self.program != Program::Exited {
             return None;
         }
-        let outputs_ended = self.outputs.iter().all(Output::has_ended);
         let killed = self.stopping == Stopping::Killed && told;
-        if !(self.has_failed_to_start() || outputs_ended || killed) {
+        if !(self.has_failed_to_start() || self.outputs.have_ended() || killed) {
             return None;
         }
         self.program = Program::Gone;
@@ -288,15 +213,10 @@ impl Job {
         Some(Reaping { kill })
     }
 
-    /// Takes what was kept of both outputs.
-    pub(super) fn take_kept(&mut self) -> [Kept; 2] {
-        self.outputs.each_mut().map(Output::take_kept)
-    }
-
     /// There is no process, and will be none.
     fn vanish(&mut self) {
         self.program = Program::Gone;
-        self.end_outputs();
+        self.outputs.end_all();
     }
 }
 
@@ -355,13 +275,9 @@ impl Job {
         if let Some(fault @ Fault::Spawn(_)) = &self.fault {
             return fault.exit();
         }
-        let outputs_done = self
-            .outputs
-            .iter()
-            .all(|output| output.has_ended() || (self.released && output.is_dry()));
         match self.program {
             // A fault without a status of its own leaves the program's.
-            Program::Exited | Program::Gone if outputs_done => self
+            Program::Exited | Program::Gone if self.outputs.are_done() => self
                 .fault
                 .as_ref()
                 .and_then(Fault::exit)
@@ -371,34 +287,13 @@ impl Job {
         }
     }
 
-    /// Whether its standard input is open on our side.
-    #[inline]
-    pub(super) fn has_stdin(&self) -> bool {
-        self.stdin.open
-    }
-
-    /// Whether the client has said all of its standard input.
-    pub(super) fn has_all_stdin(&self) -> bool {
-        self.stdin.complete
-    }
-
     /// Which outputs may still give something.
     #[inline]
     pub(super) fn open_outputs(&self) -> [bool; 2] {
-        let lives = self.lives();
-        self.outputs
-            .each_ref()
-            .map(|output| lives && !output.has_ended())
-    }
-
-    /// Whether any output is kept of what comes.
-    pub(super) fn keeps_more(&self) -> bool {
-        self.outputs.iter().any(Output::takes_more)
-    }
-
-    /// What is in memory of an output.
-    pub(super) fn memory(&self, stream: Stream) -> &[u8] {
-        self.outputs[stream as usize].memory()
+        match self.lives() {
+            true => self.outputs.open(),
+            false => [false; 2],
+        }
     }
 
     /// How many bytes its arguments take, until it runs.
@@ -417,21 +312,9 @@ impl Job {
         &self.excerpt
     }
 
-    pub(super) fn bytes_in(&self) -> u64 {
-        self.stdin.bytes
-    }
-
-    pub(super) fn bytes_out(&self) -> [u64; 2] {
-        self.outputs.each_ref().map(Output::bytes)
-    }
-
-    pub(super) fn first_output(&self) -> Option<Instant> {
-        self.first_output
-    }
-
     /// What always holds; `kept`: its output is kept.
     pub(super) fn check(&self, kept: bool) {
         assert!(self.exit.is_none() || matches!(self.program, Program::Exited | Program::Gone));
-        assert!(kept || self.outputs.iter().all(Output::keeps_nothing));
+        assert!(kept || self.outputs.keep_nothing());
     }
 }

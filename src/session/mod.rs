@@ -51,7 +51,8 @@
 //! | `settle` | what follows from the facts, and what is to be done |
 //! | `facts` | all that is known |
 //! | `client`, `job`, `commands` | one side each: who asks; the program asked for, or the commands |
-//! | `inbox`, `outbox`, `outgoing`, `output` | bytes |
+//! | `stdin`, `output` | those of a job |
+//! | `inbox`, `outbox`, `outgoing` | bytes on their way |
 //! | `timers`, `policy`, `verdict`, `excerpt` | moments, limits, faults, the beginning of the arguments |
 //!
 //! Each object keeps its fields to itself, and calls go down this list only.
@@ -69,6 +70,7 @@ mod outgoing;
 mod output;
 pub mod policy;
 mod settle;
+mod stdin;
 mod summary;
 pub mod timers;
 pub mod verdict;

@@ -116,10 +116,11 @@ impl Outbox {
 
     /// Puts what was kept of an output behind what is to be sent.
     pub(super) fn put_kept(&mut self, stream: Stream, kept: Kept) {
-        if kept.spooled > 0 {
-            self.tail.put_spooled(stream, kept.spooled);
+        let (spooled, memory) = kept.into_parts();
+        if spooled > 0 {
+            self.tail.put_spooled(stream, spooled);
         }
-        self.put(kept.memory);
+        self.put(memory);
     }
 
     /// What the client gets next.

@@ -1,28 +1,35 @@
-//! One output of a program: how far it has come, and what is kept of it.
+//! The two outputs of a program: how far they have come, and what is kept of them.
 //!
 //! Where a reply is made as a whole, a stream is kept in memory up to a limit, and then goes to
 //! a temporary file, which the caller has. What was last comes after what is in the file. Owns
 //! bytes only.
 
-use crate::program::{OutOfMemory, try_append};
+use std::time::Instant;
+
+use crate::program::{OutOfMemory, Stream, try_append};
 
 /// What is kept of an output.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    pub(super) memory: Vec<u8>,
+    memory: Vec<u8>,
     /// How many bytes are in the file.
-    pub(super) spooled: u64,
+    spooled: u64,
 }
 
 impl Kept {
     pub(super) fn len(&self) -> u64 {
         self.spooled + self.memory.len() as u64
     }
+
+    /// How many bytes are in the file, and what comes behind them.
+    pub(super) fn into_parts(self) -> (u64, Vec<u8>) {
+        (self.spooled, self.memory)
+    }
 }
 
-/// See the module.
+/// One of them.
 #[derive(Debug, Default)]
-pub(super) struct Output {
+struct Output {
     ended: bool,
     /// Nothing could be read at the last attempt.
     dry: bool,
@@ -31,41 +38,54 @@ pub(super) struct Output {
     kept: Kept,
     /// The file is asked for, and has not got what is in memory yet.
     spooling: bool,
-    /// There is no place for more: the program is told to end, and whatever it still
-    /// writes is lost.
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    each: [Output; 2],
+    /// When the first byte of any of them came.
+    first: Option<Instant>,
+    /// Nobody waits for their end any more: what can be read now is all.
+    released: bool,
+    /// There is no place for more of what is kept: the program is told to end, and whatever it
+    /// still writes is lost.
     refused: bool,
 }
 
-impl Output {
+impl Outputs {
+    /// So many bytes have come.
     #[inline]
-    pub(super) fn count(&mut self, n: usize) {
-        self.bytes += n as u64;
-        self.dry = false;
+    pub(super) fn count(&mut self, stream: Stream, n: usize, now: Instant) {
+        self.first.get_or_insert(now);
+        let output = &mut self.each[stream as usize];
+        output.bytes += n as u64;
+        output.dry = false;
     }
 
-    pub(super) fn run_dry(&mut self) {
-        self.dry = true;
+    /// Nothing more can be read at the moment.
+    pub(super) fn run_dry(&mut self, stream: Stream) {
+        self.each[stream as usize].dry = true;
     }
 
-    /// What can be read from now on counts again.
-    pub(super) fn wet(&mut self) {
-        self.dry = false;
+    /// Nothing more comes.
+    pub(super) fn end(&mut self, stream: Stream) {
+        self.each[stream as usize].ended = true;
     }
 
-    pub(super) fn end(&mut self) {
-        self.ended = true;
+    /// Nothing more comes of either.
+    pub(super) fn end_all(&mut self) {
+        for stream in Stream::BOTH {
+            self.end(stream);
+        }
     }
 
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended
-    }
-
-    pub(super) fn is_dry(&self) -> bool {
-        self.dry
-    }
-
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+    /// Nobody waits any longer for one that stays open. What can be read still counts.
+    pub(super) fn release(&mut self) {
+        self.released = true;
+        for output in &mut self.each {
+            output.dry = false;
+        }
     }
 
     /// Keeps `bytes`, as many as may be kept of `most`. Returns whether all were.
@@ -73,13 +93,19 @@ impl Output {
     /// # Errors
     ///
     /// When there is no memory.
-    pub(super) fn keep(&mut self, bytes: &[u8], most: u64) -> Result<bool, OutOfMemory> {
+    pub(super) fn keep(
+        &mut self,
+        stream: Stream,
+        bytes: &[u8],
+        most: u64,
+    ) -> Result<bool, OutOfMemory> {
         if self.refused {
             return Ok(true);
         }
-        let free = most.saturating_sub(self.kept.len());
+        let kept = &mut self.each[stream as usize].kept;
+        let free = most.saturating_sub(kept.len());
         let fits = bytes.len().min(usize::try_from(free).unwrap_or(usize::MAX));
-        try_append(&mut self.kept.memory, &bytes[..fits])?;
+        try_append(&mut kept.memory, &bytes[..fits])?;
         Ok(fits == bytes.len())
     }
 
@@ -88,40 +114,72 @@ impl Output {
         self.refused = true;
     }
 
-    /// Whether what comes is kept.
-    pub(super) fn takes_more(&self) -> bool {
-        !self.refused
-    }
-
-    /// What is in memory of what is kept.
-    pub(super) fn memory(&self) -> &[u8] {
-        &self.kept.memory
-    }
-
     /// Whether what is in memory, of which so many bytes are one too many, is to go to the file
     /// now.
-    pub(super) fn spool(&mut self, most: usize) -> bool {
-        let memory = self.kept.memory.len();
-        let now = memory > 0 && memory >= most && !self.spooling && !self.refused;
-        self.spooling |= now;
+    pub(super) fn spool(&mut self, stream: Stream, most: usize) -> bool {
+        let output = &mut self.each[stream as usize];
+        let memory = output.kept.memory.len();
+        let now = memory > 0 && memory >= most && !output.spooling && !self.refused;
+        output.spooling |= now;
         now
     }
 
     /// What was in memory is in the file.
-    pub(super) fn spooled(&mut self) {
-        self.kept.spooled += self.kept.memory.len() as u64;
-        self.kept.memory.clear();
-        self.spooling = false;
+    pub(super) fn spooled(&mut self, stream: Stream) {
+        let output = &mut self.each[stream as usize];
+        output.kept.spooled += output.kept.memory.len() as u64;
+        output.kept.memory.clear();
+        output.spooling = false;
     }
 
     /// Takes what was kept.
-    pub(super) fn take_kept(&mut self) -> Kept {
-        std::mem::take(&mut self.kept)
+    pub(super) fn take_kept(&mut self) -> [Kept; 2] {
+        self.each
+            .each_mut()
+            .map(|output| std::mem::take(&mut output.kept))
     }
 
-    /// What always holds of an output of which nothing is kept.
-    pub(super) fn keeps_nothing(&self) -> bool {
-        self.kept.len() == 0
+    /// Which may still give something.
+    #[inline]
+    pub(super) fn open(&self) -> [bool; 2] {
+        self.each.each_ref().map(|output| !output.ended)
+    }
+
+    /// Whether both are at their end.
+    pub(super) fn have_ended(&self) -> bool {
+        self.open() == [false; 2]
+    }
+
+    /// Whether nothing more is waited for of either.
+    pub(super) fn are_done(&self) -> bool {
+        self.each
+            .iter()
+            .all(|output| output.ended || (self.released && output.dry))
+    }
+
+    /// Whether what comes is kept, where it is.
+    pub(super) fn keep_more(&self) -> bool {
+        !self.refused
+    }
+
+    /// What is in memory of what is kept.
+    pub(super) fn memory(&self, stream: Stream) -> &[u8] {
+        &self.each[stream as usize].kept.memory
+    }
+
+    /// How many bytes have come.
+    pub(super) fn bytes(&self) -> [u64; 2] {
+        self.each.each_ref().map(|output| output.bytes)
+    }
+
+    /// When the first of them came.
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.first
+    }
+
+    /// Whether nothing is kept of either.
+    pub(super) fn keep_nothing(&self) -> bool {
+        self.each.iter().all(|output| output.kept.len() == 0)
     }
 }
 

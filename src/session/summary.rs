@@ -85,11 +85,11 @@ impl Session {
                 // Answered before anybody looked whether it has said something.
                 && !matches!(fault, Some(Fault::Crowded(_))),
             late: facts.late,
-            bytes_out: job.map_or([0; 2], Job::bytes_out),
-            bytes_in: job.map_or(0, Job::bytes_in),
+            bytes_out: job.map_or([0; 2], |job| job.outputs.bytes()),
+            bytes_in: job.map_or(0, |job| job.stdin.bytes()),
             duration: now.saturating_duration_since(facts.accepted),
             first_byte: job
-                .and_then(Job::first_output)
+                .and_then(|job| job.outputs.first())
                 .map(|at| at.saturating_duration_since(facts.accepted)),
             deadline: facts
                 .timers

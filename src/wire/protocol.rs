@@ -22,6 +22,9 @@ pub enum Purpose {
 }
 
 impl Protocol {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Exec, Self::Sockproc, Self::Control];
+
     /// Its name, which a socket that is handed over has too.
     pub fn name(self) -> &'static str {
         match self {

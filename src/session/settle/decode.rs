@@ -59,7 +59,7 @@ fn begin(facts: &mut Facts, arguments: Arguments, orders: &mut Orders) {
 #[inline]
 fn take_piece(facts: &mut Facts, n: usize) -> usize {
     facts.codec.advance(n);
-    if facts.job.as_ref().is_some_and(Job::has_stdin) {
+    if facts.job.as_ref().is_some_and(|job| job.stdin.is_open()) {
         facts.inbox.take(n);
         return 1;
     }
@@ -69,7 +69,10 @@ fn take_piece(facts: &mut Facts, n: usize) -> usize {
 
 /// What follows from it that the client sends no more.
 pub(super) fn finish(facts: &mut Facts) {
-    let known = facts.job.as_ref().is_some_and(Job::has_all_stdin);
+    let known = facts
+        .job
+        .as_ref()
+        .is_some_and(|job| job.stdin.is_complete());
     if !facts.client.has_ended() || known || !facts.listens() {
         return;
     }
@@ -82,6 +85,6 @@ pub(super) fn finish(facts: &mut Facts) {
 
 fn complete_stdin(facts: &mut Facts) {
     if let Some(job) = &mut facts.job {
-        job.complete_stdin();
+        job.stdin.complete();
     }
 }

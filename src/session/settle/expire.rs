@@ -48,7 +48,7 @@ fn expire(timer: Timer, facts: &mut Facts, orders: &mut Orders, now: Instant) {
                     facts.blame(Fault::RequestLate(limit));
                 }
                 // What holds an output has held the reply long enough.
-                Some(job) if job.is_zombie() => job.release(),
+                Some(job) if job.is_zombie() => job.outputs.release(),
                 Some(_) => {}
             }
             facts
@@ -97,7 +97,7 @@ fn kill(facts: &mut Facts, orders: &mut Orders, now: Instant) {
         if job.kill() {
             orders.act(Action::Kill);
         }
-        job.release();
+        job.outputs.release();
     }
     facts.timers.set(Timer::GiveUp, now + GIVE_UP);
 }

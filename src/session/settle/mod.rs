@@ -66,7 +66,7 @@ fn close_stdin(facts: &mut Facts, orders: &mut Orders, closes: fn(&mut Job) -> b
 fn spool(facts: &mut Facts, orders: &mut Orders) {
     let Some(job) = &mut facts.job else { return };
     for stream in Stream::BOTH {
-        if job.spool(stream, facts.limits.output_memory) {
+        if job.outputs.spool(stream, facts.limits.output_memory) {
             orders.act(Action::Spool(stream));
         }
     }
@@ -76,7 +76,8 @@ fn spool(facts: &mut Facts, orders: &mut Orders) {
 fn conclude(facts: &mut Facts) {
     let Some(exit) = facts.verdict() else { return };
     let fault = facts.fault().map(ToString::to_string);
-    let mut kept = facts.job.as_mut().map(Job::take_kept).unwrap_or_default();
+    let job = facts.job.as_mut();
+    let mut kept = job.map(|job| job.outputs.take_kept()).unwrap_or_default();
     let ending = Ending {
         exit,
         fault: fault.as_deref(),
@@ -144,7 +145,7 @@ fn close_client(facts: &mut Facts, orders: &mut Orders) {
     if facts.client.close(facts.outbox.is_shut()) {
         facts.outbox.clear();
         if let Some(job) = &mut facts.job {
-            job.take_kept();
+            job.outputs.take_kept();
         }
         facts.timers.stop(Timer::Linger);
         orders.act(Action::CloseClient);

@@ -22,7 +22,7 @@ mod outcome;
 mod program;
 mod request;
 
-use sockexec::wire::Protocol;
+use sockexec::wire::{Protocol, Purpose};
 
 /// Where chance comes from.
 pub trait Chance {
@@ -38,9 +38,9 @@ pub trait Chance {
 /// Lets `steps` things happen in a world of any protocol, then lets everybody finish, and
 /// checks the outcome.
 pub fn live(mut chance: impl Chance, steps: usize) {
-    match chance.below(3) {
-        0 => jobs::World::new(chance, Protocol::Exec).live(steps),
-        1 => jobs::World::new(chance, Protocol::Sockproc).live(steps),
-        _ => commands::World::new(chance).live(steps),
+    let protocol = Protocol::ALL[chance.below(Protocol::ALL.len())];
+    match protocol.purpose() {
+        Purpose::Program => jobs::World::new(chance, protocol).live(steps),
+        Purpose::Commands => commands::World::new(chance).live(steps),
     }
 }

@@ -49,15 +49,17 @@ impl<C: Chance> World<C> {
     fn check_reply(&self, summary: &Summary) {
         let reply = match self.session.protocol() {
             Protocol::Sockproc => Reply::of_command(&self.received),
-            _ => Reply::of_pairs(&self.received),
+            Protocol::Exec => Reply::of_pairs(&self.received),
+            Protocol::Control => unreachable!("it has no program"),
         };
         let fault = summary.fault.as_ref();
         let exit = ending(fault, summary.exit);
-        let ending = match (self.session.protocol(), exit) {
-            (Protocol::Sockproc, Exit::Code(code)) => format!("status:{}", code << 8),
-            (Protocol::Sockproc, Exit::Signal { number, .. }) => format!("status:{number}"),
-            (_, Exit::Code(code)) => format!("exitcode:{code}"),
-            (_, Exit::Signal { number, .. }) => format!("termsig:{number}"),
+        let keeps = self.session.protocol().keeps_output();
+        let ending = match (keeps, exit) {
+            (true, Exit::Code(code)) => format!("status:{}", code << 8),
+            (true, Exit::Signal { number, .. }) => format!("status:{number}"),
+            (false, Exit::Code(code)) => format!("exitcode:{code}"),
+            (false, Exit::Signal { number, .. }) => format!("termsig:{number}"),
         };
         assert_eq!(reply.ending, ending, "{summary:?}");
         let reason = fault.map_or_else(Vec::new, |fault| self.reason(fault));
@@ -75,7 +77,7 @@ impl<C: Chance> World<C> {
             assert!(written.starts_with(got), "other output");
             let hurried = summary.late || self.stopped || fault.is_some();
             assert!(got == written || hurried, "output is missing");
-            if self.session.protocol() == Protocol::Sockproc {
+            if keeps {
                 assert!(got.len() as u64 <= self.limits.output_max);
             }
             if matches!(fault, Some(Fault::OutputMax { stream: large, .. }) if *large == stream) {

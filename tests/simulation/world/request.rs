@@ -19,7 +19,8 @@ impl Request {
     pub fn any(chance: &mut impl Chance, protocol: Protocol) -> Self {
         let mut request = match protocol {
             Protocol::Sockproc => command(chance),
-            _ => arguments(chance),
+            Protocol::Exec => arguments(chance),
+            Protocol::Control => unreachable!("it asks for no program"),
         };
         if chance.once_in(5) {
             let at = chance.below(request.bytes.len());
