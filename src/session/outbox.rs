@@ -4,9 +4,9 @@
 use super::outgoing::{Complete, Piece, SMALL_MAX};
 use super::output::Kept;
 use crate::program::{OutOfMemory, Stream};
-use crate::wire::Header;
 use crate::wire::buffer::{Buffer, Pool};
-use crate::wire::exec::{HEADER_MAX, PAIR_MAX};
+use crate::wire::exec::PAIR_MAX;
+use crate::wire::{HEADER_MAX, Header};
 
 /// A reply holds no more than one pair of this size, so that it leaves in one send.
 const REPLY_MAX: usize = PAIR_MAX;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub use crate::wire::exec::Termsig;
+pub use crate::wire::Termsig;
 
 /// How long the server waits for a program after SIGKILL before it stops waiting. Only a
 /// program that is stuck in the kernel takes longer; its process is reaped when it ends.

@@ -1,24 +1,8 @@
 //! All protocols as one: a closed choice, so that one more shows every place that must know it.
 
-use super::reply::{Ending, Framing, ReplyPart};
+use super::terms::{Decoded, Ending, Framing, ReplyPart};
 use super::{Protocol, WireError, control, exec, sockproc};
-use crate::program::{Arguments, Stream};
-
-/// What a piece of what a client sent is.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Decoded {
-    /// Nothing can be said before more bytes come.
-    More,
-    /// The request for a program is complete.
-    Request(Arguments),
-    /// The next so many bytes are standard input. They stay where they are: the caller
-    /// takes as many as it likes and says so with [`Codec::advance`].
-    Stdin(usize),
-    /// Standard input is at its end. Whatever follows is consumed unseen.
-    End,
-    /// A message to the server itself is complete.
-    Message(Vec<u8>),
-}
+use crate::program::Stream;
 
 /// How large what a client sends may be.
 #[derive(Clone, Copy, Debug)]

@@ -13,7 +13,7 @@
 
 use std::fmt;
 
-use super::{Ending, ReplyPart};
+use super::terms::{Ending, ReplyPart};
 use crate::program::{OutOfMemory, try_append};
 
 /// The most bytes of JSON in a message to the server.

@@ -15,32 +15,20 @@
 
 use std::borrow::Cow;
 
+use super::WireError;
 use super::netstring::{self, Token};
-use super::{Decoded, Ending, Header, ReplyPart, WireError};
+use super::terms::{Decoded, Ending, HEADER_MAX, Header, ReplyPart, Termsig};
 use crate::program::{Arguments, Exit, Stream};
 use crate::signal;
 
 /// The most bytes of output in one pair.
 pub const PAIR_MAX: usize = 32 * 1024;
 
-/// Room for the longest header of a pair of output: `6:stdout,5:32768:`.
-pub const HEADER_MAX: usize = 15;
-
 /// What ends a pair of output.
 pub const OUTPUT_END: u8 = b',';
 
 /// Room for the longest last pair, `8:exitcode,10:1234567890,`, and for the framing of a reason.
 const LAST_MAX: usize = 48;
-
-/// How a reply tells the signal that ended a program.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Termsig {
-    /// `15`, which the known clients parse.
-    #[default]
-    Number,
-    /// `TERM`, as the original server has it.
-    Name,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {

@@ -10,7 +10,7 @@
 //! | `codec` | all of them as one |
 //! | `exec`, `sockproc`, `control` | one protocol: reading what a client sends, writing what it gets |
 //! | `netstring`, `http` | what they are made of, and what must not be taken for one |
-//! | `reply`, `error` | what they say: of a reply, and of what is wrong |
+//! | `terms`, `error` | what they say: of a request and a reply, and of what is wrong |
 //! | `buffer` | bytes on their way through |
 
 pub mod buffer;
@@ -21,10 +21,10 @@ pub mod exec;
 pub mod http;
 pub mod netstring;
 mod protocol;
-mod reply;
 pub mod sockproc;
+mod terms;
 
-pub use self::codec::{Codec, Decoded, Sizes};
+pub use self::codec::{Codec, Sizes};
 pub use self::error::WireError;
 pub use self::protocol::{Protocol, Purpose};
-pub use self::reply::{Ending, Framing, Header, ReplyPart};
+pub use self::terms::{Decoded, Ending, Framing, HEADER_MAX, Header, ReplyPart, Termsig};

@@ -16,7 +16,8 @@
 //! Source: sockexec-protocol(7). The decoder holds the command until the count is
 //! complete, within a limit, and no standard input at all.
 
-use super::{Decoded, Ending, ReplyPart, WireError, http};
+use super::terms::{Decoded, Ending, ReplyPart};
+use super::{WireError, http};
 use crate::program::{Arguments, Exit, Stream};
 
 /// What runs a command, which becomes the last argument.

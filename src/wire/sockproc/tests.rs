@@ -1,7 +1,7 @@
 //! Requests of the sockproc protocol in every split, and ends of replies.
 
 use super::*;
-use crate::wire::exec::Termsig;
+use crate::wire::Termsig;
 
 const LIMIT: usize = 100;
 

@@ -1,7 +1,25 @@
-//! What a reply is made of, in the terms that all protocols share.
+//! What is found in a request and what a reply is made of, in terms that all protocols share.
 
-use super::exec::{HEADER_MAX, Termsig};
-use crate::program::{Exit, Stream};
+use crate::program::{Arguments, Exit, Stream};
+
+/// Room for the longest header of a piece of output: `6:stdout,5:32768:`.
+pub const HEADER_MAX: usize = 15;
+
+/// What a piece of what a client sent is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// Nothing can be said before more bytes come.
+    More,
+    /// The request for a program is complete.
+    Request(Arguments),
+    /// The next so many bytes are standard input. They stay where they are: the caller
+    /// takes as many as it likes and says so with [`advance`](super::Codec::advance).
+    Stdin(usize),
+    /// Standard input is at its end. Whatever follows is consumed unseen.
+    End,
+    /// A message to the server itself is complete.
+    Message(Vec<u8>),
+}
 
 /// What becomes of a piece of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +50,16 @@ impl Header {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
+}
+
+/// How a reply tells the signal that ended a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Termsig {
+    /// `15`, which the known clients parse.
+    #[default]
+    Number,
+    /// `TERM`, as the original server has it.
+    Name,
 }
 
 /// What the end of a reply has to say.
