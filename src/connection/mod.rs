@@ -2,38 +2,39 @@
 //! says, and does what it asks for.
 //!
 //! A connection owns its descriptors. It decides nothing: what happened goes to the
-//! [`Session`] as an [`Input`], and comes back as an [`Action`] or as bytes to move.
+//! [`Session`] as an [`Input`], and comes back as an [`Action`](session::Action) or as bytes to move.
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `mod` | the descriptors, and what the session asks to be done with them |
+//! | `mod` | the descriptors, and what happens to them |
+//! | `work` | what is done then: all that can be moved, and what the session asks for |
+//! | `pump` | bytes: from where to where |
 //! | `process` | the program's process: its start, its end, signals |
-//! | `pump` | bytes: from where to where, until nothing moves |
 //! | `trouble` | what an error of a system call means for a job |
 
 mod process;
 mod pump;
 mod trouble;
+mod work;
 
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
-use nix::sys::socket::{Shutdown, shutdown};
 
 use self::process::Running;
 pub use self::process::Stray;
+use self::pump::Maybe;
 use crate::id::ConnectionId;
+use crate::os::launch::Spawned;
 use crate::os::peer::{self, Peer};
 use crate::os::poller::{Part, Poller, Ready, Token, Watched};
 use crate::os::spool::Spool;
 use crate::program::{Arguments, SpawnError, Stream};
-use crate::quota::{Charge, Full};
+use crate::quota::Charge;
 use crate::session::policy::Limits;
-use crate::session::{self, Action, Input, Interest, ProcessLeft, Session};
+use crate::session::{self, Input, ProcessLeft, Session};
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
 
@@ -54,27 +55,6 @@ pub struct Context<'a> {
     pub shortage: Option<(&'static str, Errno)>,
 }
 
-/// What may be tried without waiting.
-#[derive(Debug)]
-struct Maybe {
-    client_read: bool,
-    client_write: bool,
-    stdin_write: bool,
-    output_read: [bool; 2],
-}
-
-impl Maybe {
-    /// Everything.
-    fn all() -> Self {
-        Self {
-            client_read: true,
-            client_write: true,
-            stdin_write: true,
-            output_read: [true; 2],
-        }
-    }
-}
-
 /// What a connection holds of the totals that all share.
 #[derive(Debug)]
 pub struct Charges {
@@ -82,11 +62,6 @@ pub struct Charges {
     pub request: Charge,
     /// Bytes in temporary files.
     pub spools: Charge,
-}
-
-/// What the system said; an error that is not the system's says nothing better.
-fn errno_of(error: &io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
 /// Something that is asked of the server.
@@ -172,12 +147,8 @@ impl Connection {
 
     /// The moment at which [`Input::Time`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let look = self.running.as_ref().and_then(|r| r.look.as_ref());
-        let moments = [
-            self.session.poll_timeout(),
-            self.again,
-            look.map(|look| look.at),
-        ];
+        let look_at = self.running.as_ref().and_then(Running::look_at);
+        let moments = [self.session.poll_timeout(), self.again, look_at];
         moments.into_iter().flatten().min()
     }
 
@@ -189,6 +160,22 @@ impl Connection {
     /// What the connection is about.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The number of its program's process, also after its end.
+    pub fn program(&self) -> Option<i32> {
+        self.program
+    }
+
+    /// The number of its program, while there is one.
+    pub fn pid(&self) -> Option<i32> {
+        self.running.as_ref().map(Running::pid)
+    }
+
+    /// Sends a signal to the group of the program. `None`: there is no program.
+    pub fn kill(&self, signal: i32) -> Option<Result<i32, Errno>> {
+        let running = self.running.as_ref()?;
+        Some(running.kill(signal).map(|()| running.pid()))
     }
 
     /// Whether the client is not read because there is no room for its request.
@@ -231,6 +218,32 @@ impl Connection {
         })
     }
 
+    /// Takes charge of the program that was asked for, or of the news that there is none.
+    pub fn adopt(&mut self, spawned: Result<Spawned, Errno>, context: &mut Context<'_>) {
+        let input = match spawned {
+            Ok(spawned) => {
+                let has_stdin = self.session.has_stdin();
+                let running = Running::new(self.id, spawned, has_stdin, context);
+                self.program = Some(running.pid());
+                self.running = Some(running);
+                Input::Launched
+            }
+            Err(errno) => Input::SpawnFailed(SpawnError::Start(errno), ProcessLeft::No),
+        };
+        self.session.handle(input, context.now);
+        self.pump(context);
+    }
+
+    /// Takes the news that the program that was asked for runs, or that it does not.
+    pub fn launched(&mut self, outcome: Result<(), SpawnError>, context: &mut Context<'_>) {
+        let input = match outcome {
+            Ok(()) => Input::Started,
+            Err(error) => Input::SpawnFailed(error, ProcessLeft::Yes),
+        };
+        self.session.handle(input, context.now);
+        self.pump(context);
+    }
+
     /// The program that was asked for is not started.
     pub fn refuse(&mut self, error: SpawnError, context: &mut Context<'_>) {
         let failed = Input::SpawnFailed(error, ProcessLeft::No);
@@ -248,8 +261,8 @@ impl Connection {
         // What is in a pipe at the end of a wait still counts.
         self.maybe.output_read = [true; 2];
         self.session.handle(input, context.now);
-        let look = self.running.as_ref().and_then(|r| r.look.as_ref());
-        if look.is_some_and(|look| look.at <= context.now) {
+        let look_at = self.running.as_ref().and_then(Running::look_at);
+        if look_at.is_some_and(|at| at <= context.now) {
             self.look(context);
         }
         self.pump(context);
@@ -270,6 +283,28 @@ impl Connection {
             Part::Stderr => self.output_ready(Stream::Stderr),
         }
         self.pump(context);
+    }
+
+    fn process_ready(&mut self, context: &mut Context<'_>) {
+        self.borrow(context);
+        // What is in the pipes first: mostly they are at their end now.
+        self.maybe.output_read = [true; 2];
+        for stream in Stream::BOTH {
+            self.read_output(stream, context);
+        }
+        if let Some(running) = &mut self.running {
+            running.fired();
+        }
+        self.look(context);
+    }
+
+    /// Looks whether the program has ended.
+    fn look(&mut self, context: &Context<'_>) {
+        let is_stopping = self.session.is_stopping();
+        let running = self.running.as_mut();
+        if let Some(input) = running.and_then(|running| running.look(is_stopping, context)) {
+            self.session.handle(input, context.now);
+        }
     }
 
     fn client_ready(&mut self, ready: Ready, now: Instant) {
@@ -295,81 +330,6 @@ impl Connection {
         }
     }
 
-    /// Does what the session asks for. Returns whether there was anything.
-    fn act(&mut self, context: &Context<'_>) -> bool {
-        let mut acted = false;
-        while let Some(action) = self.session.poll_action() {
-            acted = true;
-            match action {
-                Action::Spool(stream) => self.spool(stream, context.now),
-                Action::CloseStdin => {
-                    if let Some(running) = &mut self.running {
-                        running.stdin = None;
-                    }
-                }
-                Action::Terminate => self.signal(Signal::SIGTERM),
-                Action::Kill => self.signal(Signal::SIGKILL),
-                Action::Reap => self.reap(),
-                Action::Abandon => self.abandon(),
-                Action::ShutdownReply => {
-                    if let Some(client) = &self.client {
-                        let _ = shutdown(client.as_raw_fd(), Shutdown::Write);
-                    }
-                }
-                Action::CloseClient => self.close_client(context.poller),
-            }
-        }
-        acted
-    }
-
-    fn close_client(&mut self, poller: &Poller) {
-        let client = self.client.take();
-        if self.may_pass_descriptors {
-            self.discarded = client.map(|client| client.release(poller));
-        }
-        self.spools = [None, None];
-        self.charges.spools.set(0);
-    }
-
-    /// Puts what was kept of an output into its temporary file.
-    fn spool(&mut self, stream: Stream, now: Instant) {
-        let bytes = self.session.unspooled(stream);
-        let input = match self.charges.spools.grow(bytes.len() as u64) {
-            Err(Full { limit }) => Input::SpoolsFull(limit),
-            Ok(()) => match append(&mut self.spools[stream as usize], bytes) {
-                Ok(()) => Input::Spooled(stream),
-                Err(error) => Input::SpoolFailed(errno_of(&error)),
-            },
-        };
-        self.session.handle(input, now);
-    }
-
-    fn arm(&mut self, poller: &Poller) -> io::Result<()> {
-        let interest = match self.again {
-            None => self.session.interest(),
-            Some(_) => Interest::default(),
-        };
-        if let Some(client) = &mut self.client {
-            client.arm(
-                poller,
-                interest.client_read && !self.unread,
-                interest.client_write,
-            )?;
-        }
-        let Some(running) = &mut self.running else {
-            return Ok(());
-        };
-        if let Some(stdin) = running.stdin.as_mut().filter(|_| interest.stdin_write) {
-            stdin.arm(poller, false, true)?;
-        }
-        for (output, wanted) in running.outputs.iter_mut().zip(interest.output_read) {
-            if let Some(output) = output.as_mut().filter(|_| wanted) {
-                output.pipe.arm(poller, true, false)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Closes everything. Whatever still runs was told to end before.
     pub fn close(mut self) {
         self.reap();
@@ -377,13 +337,5 @@ impl Connection {
             // Closed at the exit of the process, which does not wait for what was passed.
             std::mem::forget((self.client.take(), self.discarded.take()));
         }
-    }
-}
-
-/// Adds bytes to a temporary file, which is made if there is none.
-fn append(spool: &mut Option<Spool>, bytes: &[u8]) -> io::Result<()> {
-    match spool {
-        Some(spool) => spool.append(bytes),
-        None => spool.insert(Spool::new()?).append(bytes),
     }
 }

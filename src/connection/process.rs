@@ -1,7 +1,7 @@
 //! The program of a connection: its process and our ends of its pipes.
 //!
-//! Takes charge of a program that was started, looks whether it has ended, signals its group
-//! and takes the zombie. What that means is the session's to say.
+//! It is taken charge of, looked at whether it has ended, signalled, and its zombie taken. What
+//! that means is the session's to say.
 
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
-use nix::sys::signal::Signal;
 
-use super::{Connection, Context, errno_of};
+use super::Context;
+use super::trouble::errno_of;
+use crate::id::ConnectionId;
 use crate::os::launch::Spawned;
 use crate::os::poller::{Part, Token, Watched};
 use crate::os::process::Process;
-use crate::program::{SpawnError, Stream};
-use crate::session::{Input, ProcessLeft, Trouble};
+use crate::session::{Input, Trouble};
 
 /// The size of a pipe for a program that fills what it has: a quarter more of output passes.
 const LARGE_PIPE: i32 = 256 * 1024;
@@ -44,15 +44,15 @@ pub struct Stray {
 pub(super) struct Running {
     process: Process,
     pidfd: Watched,
-    pub(super) look: Option<Look>,
+    look: Option<Look>,
     pub(super) stdin: Option<Watched>,
     pub(super) outputs: [Option<Output>; 2],
 }
 
 /// When to look whether the program has ended, where the poller does not tell.
 #[derive(Debug)]
-pub(super) struct Look {
-    pub(super) at: Instant,
+struct Look {
+    at: Instant,
     /// How long after that once more.
     pause: Duration,
 }
@@ -76,89 +76,50 @@ impl Output {
     }
 }
 
-impl Connection {
-    /// The number of its program's process, also after its end.
-    pub fn program(&self) -> Option<i32> {
-        self.program
-    }
-
-    /// The number of its program, while there is one.
-    pub fn pid(&self) -> Option<i32> {
-        self.running.as_ref().map(|r| r.process.pid().as_raw())
-    }
-
-    /// Sends a signal to the group of the program. `None`: there is no program.
-    pub fn kill(&self, signal: i32) -> Option<Result<i32, Errno>> {
-        let process = &self.running.as_ref()?.process;
-        Some(
-            process
-                .signal_group(signal)
-                .map(|()| process.pid().as_raw()),
-        )
-    }
-
-    /// Takes charge of the program that was asked for, or of the news that there is none.
-    pub fn adopt(&mut self, job: Result<Spawned, Errno>, context: &mut Context<'_>) {
-        let job = job.map(|job| {
-            let id = self.id;
-            let mut pidfd = Watched::new(job.pidfd, Token::Connection(id, Part::Process));
-            let look = pidfd.arm(context.poller, true, false).err().map(|error| {
-                context.shortage = Some(("wait for a program", errno_of(&error)));
-                Look {
-                    at: context.now + LOOK_MAX,
-                    pause: LOOK_MAX,
-                }
-            });
-            let watch = |fd, part| Some(Watched::new(fd, Token::Connection(id, part)));
-            let stdin = Some(job.stdin).filter(|_| self.session.has_stdin());
-            let [stdout, stderr] = job.outputs;
-            Running {
-                process: job.process,
-                pidfd,
-                look,
-                stdin: stdin.and_then(|stdin| watch(stdin, Part::Stdin)),
-                outputs: [
-                    watch(stdout, Part::Stdout).map(|pipe| Output { pipe, large: None }),
-                    watch(stderr, Part::Stderr).map(|pipe| Output { pipe, large: None }),
-                ],
+impl Running {
+    /// Takes charge of a program that was started for a connection.
+    pub(super) fn new(
+        id: ConnectionId,
+        spawned: Spawned,
+        has_stdin: bool,
+        context: &mut Context<'_>,
+    ) -> Self {
+        let mut pidfd = Watched::new(spawned.pidfd, Token::Connection(id, Part::Process));
+        let look = pidfd.arm(context.poller, true, false).err().map(|error| {
+            context.shortage = Some(("wait for a program", errno_of(&error)));
+            Look {
+                at: context.now + LOOK_MAX,
+                pause: LOOK_MAX,
             }
         });
-        match job {
-            Ok(running) => {
-                self.program = Some(running.process.pid().as_raw());
-                self.running = Some(running);
-                self.session.handle(Input::Launched, context.now);
-            }
-            Err(errno) => {
-                let failed = Input::SpawnFailed(SpawnError::Start(errno), ProcessLeft::No);
-                self.session.handle(failed, context.now);
-            }
+        let watch = |fd, part| Some(Watched::new(fd, Token::Connection(id, part)));
+        let stdin = Some(spawned.stdin).filter(|_| has_stdin);
+        let [stdout, stderr] = spawned.outputs;
+        Self {
+            process: spawned.process,
+            pidfd,
+            look,
+            stdin: stdin.and_then(|stdin| watch(stdin, Part::Stdin)),
+            outputs: [
+                watch(stdout, Part::Stdout).map(|pipe| Output { pipe, large: None }),
+                watch(stderr, Part::Stderr).map(|pipe| Output { pipe, large: None }),
+            ],
         }
-        self.pump(context);
     }
 
-    /// Takes the news that the program that was asked for runs, or that it does not.
-    pub fn launched(&mut self, outcome: Result<(), SpawnError>, context: &mut Context<'_>) {
-        let input = match outcome {
-            Ok(()) => Input::Started,
-            Err(error) => Input::SpawnFailed(error, ProcessLeft::Yes),
-        };
-        self.session.handle(input, context.now);
-        self.pump(context);
+    /// The number of the process.
+    pub(super) fn pid(&self) -> i32 {
+        self.process.pid().as_raw()
     }
 
-    pub(super) fn process_ready(&mut self, context: &mut Context<'_>) {
-        self.borrow(context);
-        // What is in the pipes first: mostly they are at their end now.
-        self.maybe.output_read = [true; 2];
-        for stream in Stream::BOTH {
-            self.read_output(stream, context);
-        }
-        let Some(running) = &mut self.running else {
-            return;
-        };
-        running.pidfd.fired();
-        self.look(context);
+    /// When to look whether it has ended, if the poller does not tell.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        self.look.as_ref().map(|look| look.at)
+    }
+
+    /// The poller has told that it has ended.
+    pub(super) fn fired(&mut self) {
+        self.pidfd.fired();
     }
 
     /// Looks whether the program has ended.
@@ -166,77 +127,46 @@ impl Connection {
     /// Mostly the poller has just said so. If it has and there is no exit status, a tracer has
     /// taken the end of it first, and will let go of it without a further word: so the clock
     /// says when to look again.
-    pub(super) fn look(&mut self, context: &Context<'_>) {
-        let Some(running) = &mut self.running else {
-            return;
-        };
+    pub(super) fn look(&mut self, is_stopping: bool, context: &Context<'_>) -> Option<Input> {
         // Then nobody will ask for its group any more, and it can be reaped at once.
-        let over = running.outputs.iter().all(Option::is_none) && !self.session.is_stopping();
+        let over = self.outputs.iter().all(Option::is_none) && !is_stopping;
         let exit = match over {
-            true => running.process.take_exit(),
-            false => running.process.peek_exit(),
+            true => self.process.take_exit(),
+            false => self.process.peek_exit(),
         };
-        let input = match exit {
+        match exit {
             Ok(Some(exit)) => {
-                running.look = None;
-                Input::Exited(exit)
+                self.look = None;
+                Some(Input::Exited(exit))
             }
-            Err(errno) if running.process.is_gone() => {
-                running.look = None;
-                Input::Failed(Trouble::Exit, errno)
+            Err(errno) if self.process.is_gone() => {
+                self.look = None;
+                Some(Input::Failed(Trouble::Exit, errno))
             }
             unknown => {
-                let held = running.pidfd.is_readable();
-                if !held && running.pidfd.arm(context.poller, true, false).is_ok() {
-                    running.look = None;
-                    return;
+                let held = self.pidfd.is_readable();
+                if !held && self.pidfd.arm(context.poller, true, false).is_ok() {
+                    self.look = None;
+                    return None;
                 }
-                let before = running.look.take().map(|look| look.pause * 2);
+                let before = self.look.take().map(|look| look.pause * 2);
                 let pause = before.unwrap_or(LOOK_MIN).min(LOOK_MAX);
                 let at = context.now + pause;
-                running.look = Some(Look { at, pause });
-                if !held || unknown.is_err() {
-                    return;
-                }
-                Input::Held
-            }
-        };
-        self.session.handle(input, context.now);
-    }
-
-    pub(super) fn signal(&self, signal: Signal) {
-        if let Some(running) = &self.running {
-            log::debug!(
-                "connection {}: {signal} to group {}",
-                self.id,
-                running.process.pid()
-            );
-            if let Err(errno) = running.process.signal_group(signal as i32) {
-                log::warn!(
-                    "connection {}: {signal} to group {}: {}",
-                    self.id,
-                    running.process.pid(),
-                    errno.desc()
-                );
+                self.look = Some(Look { at, pause });
+                (held && unknown.is_ok()).then_some(Input::Held)
             }
         }
     }
 
-    /// Closes all pipes and takes the zombie; if there is none, keeps the process.
-    pub(super) fn reap(&mut self) {
-        if let Some(Running { process, pidfd, .. }) = self.running.take() {
-            self.stray = process.reap().err().map(|process| Stray { process, pidfd });
-        }
+    /// Sends a signal to its group.
+    pub(super) fn kill(&self, signal: i32) -> Result<(), Errno> {
+        self.process.signal_group(signal)
     }
 
-    pub(super) fn abandon(&mut self) {
-        self.reap();
-        if let Some(stray) = &self.stray {
-            log::warn!(
-                "connection {}: process {} does not end, its end is no longer waited for",
-                self.id,
-                stray.process.pid()
-            );
-        }
+    /// Closes all pipes and takes the zombie. Returns the process, if there is none.
+    pub(super) fn reap(self) -> Option<Stray> {
+        let Self { process, pidfd, .. } = self;
+        let alive = process.reap().err();
+        alive.map(|process| Stray { process, pidfd })
     }
 }

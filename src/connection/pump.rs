@@ -1,5 +1,5 @@
-//! Moves bytes between a client and its program until nothing moves, or until others
-//! should have their turn.
+//! Moves bytes between a client and its program, in each direction as many as can be moved at
+//! once.
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use nix::sys::socket::{MsgFlags, recv, send};
 use nix::unistd::{read, write};
 
 use super::trouble::{self, Meaning};
-use super::{Connection, Context, Maybe, errno_of};
+use super::{Connection, Context};
 use crate::os::memory;
 use crate::os::rights::{self, Ahead};
 use crate::program::Stream;
@@ -19,13 +19,13 @@ use crate::wire::exec::PAIR_MAX;
 /// How much a connection does before the others have their turn, in the price of one byte
 /// that is moved. What else there is has its price in bytes: pieces of one byte each must
 /// not buy a client more of the server's time than large ones.
-const TURN_MAX: usize = 256 * 1024;
+pub(super) const TURN_MAX: usize = 256 * 1024;
 
 /// The price of a system call, without the bytes that it moves.
 const CALL: usize = 2 * 1024;
 
 /// The price of a step of decoding.
-const STEP: usize = 16;
+pub(super) const STEP: usize = 16;
 
 /// The first bytes of a request, which wait for no room: a small request is never kept
 /// waiting by large ones.
@@ -34,56 +34,28 @@ const REQUEST_FREE: usize = 4096;
 /// How long what was refused for want of something waits before it is tried again.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
+/// What may be tried without waiting.
+#[derive(Debug)]
+pub(super) struct Maybe {
+    pub(super) client_read: bool,
+    pub(super) client_write: bool,
+    pub(super) stdin_write: bool,
+    pub(super) output_read: [bool; 2],
+}
+
+impl Maybe {
+    /// Everything.
+    pub(super) fn all() -> Self {
+        Self {
+            client_read: true,
+            client_write: true,
+            stdin_write: true,
+            output_read: [true; 2],
+        }
+    }
+}
+
 impl Connection {
-    /// Moves what can be moved, does what is to be done, and sees to it that the next
-    /// event comes.
-    ///
-    /// What is sent comes last in each round, and what the session asks for comes right
-    /// behind it: when the last pair goes out, all else of the job is done, and the client
-    /// finds the end of the reply behind it at once.
-    pub fn pump(&mut self, context: &mut Context<'_>) {
-        self.resume(context.now);
-        if self.unread && !self.session.is_collecting() {
-            // What comes now takes no room: it is thrown away.
-            self.unread = false;
-            self.maybe.client_read = true;
-        }
-        self.borrow(context);
-        loop {
-            let mut moved = false;
-            for stream in Stream::BOTH {
-                moved |= self.read_output(stream, context);
-            }
-            moved |= self.write_stdin(context);
-            moved |= self.read_client(context);
-            moved |= self.act(context);
-            if self.send_reply(context) {
-                moved = true;
-                self.act(context);
-            }
-            context.spent += self.session.take_steps() * STEP;
-            if !moved || context.spent >= TURN_MAX {
-                break;
-            }
-        }
-        self.charge_request();
-        self.session.take_back(context.pool);
-        if let Err(error) = self.arm(context.poller) {
-            self.cannot_wait(errno_of(&error), context);
-        }
-    }
-
-    /// A descriptor could not be put into the poller. Until it can be, the clock takes the
-    /// poller's place.
-    fn cannot_wait(&mut self, errno: Errno, context: &mut Context<'_>) {
-        self.fall_short("wait for a connection", errno, context);
-        if trouble::of_poller(errno) == Meaning::Fault {
-            self.session
-                .handle(Input::Failed(Trouble::Wait, errno), context.now);
-            self.act(context);
-        }
-    }
-
     /// Gets buffers. Where there is no memory for them, what is to be read waits.
     pub(super) fn borrow(&mut self, context: &mut Context<'_>) {
         self.starved = self.session.lend(context.pool).is_err();
@@ -93,7 +65,12 @@ impl Connection {
     }
 
     /// The system was short of something: what it refused is tried again.
-    fn fall_short(&mut self, what: &'static str, errno: Errno, context: &mut Context<'_>) {
+    pub(super) fn fall_short(
+        &mut self,
+        what: &'static str,
+        errno: Errno,
+        context: &mut Context<'_>,
+    ) {
         context.shortage = Some((what, errno));
         self.try_again(context.now);
     }
@@ -104,7 +81,7 @@ impl Connection {
     }
 
     /// Tries everything again, if it is time.
-    fn resume(&mut self, now: Instant) {
+    pub(super) fn resume(&mut self, now: Instant) {
         if self.again.is_some_and(|at| at <= now) {
             self.again = None;
             self.maybe = Maybe::all();
@@ -122,7 +99,7 @@ impl Connection {
     }
 
     /// Holds what the request takes, no more and no less.
-    fn charge_request(&mut self) {
+    pub(super) fn charge_request(&mut self) {
         let charged = self.session.request_bytes().saturating_sub(REQUEST_FREE);
         self.charges.request.set(charged as u64);
     }
@@ -187,7 +164,7 @@ impl Connection {
         true
     }
 
-    fn send_reply(&mut self, context: &mut Context<'_>) -> bool {
+    pub(super) fn send_reply(&mut self, context: &mut Context<'_>) -> bool {
         if !self.maybe.client_write || !self.session.interest().client_write {
             return false;
         }
@@ -247,7 +224,7 @@ impl Connection {
         }
     }
 
-    fn write_stdin(&mut self, context: &mut Context<'_>) -> bool {
+    pub(super) fn write_stdin(&mut self, context: &mut Context<'_>) -> bool {
         if !self.maybe.stdin_write || !self.session.interest().stdin_write {
             return false;
         }
@@ -281,7 +258,7 @@ impl Connection {
         }
     }
 
-    fn read_client(&mut self, context: &mut Context<'_>) -> bool {
+    pub(super) fn read_client(&mut self, context: &mut Context<'_>) -> bool {
         if !self.maybe.client_read
             || !self.session.interest().client_read
             || self.lacks_memory(context.now)

@@ -2,6 +2,8 @@
 //! or a fault. Nothing that is not expected may look like an end of file or a hang-up: a job
 //! would end well with half of its bytes.
 
+use std::io;
+
 use nix::errno::Errno;
 
 /// What an error means.
@@ -51,4 +53,9 @@ pub(super) fn of_poller(errno: Errno) -> Meaning {
         Errno::ENOSPC | Errno::ENOMEM | Errno::ENOBUFS => Meaning::Shortage,
         _ => Meaning::Fault,
     }
+}
+
+/// What the system said; an error that is not the system's says nothing better.
+pub(super) fn errno_of(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
