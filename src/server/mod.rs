@@ -75,7 +75,7 @@ use crate::wire::Protocol;
 
 /// When to look again whether a program that is being started has taken its descriptors,
 /// if nothing else wakes the server before.
-const SETTLE: Duration = Duration::from_millis(10);
+const SWEEP_AGAIN: Duration = Duration::from_millis(10);
 
 /// Where a listening socket comes from, which decides what becomes of it.
 #[derive(Debug)]
@@ -233,7 +233,7 @@ impl Server {
         let moments = [
             self.table.poll_timeout(),
             self.schedule.poll_timeout(now),
-            self.launcher.is_settling().then(|| now + SETTLE),
+            self.launcher.needs_sweep().then(|| now + SWEEP_AGAIN),
             self.launcher.is_stuck().then(|| now + BACK_OFF),
             (!self.commands.is_empty()).then_some(now),
             log_waits.map(|pause| now + pause),

@@ -112,7 +112,7 @@ impl<T: Copy> Launcher<T> {
     }
 
     /// Whether a sweep is due soon, although nothing else may wake the server.
-    pub fn is_settling(&self) -> bool {
+    pub fn needs_sweep(&self) -> bool {
         self.places.is_any_in_use()
     }
 
