@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::file::{Document, in_order, number, scalar, wanted};
+use super::document::{Document, in_order, number, scalar, wanted};
 use super::keys::Key;
 use super::value::{Kind, SECONDS_MAX, Value};
 use crate::os::{accounts, lookup};

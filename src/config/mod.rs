@@ -5,6 +5,7 @@
 
 pub mod address;
 mod allow;
+mod document;
 mod file;
 mod flags;
 pub mod keys;

@@ -1,0 +1,168 @@
+//! A TOML document with its places: what stands where, and errors that name the line.
+//!
+//! Knows values and their kinds, and no key.
+
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::value::{Kind, Value};
+
+/// Finds a key, and what it accepts.
+type Find = fn(&str) -> Option<(&'static str, String)>;
+
+/// A file's name and text, for errors.
+pub struct Document<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl<'a> Document<'a> {
+    /// A document of this name and content.
+    ///
+    /// # Errors
+    ///
+    /// When it is not UTF-8.
+    pub fn new(name: &'a str, bytes: &'a [u8]) -> Result<Self, String> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Self { name, text }),
+            Err(error) => {
+                let line = line(bytes, error.valid_up_to());
+                Err(format!("{name}:{line}: not UTF-8"))
+            }
+        }
+    }
+
+    /// Its table; `find` knows keys, and what they accept.
+    ///
+    /// # Errors
+    ///
+    /// When it is not TOML.
+    pub fn table(&self, find: Find) -> Result<Spanned<DeTable<'a>>, String> {
+        DeTable::parse(self.text).map_err(|error| self.syntax(&error, find))
+    }
+
+    /// An error at a place in the text.
+    pub fn error(&self, at: &Range<usize>, what: &str) -> String {
+        let line = line(self.text.as_bytes(), at.start);
+        format!("{}:{line}: {what}", self.name)
+    }
+
+    /// A value is not what is wanted.
+    pub fn refusal(&self, at: &Range<usize>, key: &str, wanted: &str) -> String {
+        self.error(at, &format!("{key}: not {wanted}"))
+    }
+
+    /// A value is not what a setting of this kind wants.
+    pub fn wrong(&self, value: &Spanned<DeValue<'_>>, key: &str, kind: Kind) -> String {
+        let mut wanted = wanted(kind);
+        let is_number = matches!(kind, Kind::Number(..) | Kind::Seconds(..));
+        if is_number && value.get_ref().is_str() {
+            wanted.push_str(", without quotes");
+        }
+        self.refusal(&value.span(), key, &wanted)
+    }
+
+    /// There is no such key.
+    pub fn unknown(&self, name: &Spanned<toml::de::DeString<'_>>, known: &[&str]) -> String {
+        let key = name.get_ref().escape_debug();
+        let what = match nearest(name.get_ref(), known) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the keys are {}", known.join(", ")),
+        };
+        self.error(&name.span(), &format!("{key}: not a key; {what}"))
+    }
+
+    /// It is not TOML. What is wanted is named where a known key stands in the line: `find` knows
+    /// keys, and what they accept.
+    fn syntax(&self, error: &toml::de::Error, find: Find) -> String {
+        let at = error.span().unwrap_or_default();
+        let message = error.message().trim_end();
+        // What the parser expected is less than what the key accepts.
+        let (reason, _) = message.split_once(", expected").unwrap_or((message, ""));
+        let key = self.key_at(at.start).and_then(find);
+        let what = match (key, reason) {
+            (Some((key, _)), "duplicate key") => format!("{key}: {reason}"),
+            // Such as 5s, for which quotes would be of no help.
+            (Some((key, wanted)), "string values must be quoted")
+                if wanted.starts_with("a number") =>
+            {
+                format!("{key}: not {wanted}")
+            }
+            (Some((key, wanted)), _) => format!("{key}: {reason}; wanted is {wanted}"),
+            _ => message.into(),
+        };
+        let what = what.replace('\n', ", ");
+        self.error(&at, &what)
+    }
+
+    /// What stands for a key in the line of a byte.
+    fn key_at(&self, at: usize) -> Option<&str> {
+        let before = self.text.get(..at)?;
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let (key, _) = self.text[start..].lines().next()?.split_once('=')?;
+        Some(key.trim())
+    }
+}
+
+/// A value of a setting, if it is accepted.
+pub fn scalar(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
+    match (kind, value) {
+        (Kind::Number(..), DeValue::Integer(_)) => kind.number(number(value)?),
+        (Kind::Seconds(..), DeValue::Integer(_)) => kind.seconds(number(value)? as f64),
+        (Kind::Seconds(..), DeValue::Float(seconds)) => {
+            kind.seconds(seconds.as_str().parse().ok()?)
+        }
+        (Kind::Mode | Kind::Words(_), DeValue::String(text)) => kind.parse(text).ok(),
+        _ => None,
+    }
+}
+
+/// What is accepted in a file.
+pub fn wanted(kind: Kind) -> String {
+    match kind {
+        Kind::Mode => format!("a string with {}, such as \"0660\"", kind.accepted()),
+        Kind::Words(words) => {
+            let quoted: Vec<_> = words
+                .iter()
+                .map(|(word, _)| format!("\"{word}\""))
+                .collect();
+            format!("one of {}", quoted.join(", "))
+        }
+        Kind::Number(..) | Kind::Seconds(..) => kind.accepted(),
+    }
+}
+
+/// A whole number that is not negative.
+pub fn number(value: &DeValue<'_>) -> Option<u64> {
+    let number = value.as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// The keys of a table as they stand in the file, so that the first error is told first.
+pub fn in_order<'t, 'i>(
+    table: &'t DeTable<'i>,
+) -> Vec<(
+    &'t Spanned<toml::de::DeString<'i>>,
+    &'t Spanned<DeValue<'i>>,
+)> {
+    let mut all: Vec<_> = table.iter().collect();
+    all.sort_by_key(|(name, _)| name.span().start);
+    all
+}
+
+/// The known key that a mistyped one is most like, if it is like any.
+fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    const ALIKE: f64 = 0.8;
+    let plain = name.to_lowercase().replace('_', "-");
+    let alike = |key: &str| strsim::jaro(&plain, key.trim_matches(['[', ']']));
+    let near = known.iter().copied().filter(|key| alike(key) > ALIKE);
+    near.max_by(|a, b| alike(a).total_cmp(&alike(b)))
+}
+
+/// The line of a byte, counted from 1.
+fn line(text: &[u8], at: usize) -> usize {
+    let before = &text[..at.min(text.len())];
+    1 + before.iter().filter(|&&b| b == b'\n').count()
+}
