@@ -397,7 +397,7 @@ mod tests {
             .to_string();
         assert_eq!(fields(&example), fields(&line));
         let states = JobState::ALL.map(JobState::name);
-        let text = manual("\nAt SIGUSR1", "\n.Bd").replace("\n.Li ", " , ");
+        let text = manual("\nOn SIGUSR1", "\n.Bd").replace("\n.Li ", " , ");
         let (_, listed) = text.split_once(".Po").unwrap();
         let (listed, _) = listed.split_once("\n.Pc").unwrap();
         let listed: Vec<_> = listed
