@@ -7,6 +7,8 @@
 mod circles;
 #[path = "tidy/layers.rs"]
 mod layers;
+#[path = "tidy/pages.rs"]
+mod pages;
 #[path = "tidy/protocols.rs"]
 mod protocols;
 #[path = "tidy/source.rs"]
@@ -144,6 +146,46 @@ fn protocols_are_compared_in_wire_only() {
 }
 
 #[test]
+fn protocols_are_named_only_where_architecture_says() {
+    let files = source::below("src")
+        .into_iter()
+        .filter(|path| !path.starts_with("src/wire/"));
+    let naming = files.filter(|path| protocols::names_one(&source::program(path)));
+    let naming: Vec<_> = naming.collect();
+    assert_eq!(naming, ["src/listening.rs", "src/server/admission.rs"]);
+}
+
+#[test]
+fn all_connections_are_walked_only_where_architecture_says() {
+    let walks = |path: &String| {
+        let text = source::program(path);
+        let tokens = source::tokens(&text);
+        let mut calls = tokens
+            .windows(3)
+            .filter(|three| three[..2] == ["table", "."]);
+        calls.any(|three| ["ids", "iter", "iter_mut", "into_iter"].contains(&three[2]))
+    };
+    let walking: Vec<_> = source::below("src/server")
+        .into_iter()
+        .filter(walks)
+        .collect();
+    let named = ["answers", "shutdown", "work"].map(|name| format!("src/server/{name}.rs"));
+    assert_eq!(walking, named);
+    // The table shows all of its connections by these only.
+    let table = source::program("src/server/table.rs");
+    let heads = table
+        .split("fn ")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('{'));
+    let of_many = heads.filter_map(|(head, _)| {
+        let (name, result) = head.split_once("->")?;
+        let many = ["Vec", "Iterator", "BTreeMap", "["].map(|word| result.contains(word));
+        many.contains(&true).then(|| name.split('(').next())
+    });
+    assert_eq!(of_many.collect::<Vec<_>>(), [Some("ids"), Some("iter")]);
+}
+
+#[test]
 fn unsafe_stands_only_where_it_must() {
     let with_unsafe = [
         "src/os/background.rs",
@@ -181,4 +223,82 @@ fn files_open_with_what_they_are_and_stay_readable() {
             }
         }
     }
+}
+
+/// All sources, of the program and of its tests.
+fn all_files() -> Vec<String> {
+    let folders = ["src", "tests", "benches", "fuzz/fuzz_targets"];
+    folders.into_iter().flat_map(source::below).collect()
+}
+
+#[test]
+fn what_architecture_names_is_there() {
+    let (page, files) = (source::read("ARCHITECTURE.md"), all_files());
+    assert_eq!(pages::missing(&page, &files), [""; 0]);
+    // A constant is where the table of limits says that it is.
+    let (_, limits) = page.split_once("\n## Limits\n").expect("the table");
+    let limits = limits.split("\n## ").next().unwrap_or_default();
+    let placed: Vec<_> = pages::rows(limits)
+        .iter()
+        .flat_map(|row| pages::placed(row[2]))
+        .collect();
+    assert!(placed.len() > 15, "{placed:?}");
+    for (name, places) in placed {
+        for place in places {
+            let text = source::program(&format!("src/{place}"));
+            assert!(
+                source::tokens(&text).contains(&&name[..]),
+                "no {name} in {place}"
+            );
+        }
+    }
+}
+
+#[test]
+fn heads_of_modules_list_all_their_files() {
+    let files = source::below("src");
+    let mut tables = 0;
+    for head in files
+        .iter()
+        .filter(|path| path.ends_with("/mod.rs") || path.ends_with("/main.rs"))
+    {
+        let Some(mut listed) = pages::listed(&source::read(head)) else {
+            continue;
+        };
+        listed.remove("mod");
+        let (folder, _) = head.rsplit_once('/').expect("it is in one");
+        let inside = files
+            .iter()
+            .filter_map(|path| path.strip_prefix(&format!("{folder}/")));
+        let names = inside.map(|path| {
+            path.split('/')
+                .next()
+                .unwrap_or(path)
+                .trim_end_matches(".rs")
+        });
+        let there: BTreeSet<String> = names
+            .filter(|name| !["mod", "tests"].contains(name))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(listed, there, "{head}");
+        tables += 1;
+    }
+    assert!(tables >= 5, "{tables} heads with a table");
+    // And that of the library its modules, each once.
+    let library = source::read("src/lib.rs");
+    let rows = pages::rows(&library)
+        .into_iter()
+        .map(|row| row[0].to_owned());
+    let rows = rows.filter(|cell| cell.starts_with("[`"));
+    let mut rows: Vec<_> = rows
+        .map(|cell| cell.replace(['[', ']', '`'], "").replace("mod@", ""))
+        .collect();
+    rows.sort();
+    let tokens = source::tokens(&library);
+    let modules = tokens
+        .windows(3)
+        .filter(|three| three[..2] == ["pub", "mod"]);
+    let mut modules: Vec<_> = modules.map(|three| three[2]).collect();
+    modules.sort_unstable();
+    assert_eq!(rows, modules);
 }

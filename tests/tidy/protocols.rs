@@ -21,6 +21,12 @@ pub fn comparisons(text: &str) -> Vec<String> {
     found
 }
 
+/// Whether a program text names one protocol or another.
+pub fn names_one(text: &str) -> bool {
+    let tokens = tokens(text);
+    (0..tokens.len()).any(|at| is_protocol(&tokens[at..]))
+}
+
 /// Whether the name of a protocol begins here.
 fn is_protocol(tokens: &[&str]) -> bool {
     matches!(tokens, ["Protocol", "::", name, ..] if name.starts_with(|c: char| c.is_ascii_uppercase()))
@@ -159,6 +165,7 @@ mod tests {
             "match (a, b) { (C::D, Protocol::Exec) => f(), _ => h() }",
         ] {
             assert!(!comparisons(text).is_empty(), "{text}");
+            assert!(names_one(text));
         }
     }
 
@@ -174,5 +181,6 @@ mod tests {
         ] {
             assert_eq!(comparisons(text), [""; 0], "{text}");
         }
+        assert!(!names_one("Protocol::of_socket(name); a.protocol"));
     }
 }
