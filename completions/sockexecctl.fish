@@ -2,7 +2,7 @@
 
 set -l commands status jobs kill set reload drain metrics ping top version
 
-# The jobs that there are, where a server answers.
+# The current jobs, if a server answers.
 function __sockexecctl_jobs
     set -l words (commandline -opc)
     set -l socket
@@ -25,13 +25,13 @@ complete -c sockexecctl -s h -l help -d 'Print help'
 complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'Print the version'
 complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
     status\t"state, limits, totals and percentiles"
-    jobs\t"the jobs that there are"
+    jobs\t"the current jobs"
     kill\t"send a signal to the process group of a job"
     set\t"change limits for new jobs"
-    reload\t"have the configuration file read again"
-    drain\t"finish what runs, accept nothing more, and exit"
+    reload\t"read the configuration file again"
+    drain\t"stop accepting, finish running jobs, and exit"
     metrics\t"all figures, in the text format of Prometheus"
-    ping\t"whether the server answers"
+    ping\t"check that the server answers"
     top\t"a live screen of jobs and rates"
     version\t"the version of the server"'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -a '(__sockexecctl_jobs)'
@@ -44,5 +44,5 @@ complete -c sockexecctl -n '__fish_seen_subcommand_from set' -a '
     log-level=warn\t"what is logged"
     log-level=info\t"what is logged"
     log-level=debug\t"what is logged"'
-complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Seconds from one look to the next'
-complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l count -x -d 'Stop after so many looks'
+complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Seconds between two updates'
+complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l count -x -d 'Number of updates'

@@ -1,6 +1,6 @@
 -- LuaRocks: `luarocks make` in this directory installs the modules from this tree.
--- There is no address from which the sources could be fetched, so `source.url` names this tree, which
--- that command does not read. Who uploads a release puts its archive's address there.
+-- There is no public address of the sources, so `source.url` names this tree, which that command does
+-- not read. Put the archive's address there when you upload a release.
 rockspec_format = '1.0'
 package = 'lua-resty-exec'
 version = '4.0.0-1'
@@ -12,7 +12,7 @@ description = {
     detailed = [[
 The client side of sockexec, a daemon that runs local programs for the clients of a UNIX socket.
 No shell is involved: a program gets its arguments as an array. Inside nginx (OpenResty) it works
-over cosockets and blocks nobody; outside it needs LuaSocket.
+over cosockets and does not block; outside it needs LuaSocket.
 ]],
     license = 'ISC',
     maintainer = 'The sockexec maintainers',
