@@ -1,76 +1,85 @@
 //! Where the server listens: sockets that were handed over, and those it makes itself.
 
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
 
 use sockexec::config::{Address, Config};
 use sockexec::os::listen::{self, Inherited};
+use sockexec::os::poller::LISTENERS_MAX;
 use sockexec::os::tcp::listen_tcp;
-use sockexec::server::{Listener, Origin};
-use sockexec::wire::Protocol;
+use sockexec::server::Listener;
+use sockexec::wire::{Protocol, Purpose};
 
 use crate::Fatal;
 
 /// Permissions of a control socket: the server answers only root and its own user anyway.
 const CONTROL_MODE: u32 = 0o600;
 
+/// A client that came with the process, and what it speaks.
+type Client = (OwnedFd, Protocol);
+
 /// Where the server will listen: what was handed over comes first, and what the command
 /// line says for the protocols for which nothing was.
 pub(crate) struct Plan {
-    path: Option<PathBuf>,
-    sockproc: Option<Address>,
-    control: Option<PathBuf>,
-    unused: Vec<String>,
-    /// Somebody may ask for output that is kept until the end.
-    pub(crate) spools: bool,
-    /// There may be control connections.
-    pub(crate) control_served: bool,
-    /// There will be a socket on which clients come.
-    pub(crate) listens: bool,
+    inherited: Vec<(Protocol, Inherited)>,
+    own: Vec<(Protocol, Address)>,
+    unused: Vec<Address>,
 }
 
 impl Plan {
-    pub(crate) fn new(config: &Config, inherited: &[Inherited]) -> Result<Self, Fatal> {
-        let given = |protocol| {
-            inherited
-                .iter()
-                .any(|i| Protocol::of_socket(i.name.as_deref()) == protocol)
+    pub(crate) fn new(config: &Config, inherited: Vec<Inherited>) -> Result<Self, Fatal> {
+        let inherited: Vec<_> = inherited
+            .into_iter()
+            .map(|socket| (Protocol::of_socket(socket.name.as_deref()), socket))
+            .collect();
+        let is_given = |protocol| inherited.iter().any(|(given, _)| *given == protocol);
+        let addresses = config.listen.iter().cloned();
+        let (unused, own): (Vec<_>, Vec<_>) =
+            addresses.partition(|(protocol, _)| is_given(*protocol));
+        let plan = Self {
+            inherited,
+            own,
+            unused: unused.into_iter().map(|(_, address)| address).collect(),
         };
-        let mut plan = Self {
-            path: config.path.clone(),
-            sockproc: config.sockproc.clone(),
-            control: config.control.clone(),
-            unused: Vec::new(),
-            spools: config.sockproc.is_some() || given(Protocol::Sockproc),
-            control_served: config.control.is_some() || given(Protocol::Control),
-            listens: false,
-        };
-        let path = |path: PathBuf| path.display().to_string();
-        if given(Protocol::Exec) {
-            plan.unused.extend(plan.path.take().map(path));
-        }
-        if given(Protocol::Sockproc) {
-            let address = plan.sockproc.take();
-            plan.unused
-                .extend(address.map(|address| address.to_string()));
-        }
-        if given(Protocol::Control) {
-            plan.unused.extend(plan.control.take().map(path));
-        }
-        let own = plan.path.is_some() || plan.sockproc.is_some();
-        let programs = own || given(Protocol::Exec) || given(Protocol::Sockproc);
-        plan.listens = own || plan.control.is_some() || inherited.iter().any(|i| i.listens);
-        if !programs {
+        if !plan.has(|protocol| protocol.purpose() == Purpose::Program) {
             return Err(Fatal::Usage(
                 "no PATH to listen at, no --sockproc, and no socket for programs was handed over \
                  (see --help)"
                     .into(),
             ));
         }
+        if plan.inherited.len() > LISTENERS_MAX {
+            return Err(Fatal::Usage(format!(
+                "{} sockets handed over, at most {LISTENERS_MAX} can be served",
+                plan.inherited.len()
+            )));
+        }
+        if plan.len() > LISTENERS_MAX {
+            return Err(Fatal::Usage(format!(
+                "{} sockets to listen on, at most {LISTENERS_MAX} can be served",
+                plan.len()
+            )));
+        }
         Ok(plan)
     }
 
-    /// Tells what the command line says in vain.
+    /// Whether any socket is for a protocol like this.
+    pub(crate) fn has(&self, is_meant: impl Fn(Protocol) -> bool) -> bool {
+        let inherited = self.inherited.iter().map(|(protocol, _)| *protocol);
+        let own = self.own.iter().map(|(protocol, _)| *protocol);
+        inherited.chain(own).any(is_meant)
+    }
+
+    /// How many sockets there will be.
+    pub(crate) fn len(&self) -> usize {
+        self.inherited.len() + self.own.len()
+    }
+
+    /// Whether there will be a socket on which clients come.
+    pub(crate) fn listens(&self) -> bool {
+        !self.own.is_empty() || self.inherited.iter().any(|(_, socket)| socket.listens)
+    }
+
+    /// Logs what the command line says in vain.
     pub(crate) fn warn(&self) {
         for unused in &self.unused {
             log::warn!("{unused} is not used: a socket was handed over, which comes first");
@@ -78,37 +87,18 @@ impl Plan {
     }
 
     /// Opens what is to be opened. Returns what listens, and clients.
-    #[allow(clippy::type_complexity)]
-    pub(crate) fn open(
-        self,
-        config: &Config,
-        inherited: Vec<Inherited>,
-    ) -> Result<(Vec<Listener>, Vec<(OwnedFd, Protocol)>), Fatal> {
+    pub(crate) fn open(self, config: &Config) -> Result<(Vec<Listener>, Vec<Client>), Fatal> {
         let (mut listeners, mut clients) = (Vec::new(), Vec::new());
-        for given in inherited {
-            let protocol = Protocol::of_socket(given.name.as_deref());
+        for (protocol, given) in self.inherited {
             if !given.listens {
                 clients.push((given.socket, protocol));
                 continue;
             }
             let address = listen::describe(given.socket.as_fd());
             log::info!("serving {address}, handed over, for {}", protocol.name());
-            listeners.push(Listener {
-                socket: given.socket,
-                protocol,
-                origin: Origin::HandedOver,
-            });
+            listeners.push(Listener::handed_over(given.socket, protocol));
         }
-        let paths = [
-            (self.path, Protocol::Exec),
-            (self.control, Protocol::Control),
-        ];
-        let mut addresses: Vec<(Address, Protocol)> = paths
-            .into_iter()
-            .filter_map(|(path, protocol)| Some((Address::Path(path?), protocol)))
-            .collect();
-        addresses.extend(self.sockproc.map(|address| (address, Protocol::Sockproc)));
-        for (address, protocol) in addresses {
+        for (protocol, address) in self.own {
             listeners.push(open(&address, protocol, config)?);
         }
         Ok((listeners, clients))
@@ -118,27 +108,23 @@ impl Plan {
 /// Listens at an address.
 fn open(address: &Address, protocol: Protocol, config: &Config) -> Result<Listener, Fatal> {
     let queue = config.queue as usize;
-    let (socket, origin) = match address {
+    let (socket, file) = match address {
         Address::Path(path) => {
-            let mode = match protocol {
-                Protocol::Control => CONTROL_MODE,
-                Protocol::Exec | Protocol::Sockproc => config.mode,
+            let mode = match protocol.purpose() {
+                Purpose::Program => config.mode,
+                Purpose::Commands => CONTROL_MODE,
             };
             let (socket, bound) = listen::listen_at(path, mode, queue)
                 .map_err(Fatal::system(&path.display().to_string()))?;
             log::info!("serving {} for {}", bound.path().display(), protocol.name());
-            (socket, Origin::Bound(bound))
+            (socket, Some(bound))
         }
         Address::Tcp(address) => {
             let socket =
                 listen_tcp(*address, queue).map_err(Fatal::system(&address.to_string()))?;
             log::info!("serving {address} for {}", protocol.name());
-            (socket, Origin::Address)
+            (socket, None)
         }
     };
-    Ok(Listener {
-        socket,
-        protocol,
-        origin,
-    })
+    Ok(Listener::own(socket, protocol, file))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use log::LevelFilter;
-use sockexec::config::{Config, LogTo, Source};
+use sockexec::config::{Address, Config, LogTo, Source};
 use sockexec::log::Target;
 use sockexec::os::background::{self, Pidfile};
 use sockexec::os::descriptors;
@@ -18,9 +18,9 @@ use sockexec::os::launch::{FIRST_FREE, Launcher};
 use sockexec::os::listen::{self, Inherited};
 use sockexec::os::memory;
 use sockexec::os::notify::Notifier;
-use sockexec::os::poller::LISTENERS_MAX;
 use sockexec::os::signals::Signals;
 use sockexec::server::{Frame, Server};
+use sockexec::wire::{Protocol, Purpose};
 
 use crate::listening::Plan;
 
@@ -87,11 +87,12 @@ fn main() -> ExitCode {
 
 /// Says that the configuration is valid.
 fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
-    if let Some(path) = config.path.as_deref().filter(|path| path.is_file()) {
-        return Err(Fatal::Usage(format!(
-            "{}: a file, and nowhere to listen; --config names the configuration file",
-            path.display()
-        )));
+    for (_, address) in &config.listen {
+        if matches!(address, Address::Path(path) if path.is_file()) {
+            return Err(Fatal::Usage(format!(
+                "{address}: a file, and nowhere to listen; --config names the configuration file"
+            )));
+        }
     }
     if let (Some(warning), Some(file)) = (config.exposure(), &config.file) {
         eprintln!("sockexec: warning: {}: {warning}", file.display());
@@ -103,7 +104,8 @@ fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
 fn run(config: Config, source: Source) -> Result<(), Fatal> {
     memory::prepare();
     let inherited = inherit(&config)?;
-    let plan = Plan::new(&config, &inherited)?;
+    let handed_over = !inherited.is_empty();
+    let plan = Plan::new(&config, inherited)?;
     let starter = match config.background {
         true => Some(background::daemonize(FIRST_FREE).map_err(Fatal::system("the background"))?),
         false => None,
@@ -114,16 +116,17 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
         .map_err(Fatal::system("starting programs"))?;
     let frame = Frame {
         descriptors: usize::try_from(limit.raised).unwrap_or(usize::MAX),
-        spools: plan.spools,
-        control: plan.control_served,
-        idle_exit: (config.inetd && plan.listens).then_some(INETD_IDLE),
+        listeners: plan.len(),
+        spools: plan.has(Protocol::keeps_output),
+        control: plan.has(|protocol| protocol.purpose() == Purpose::Commands),
+        idle_exit: (config.inetd && plan.listens()).then_some(INETD_IDLE),
     };
     let demand = frame.demand(config.max_connections as usize, config.user_share);
     descriptors::reserve(
         launcher.null().as_fd(),
         limit.raised.min(demand.descriptors() as u64),
     );
-    start_log(&config, &inherited);
+    start_log(&config, handed_over);
     let signals = Signals::new().map_err(Fatal::system("signals"))?;
     let notifier = if config.inetd {
         Notifier::none()
@@ -131,7 +134,7 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
         Notifier::from_env()
     };
     plan.warn();
-    let (listeners, clients) = plan.open(&config, inherited)?;
+    let (listeners, clients) = plan.open(&config)?;
     // Is there as long as this function runs.
     let _pidfile = match &config.pidfile {
         Some(path) => {
@@ -161,29 +164,19 @@ fn inherit(config: &Config) -> Result<Vec<Inherited>, Fatal> {
     let activated =
         listen::from_activation(FIRST_FREE).map_err(Fatal::system("socket activation"))?;
     if !activated.is_empty() {
-        return check(activated);
+        return Ok(activated);
     }
     if config.inetd {
         let socket = listen::from_stdin(FIRST_FREE).map_err(Fatal::system("--inetd"))?;
-        return check(vec![socket]);
+        return Ok(vec![socket]);
     }
     Ok(Vec::new())
 }
 
-fn check(inherited: Vec<Inherited>) -> Result<Vec<Inherited>, Fatal> {
-    if inherited.len() > LISTENERS_MAX {
-        return Err(Fatal::Usage(format!(
-            "{} sockets handed over, at most {LISTENERS_MAX} can be served",
-            inherited.len()
-        )));
-    }
-    Ok(inherited)
-}
-
-fn start_log(config: &Config, inherited: &[Inherited]) {
+fn start_log(config: &Config, handed_over: bool) {
     let service = config.inetd
         || config.background
-        || !inherited.is_empty()
+        || handed_over
         || std::env::var_os("NOTIFY_SOCKET").is_some();
     let target = match config.log {
         LogTo::Syslog => Target::Syslog,

@@ -9,6 +9,7 @@ use clap::{ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser}
 use super::keys::Key;
 use super::value::{Kind, Value};
 use super::{Address, Given};
+use crate::wire::Protocol;
 
 const ABOUT: &str = "\
 Runs local programs for the clients of a UNIX socket.
@@ -72,13 +73,13 @@ struct Flags {
     #[arg(long)]
     inetd: bool,
 
-    /// Listen for the sockproc protocol too: a path, or a port of 127.0.0.1
+    /// Listen for the sockproc protocol too: a path, or a port of 127.0.0.1; may be repeated
     #[arg(long, value_name = "PATH|PORT", value_parser = Address::parse)]
-    sockproc: Option<Address>,
+    sockproc: Vec<Address>,
 
-    /// Listen for the control protocol too
+    /// Listen for the control protocol too; may be repeated
     #[arg(long, value_name = "PATH")]
-    control: Option<PathBuf>,
+    control: Vec<PathBuf>,
 
     /// The configuration file, which must be there [default: /etc/sockexec/sockexec.toml, if it is there]
     // A unit names one, and an administrator's options come behind.
@@ -146,6 +147,18 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
     } else {
         flags.log_level
     };
+    let exec = flags.path.into_iter().map(Address::Path);
+    let control = flags.control.into_iter().map(Address::Path);
+    let listen = exec
+        .map(|address| (Protocol::Exec, address))
+        .chain(control.map(|address| (Protocol::Control, address)))
+        .chain(
+            flags
+                .sockproc
+                .into_iter()
+                .map(|address| (Protocol::Sockproc, address)),
+        )
+        .collect();
     let values = [
         ("queue", flags.queue),
         ("mode", flags.mode),
@@ -164,9 +177,7 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
             .filter_map(|(name, value)| Some((name, value?)))
             .collect(),
         file: flags.config,
-        path: flags.path,
-        sockproc: flags.sockproc,
-        control: flags.control,
+        listen,
         inetd: flags.inetd,
         check: flags.check,
         ..Given::default()

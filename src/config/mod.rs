@@ -23,6 +23,7 @@ pub use allow::{Accepts, RULE_KEYS};
 
 use crate::rules::Rules;
 use crate::session::policy::Limits;
+use crate::wire::Protocol;
 use keys::{KEYS, Key};
 use value::Value;
 
@@ -71,12 +72,8 @@ pub struct Config {
     pub level: LevelFilter,
     /// Who may run what.
     pub rules: Rules,
-    /// Where to listen for the exec protocol.
-    pub path: Option<PathBuf>,
-    /// Where to listen for the sockproc protocol.
-    pub sockproc: Option<Address>,
-    /// Where to listen for the control protocol.
-    pub control: Option<PathBuf>,
+    /// Where to listen, and for which protocol.
+    pub listen: Vec<(Protocol, Address)>,
     /// Descriptor 0 is the socket.
     pub inetd: bool,
     /// To leave the foreground.
@@ -104,9 +101,7 @@ impl Default for Config {
             log: LogTo::Auto,
             level: LevelFilter::Info,
             rules: Rules::default(),
-            path: None,
-            sockproc: None,
-            control: None,
+            listen: Vec::new(),
             inetd: false,
             background: false,
             pidfile: None,
@@ -156,9 +151,7 @@ pub fn takes_effect_at_start(name: &str) -> bool {
 struct Given {
     values: Vec<(&'static str, Value)>,
     file: Option<PathBuf>,
-    path: Option<PathBuf>,
-    sockproc: Option<Address>,
-    control: Option<PathBuf>,
+    listen: Vec<(Protocol, Address)>,
     inetd: bool,
     check: bool,
     background: bool,
@@ -246,9 +239,7 @@ impl Source {
             let key = Key::find(name).expect("an option that the file may set too");
             key.set(&mut config, value);
         }
-        config.path = given.path;
-        config.sockproc = given.sockproc;
-        config.control = given.control;
+        config.listen = given.listen;
         config.inetd = given.inetd;
         config.background = given.background;
         config.pidfile = given.pidfile;

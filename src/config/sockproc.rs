@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 
 use super::{Address, Given, absolute};
+use crate::wire::Protocol;
 
 const ABOUT: &str = "\
 Runs shell commands for the clients of a UNIX socket, or of a TCP port of this machine.
@@ -58,13 +59,16 @@ struct Flags {
 /// Reads the command line.
 pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
     let flags = Flags::try_parse_from(arguments)?;
-    let sockproc = flags.address.map(|address| match address {
+    let address = flags.address.map(|address| match address {
         Address::Path(path) => Address::Path(absolute(&path)),
         tcp @ Address::Tcp(_) => tcp,
     });
     Ok(Given {
         file: flags.config,
-        sockproc,
+        listen: address
+            .map(|address| (Protocol::Sockproc, address))
+            .into_iter()
+            .collect(),
         check: flags.check,
         background: !flags.foreground,
         pidfile: flags.pidfile.as_deref().map(absolute),

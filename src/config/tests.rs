@@ -30,7 +30,10 @@ fn the_command_line_of_the_original() {
     assert_eq!(config.limits.timeout, None);
     assert_eq!(config.limits.kill_timeout, Duration::from_secs(3));
     assert_eq!(config.level, LevelFilter::Debug);
-    assert_eq!(config.path, Some("/tmp/exec.sock".into()));
+    assert_eq!(
+        config.listen,
+        [(Protocol::Exec, Address::Path("/tmp/exec.sock".into()))]
+    );
 }
 
 #[test]
@@ -68,10 +71,10 @@ fn the_second_name_has_the_command_line_of_sockproc() {
             Some(path) => Address::Path(here.join(path)),
             None => Address::Tcp("127.0.0.1:13000".parse().unwrap()),
         };
-        assert_eq!(config.sockproc, Some(address), "{line}");
+        assert_eq!(config.listen, [(Protocol::Sockproc, address)], "{line}");
         assert_eq!(config.background, background, "{line}");
         assert_eq!(config.pidfile, pidfile.map(|p| here.join(p)), "{line}");
-        assert_eq!((config.path, config.inetd), (None, false));
+        assert!(!config.inetd);
     }
     for line in [
         "sockproc",

@@ -158,6 +158,12 @@ impl Watched {
         }
     }
 
+    /// Gives it another token. It must not have been armed yet.
+    pub fn set_token(&mut self, token: Token) {
+        debug_assert!(!self.added, "armed as {:?}", self.token);
+        self.token = token;
+    }
+
     /// Sees to it that an event comes when what is asked for is ready; a hang-up always
     /// is. Does nothing where that holds already.
     ///

@@ -5,6 +5,9 @@
 /// signals, log, listeners, the places of programs being started, and some in hand.
 const DESCRIPTORS_OWN: usize = 56;
 
+/// Listening sockets that are among those.
+const LISTENERS_USUAL: usize = 3;
+
 /// Control connections at once; they take no slots from others.
 pub const CONTROL_MAX: usize = 16;
 
@@ -23,6 +26,8 @@ const DESCRIPTORS_SPOOL: usize = 2;
 pub struct Demand {
     /// Connections at once, each with a program.
     pub connections: usize,
+    /// Listening sockets.
+    pub listeners: usize,
     /// Some may have to wait although there is room, because their user has its share.
     pub shares: bool,
     /// Output may be kept until the end.
@@ -41,7 +46,8 @@ impl Demand {
 
     /// How many are for no connection in particular.
     fn own(&self) -> usize {
-        DESCRIPTORS_OWN + if self.control { CONTROL_MAX } else { 0 }
+        let listeners = self.listeners.saturating_sub(LISTENERS_USUAL);
+        DESCRIPTORS_OWN + listeners + if self.control { CONTROL_MAX } else { 0 }
     }
 
     /// How many each program needs.
@@ -98,9 +104,10 @@ mod tests {
     fn a_budget_never_exceeds_the_descriptors() {
         for descriptors in [0, 64, 128, 256, 1024, 20_000, 1 << 20] {
             for connections in [1, 2, 100, 1000, 10_000, 100_000] {
-                for choice in 0..8 {
+                for choice in 0..16 {
                     let demand = Demand {
                         connections,
+                        listeners: [1, 1000][choice >> 3],
                         shares: choice & 1 != 0,
                         spools: choice & 2 != 0,
                         control: choice & 4 != 0,

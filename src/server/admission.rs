@@ -10,16 +10,16 @@ use crate::os::memory;
 use crate::os::peer::Peer;
 use crate::schedule::Class;
 use crate::session::{Input, Trouble};
-use crate::wire::Protocol;
+use crate::wire::{Protocol, Purpose};
 
 /// Connections accepted in one turn at most, so that the others have theirs.
 const ACCEPT_MAX: usize = 64;
 
 /// As what a client counts that speaks this.
 fn class(protocol: Protocol) -> Class {
-    match protocol {
-        Protocol::Exec | Protocol::Sockproc => Class::Job,
-        Protocol::Control => Class::Control,
+    match protocol.purpose() {
+        Purpose::Program => Class::Job,
+        Purpose::Commands => Class::Control,
     }
 }
 

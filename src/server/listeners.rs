@@ -7,8 +7,7 @@ use std::time::Instant;
 use nix::sys::socket::{Shutdown, shutdown};
 
 use super::io::{BACK_OFF, Io};
-use super::{Listener, Origin};
-use crate::os::listen::{self, AcceptError};
+use crate::os::listen::{self, AcceptError, Bound};
 use crate::os::poller::{Poller, Token, Watched};
 use crate::os::rights::Rights;
 use crate::wire::Protocol;
@@ -16,33 +15,53 @@ use crate::wire::Protocol;
 /// A client that was accepted, and whether it may pass descriptors.
 pub(super) type Client = (OwnedFd, bool);
 
+/// A socket on which clients come.
 #[derive(Debug)]
-struct Listening {
+pub struct Listener {
     socket: Watched,
     protocol: Protocol,
-    origin: Origin,
     rights: Rights,
+    /// It was handed over, and another process has it, too.
+    handed_over: bool,
+    /// Its name in the file system, if this process has made it.
+    file: Option<Bound>,
+}
+
+impl Listener {
+    /// A socket that was handed over.
+    pub fn handed_over(socket: OwnedFd, protocol: Protocol) -> Self {
+        Self {
+            handed_over: true,
+            ..Self::own(socket, protocol, None)
+        }
+    }
+
+    /// A socket that this process has bound, to an address or to a name in the file system.
+    pub fn own(socket: OwnedFd, protocol: Protocol, file: Option<Bound>) -> Self {
+        Self {
+            rights: Rights::of_listener(socket.as_fd()),
+            socket: Watched::new(socket, Token::Listener(0)),
+            protocol,
+            handed_over: false,
+            file,
+        }
+    }
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     /// By the number in their tokens.
-    all: BTreeMap<usize, Listening>,
+    all: BTreeMap<usize, Listener>,
     /// No connection is accepted before this moment.
     again: Option<Instant>,
 }
 
 impl Listeners {
-    pub(super) fn insert(&mut self, listener: Listener) {
+    pub(super) fn insert(&mut self, mut listener: Listener) {
         let index = self.all.len();
-        let listening = Listening {
-            rights: Rights::of_listener(listener.socket.as_fd()),
-            socket: Watched::new(listener.socket, Token::Listener(index)),
-            protocol: listener.protocol,
-            origin: listener.origin,
-        };
-        self.all.insert(index, listening);
+        listener.socket.set_token(Token::Listener(index));
+        self.all.insert(index, listener);
     }
 
     /// Waits for connections on those sockets for which there is room.
@@ -51,9 +70,9 @@ impl Listeners {
             return;
         }
         self.again = None;
-        for listening in self.all.values_mut() {
-            if has_room(listening.protocol) {
-                io.watch(&mut listening.socket, "wait for connections");
+        for listener in self.all.values_mut() {
+            if has_room(listener.protocol) {
+                io.watch(&mut listener.socket, "wait for connections");
             }
         }
     }
@@ -80,9 +99,9 @@ impl Listeners {
 
     /// What is spoken on a socket that has become readable.
     pub(super) fn fired(&mut self, index: usize) -> Option<Protocol> {
-        let listening = self.all.get_mut(&index)?;
-        listening.socket.fired();
-        Some(listening.protocol)
+        let listener = self.all.get_mut(&index)?;
+        listener.socket.fired();
+        Some(listener.protocol)
     }
 
     /// Accepts the next client.
@@ -91,13 +110,13 @@ impl Listeners {
     ///
     /// As [`listen::accept`]; [`AcceptError::Empty`], too, where there is no such socket.
     pub(super) fn accept(&mut self, index: usize) -> Result<Client, AcceptError> {
-        let listening = self.all.get_mut(&index).ok_or(AcceptError::Empty)?;
-        let accepted = listen::accept(listening.socket.as_fd());
+        let listener = self.all.get_mut(&index).ok_or(AcceptError::Empty)?;
+        let accepted = listen::accept(listener.socket.as_fd());
         if matches!(accepted, Err(AcceptError::Empty)) {
-            listening.rights.set_drained();
+            listener.rights.set_drained();
         }
         let client = accepted?;
-        let rights = listening.rights.may_come_from(client.as_fd());
+        let rights = listener.rights.may_come_from(client.as_fd());
         Ok((client, rights))
     }
 
@@ -110,30 +129,22 @@ impl Listeners {
         chosen: impl Fn(Protocol) -> Close,
     ) -> Vec<(Client, Protocol)> {
         let mut left = Vec::new();
-        for (index, listening) in std::mem::take(&mut self.all) {
-            let Listening {
-                socket,
-                protocol,
-                origin,
-                rights,
-            } = listening;
-            let close = chosen(protocol);
+        for (index, listener) in std::mem::take(&mut self.all) {
+            let close = chosen(listener.protocol);
             if close == Close::No {
-                self.all.insert(
-                    index,
-                    Listening {
-                        socket,
-                        protocol,
-                        origin,
-                        rights,
-                    },
-                );
+                self.all.insert(index, listener);
                 continue;
             }
-            let ours = !matches!(origin, Origin::HandedOver);
+            let Listener {
+                socket,
+                protocol,
+                rights,
+                handed_over,
+                file,
+            } = listener;
             // No new client finds it from here on.
-            drop(origin);
-            if ours && close == Close::Emptied {
+            drop(file);
+            if !handed_over && close == Close::Emptied {
                 // The kernel refuses all that connect from here on, so that nothing is in the
                 // queue when the socket is closed.
                 let _ = shutdown(socket.as_raw_fd(), Shutdown::Both);

@@ -54,6 +54,7 @@ use std::time::{Duration, Instant};
 
 use self::guard::Guard;
 use self::io::{BACK_OFF, Io};
+pub use self::listeners::Listener;
 use self::listeners::Listeners;
 use self::manager::{Load, Manager};
 use self::orphans::Orphans;
@@ -63,7 +64,6 @@ use self::table::Table;
 use crate::config::{Config, Source};
 use crate::id::ConnectionId;
 use crate::os::launch::Launcher;
-use crate::os::listen::Bound;
 use crate::os::notify::Notifier;
 use crate::os::peer::Peer;
 use crate::os::poller::{Ready, Token, Watched};
@@ -76,28 +76,6 @@ use crate::wire::Protocol;
 /// When to look again whether a program that is being started has taken its descriptors,
 /// if nothing else wakes the server before.
 const SWEEP_AGAIN: Duration = Duration::from_millis(10);
-
-/// Where a listening socket comes from, which decides what becomes of it.
-#[derive(Debug)]
-pub enum Origin {
-    /// It was handed over, and another process has it, too.
-    HandedOver,
-    /// This process has bound it in the file system.
-    Bound(Bound),
-    /// This process has bound it to an address.
-    Address,
-}
-
-/// A socket on which clients come.
-#[derive(Debug)]
-pub struct Listener {
-    /// The socket.
-    pub socket: OwnedFd,
-    /// What is spoken there.
-    pub protocol: Protocol,
-    /// Where it comes from.
-    pub origin: Origin,
-}
 
 /// The server.
 #[derive(Debug)]

@@ -11,6 +11,8 @@ use crate::session::policy::{GIVE_UP, Limits};
 pub struct Frame {
     /// How many descriptors there may be.
     pub descriptors: usize,
+    /// How many listening sockets there are.
+    pub listeners: usize,
     /// Whether output may be kept until the end, which takes more of them.
     pub spools: bool,
     /// Whether there may be control connections.
@@ -24,6 +26,7 @@ impl Frame {
     pub fn demand(&self, connections: usize, user_share: u8) -> Demand {
         Demand {
             connections,
+            listeners: self.listeners,
             shares: user_share < 100,
             spools: self.spools,
             control: self.control,

@@ -4,6 +4,7 @@ use crate::common::daemon::{PROGRAM, command, finish};
 use crate::common::temporary::Directory;
 use crate::common::{Daemon, Setup};
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
@@ -249,4 +250,43 @@ fn of_many_daemons_for_a_stale_socket_one_serves() {
         assert_eq!(serving.len(), 1);
         serving[0].serves();
     }
+}
+
+#[test]
+fn options_that_name_a_socket_may_be_repeated() {
+    let directory = Directory::new();
+    let paths = ["one", "two", "three"].map(|name| directory.path().join(name));
+    let [one, two, control] = paths.each_ref().map(|path| path.to_str().unwrap());
+    let arguments = ["--sockproc", one, "--sockproc", two, "--control", control];
+    let daemon = Daemon::start(&arguments);
+    daemon.serves();
+    for path in [one, two] {
+        let mut client = UnixStream::connect(path).unwrap();
+        client.write_all(b"echo here\r\n0\r\n").unwrap();
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).unwrap();
+        assert_eq!(reply, "status:0\r\n5\r\nhere\n0\r\n");
+    }
+    assert_eq!(mode_of(Path::new(control)), 0o600);
+    assert_eq!(mode_of(Path::new(one)), 0o660);
+    daemon.stop();
+    assert!(paths.iter().all(|path| !path.exists()));
+}
+
+#[test]
+fn more_sockets_than_can_be_served_are_refused() {
+    let directory = Directory::new();
+    let mut command = command(PROGRAM);
+    for number in 0..1023 {
+        let path = directory.path().join(number.to_string());
+        command.arg("--sockproc").arg(path);
+    }
+    let output = finish(command.arg(directory.path().join("last")));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(100), "{error}");
+    assert!(
+        error.contains("1024 sockets to listen on, at most 1023"),
+        "{error}"
+    );
+    assert!(!directory.path().join("0").exists());
 }
