@@ -152,7 +152,7 @@ fn protocols_are_named_only_where_architecture_says() {
         .filter(|path| !path.starts_with("src/wire/"));
     let naming = files.filter(|path| protocols::names_one(&source::program(path)));
     let naming: Vec<_> = naming.collect();
-    assert_eq!(naming, ["src/listening.rs", "src/server/admission.rs"]);
+    assert_eq!(naming, ["src/config/flags.rs", "src/config/sockproc.rs"]);
 }
 
 #[test]
