@@ -43,7 +43,6 @@ use self::memory::Memory;
 pub use self::memory::Need;
 pub use self::news::{Counts, News, Wait};
 pub use self::order::{Order, Reason};
-use self::phase::Idle;
 pub use self::phase::Phase;
 pub use self::quotas::QuotaId;
 pub use self::standings::Class;
@@ -61,7 +60,8 @@ pub const HURRY: Duration = Duration::from_secs(1);
 pub struct Schedule {
     capacity: Capacity,
     phase: Phase,
-    idle: Idle,
+    /// Since when there has been no connection.
+    idle_since: Option<Instant>,
     /// There is a socket on which clients come.
     listens: bool,
     standings: Standings,
@@ -73,10 +73,10 @@ pub struct Schedule {
 
 impl Schedule {
     /// A schedule without any connection.
-    pub fn new(capacity: Capacity) -> Self {
+    pub fn new(capacity: Capacity, now: Instant) -> Self {
         let mut schedule = Self {
             phase: Phase::Serving,
-            idle: Idle::default(),
+            idle_since: Some(now),
             listens: false,
             standings: Standings::default(),
             turns: Turns::default(),
@@ -135,7 +135,7 @@ impl Schedule {
 
     /// A connection comes in.
     pub fn arrive(&mut self, id: ConnectionId, user: User, class: Class) {
-        self.idle.interrupt();
+        self.idle_since = None;
         // Those that wait already come first.
         self.give_slots();
         let result = if class == Class::Job && self.phase != Phase::Serving {
@@ -213,11 +213,12 @@ impl Schedule {
     }
 
     /// A connection has gone.
-    pub fn leave(&mut self, id: ConnectionId) {
+    pub fn leave(&mut self, id: ConnectionId, now: Instant) {
         if let Some(user) = self.standings.user(id) {
             self.memory.update(id, user, Need::Nothing);
             self.turns.leave(id);
             self.standings.leave(id);
+            self.idle_since = self.standings.is_empty().then_some(now);
         }
     }
 
@@ -271,10 +272,9 @@ impl Schedule {
     /// Takes the time, once in a turn.
     pub fn tick(&mut self, now: Instant) {
         self.memory.begin_turn();
-        self.idle.update(self.standings.is_empty(), now);
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         match self.phase {
-            Phase::Serving if self.listens && is_due(self.idle_ends()) => {
+            Phase::Serving if is_due(self.idle_ends()) => {
                 self.orders.push_back(Order::Leave);
             }
             Phase::Finishing { until } if is_due(until) => self.stop(true, now),
@@ -283,8 +283,10 @@ impl Schedule {
         }
     }
 
+    /// When there has been no connection for the time of the idle exit.
     fn idle_ends(&self) -> Option<Instant> {
-        self.idle.ends(self.capacity.idle_exit?)
+        let since = self.idle_since.filter(|_| self.listens)?;
+        Some(since + self.capacity.idle_exit?)
     }
 
     fn end(&mut self) {
@@ -294,18 +296,14 @@ impl Schedule {
 
     /// When [`Schedule::tick`] is due; `Some(now)` where there is something to do at once.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let idle = match (self.phase, self.capacity.idle_exit) {
-            (Phase::Serving, Some(exit)) if self.listens && self.standings.is_empty() => {
-                // Where it is not known since when, that begins with the next turn.
-                Some(self.idle.ends(exit).unwrap_or(now))
-            }
-            _ => None,
+        let end = match self.phase {
+            Phase::Serving => self.idle_ends(),
+            Phase::Finishing { until } => until,
+            Phase::Ending { until } => Some(until),
+            Phase::Over => None,
         };
         let at_once = (!self.orders.is_empty() || self.memory.has_work()).then_some(now);
-        [self.phase.until(), idle, at_once]
-            .into_iter()
-            .flatten()
-            .min()
+        end.into_iter().chain(at_once).min()
     }
 
     /// The next order. `can_launch`: the system has a place for a child now.
@@ -314,13 +312,11 @@ impl Schedule {
         if self.orders.is_empty() {
             self.give_slots();
             self.turns.release_held();
-            while let Some(id) = self.standings.pop_lingering() {
-                self.orders.push_back(Order::Drop(id));
-            }
             self.end_if_served();
         }
         self.orders
             .pop_front()
+            .or_else(|| self.standings.pop_lingering().map(Order::Drop))
             .or_else(|| {
                 let id = can_launch.then(|| self.turns.launch_next())?;
                 id.map(Order::Launch)
@@ -344,10 +340,11 @@ impl Schedule {
 
     fn is_stale(&self, order: &Order) -> bool {
         match *order {
-            Order::Serve(id) | Order::Refuse(id, _) | Order::Drop(id) => !self.standings.has(id),
+            Order::Serve(id) | Order::Refuse(id, _) => !self.standings.has(id),
             Order::Judge(id) => !self.turns.is_judging(id),
             Order::Leave => !self.standings.is_empty(),
-            Order::Launch(_)
+            Order::Drop(_)
+            | Order::Launch(_)
             | Order::Read { .. }
             | Order::CloseListeners { .. }
             | Order::Stop { .. }

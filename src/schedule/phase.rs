@@ -8,7 +8,7 @@
 //! | `Ending` | none | must end | the last connection, the time |
 //! | `Over` | none | | |
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,41 +27,4 @@ pub enum Phase {
     },
     /// The server is to end.
     Over,
-}
-
-impl Phase {
-    /// The moment at which it ends by itself, if there is one.
-    pub(super) fn until(self) -> Option<Instant> {
-        match self {
-            Self::Finishing { until } => until,
-            Self::Ending { until } => Some(until),
-            Self::Serving | Self::Over => None,
-        }
-    }
-}
-
-/// How long the server has been without any connection.
-#[derive(Debug, Default)]
-pub(super) struct Idle {
-    since: Option<Instant>,
-}
-
-impl Idle {
-    /// Takes the news of whether there is no connection at `now`.
-    pub(super) fn update(&mut self, idle: bool, now: Instant) {
-        self.since = match idle {
-            true => self.since.or(Some(now)),
-            false => None,
-        };
-    }
-
-    /// A connection has come in, whether or not it is still there.
-    pub(super) fn interrupt(&mut self) {
-        self.since = None;
-    }
-
-    /// When it has lasted for `exit`, if it is known since when it lasts.
-    pub(super) fn ends(&self, exit: Duration) -> Option<Instant> {
-        Some(self.since? + exit)
-    }
 }

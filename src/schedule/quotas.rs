@@ -15,8 +15,6 @@ pub struct QuotaId(pub u64);
 struct Quota {
     running: Account,
     held: Queue,
-    /// It is one of the rules in force. One that has gone counts on, since it may come back.
-    in_force: bool,
 }
 
 /// Whether one more may run.
@@ -28,7 +26,8 @@ pub(super) enum Entrance {
     Held(Ticket),
 }
 
-/// All quotas.
+/// All quotas. One whose rule has gone counts on while something runs by it, since the rule
+/// may come back.
 #[derive(Debug, Default)]
 pub(super) struct Quotas {
     all: BTreeMap<QuotaId, Quota>,
@@ -40,16 +39,11 @@ impl Quotas {
     /// Takes other rules, each with the number of programs that it allows at once. Nothing
     /// may be held: see [`Quotas::recall`].
     pub(super) fn configure(&mut self, rules: &[(QuotaId, Option<u32>)]) {
-        self.all.retain(|_, quota| {
-            quota.in_force = false;
-            quota.running.used() > 0
-        });
+        self.all.retain(|_, quota| quota.running.used() > 0);
         for &(id, limit) in rules {
+            let limit = limit.map_or(u64::MAX, u64::from);
             let quota = self.all.entry(id).or_default();
-            quota.in_force = true;
-            quota
-                .running
-                .configure(limit.map_or(u64::MAX, u64::from), 100);
+            quota.running.configure(limit, 100);
         }
     }
 
@@ -60,9 +54,9 @@ impl Quotas {
             .is_some_and(|quota| quota.running.used() > 0)
     }
 
-    /// One more program is to run by a rule. `None`: there is no such rule.
+    /// One more program is to run by a rule in force. `None`: there is no such rule.
     pub(super) fn enter(&mut self, id: QuotaId, connection: ConnectionId) -> Option<Entrance> {
-        let quota = self.all.get_mut(&id).filter(|quota| quota.in_force)?;
+        let quota = self.all.get_mut(&id)?;
         let mut charge = quota.running.open(None);
         // Behind those that wait, however much room there is.
         Some(match quota.held.is_empty() && charge.grow(1).is_ok() {

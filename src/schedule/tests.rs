@@ -30,11 +30,12 @@ struct Server {
 
 impl Server {
     fn new(capacity: Capacity) -> Self {
-        let mut schedule = Schedule::new(capacity);
+        let now = Instant::now();
+        let mut schedule = Schedule::new(capacity, now);
         schedule.listen();
         Self {
             schedule,
-            now: Instant::now(),
+            now,
             next: ConnectionId::FIRST,
             quota: None,
         }
@@ -75,6 +76,10 @@ impl Server {
     /// Its client has the reply, and lingers.
     fn finish(&mut self, id: ConnectionId) {
         assert!(self.update(id, false, false));
+    }
+
+    fn leave(&mut self, id: ConnectionId) {
+        self.schedule.leave(id, self.now);
     }
 
     fn needs_room(&mut self, id: ConnectionId, held: u64) {
@@ -149,7 +154,7 @@ fn a_connection_that_has_gone_does_not_count_as_lingering() {
     for _ in 0..2 {
         let id = server.arrive(1, Class::Job);
         server.finish(id);
-        server.schedule.leave(id);
+        server.leave(id);
     }
     let lingering: Vec<_> = (0..3).map(|_| server.arrive(1, Class::Job)).collect();
     server.finish(lingering[0]);
@@ -181,7 +186,7 @@ fn a_held_request_that_is_given_up_leaves_the_queue_of_its_rule() {
         server.orders();
         assert_eq!(server.waiting(), 2);
         match gone {
-            true => server.schedule.leave(second),
+            true => server.leave(second),
             false => server.schedule.withdraw(second),
         }
         assert_eq!(server.waiting(), 1);
@@ -230,7 +235,7 @@ fn a_draining_server_takes_other_limits_and_rules() {
     assert_eq!(server.orders(), [Order::Refuse(third, Reason::Stopping)]);
     for id in [first, second, third] {
         server.finish(id);
-        server.schedule.leave(id);
+        server.leave(id);
     }
     assert_eq!(server.orders(), [Order::End]);
 }
@@ -305,7 +310,7 @@ fn a_held_request_counts_as_waiting() {
         (server.waiting(), server.schedule.counts().programs),
         (1, 1)
     );
-    server.schedule.leave(held);
+    server.leave(held);
     assert_eq!(server.waiting(), 0);
 }
 
@@ -360,7 +365,7 @@ fn a_new_connection_does_not_overtake_one_that_waits_for_a_slot() {
     let mut server = Server::new(LIMITS);
     let all: Vec<_> = (0..3).map(|_| server.arrive(1, Class::Job)).collect();
     server.orders();
-    server.schedule.leave(all[0]);
+    server.leave(all[0]);
     let new = server.arrive(1, Class::Job);
     assert_eq!(server.schedule.wait(all[2]), Wait::Nothing);
     assert_eq!(server.schedule.wait(new), Wait::Slot);
@@ -372,7 +377,7 @@ fn no_order_names_a_connection_that_has_gone() {
     let served = server.arrive(1, Class::Job);
     let asked = server.ask(2);
     server.schedule.withdraw(asked);
-    server.schedule.leave(served);
+    server.leave(served);
     assert_eq!(server.schedule.poll(true), Some(Order::Serve(asked)));
     assert_eq!(server.schedule.poll(true), None);
 }
@@ -391,8 +396,8 @@ fn late_and_repeated_news_change_nothing() {
     server.schedule.orphan(id);
     server.finish(id);
     assert!(!server.update(id, false, false));
-    server.schedule.leave(id);
-    server.schedule.leave(id);
+    server.leave(id);
+    server.leave(id);
     assert_eq!(server.schedule.counts().programs, 1);
     server.schedule.bury(id);
     server.schedule.bury(id);
@@ -411,9 +416,6 @@ const IDLE: Capacity = Capacity {
 #[test]
 fn a_server_to_which_no_client_comes_leaves_as_idle() {
     let mut server = Server::new(IDLE);
-    // It wants a turn, which says that there is no client.
-    assert_eq!(server.schedule.poll_timeout(server.now), Some(server.now));
-    server.schedule.tick(server.now);
     let end = server.now + Duration::from_secs(5);
     assert_eq!(server.schedule.poll_timeout(server.now), Some(end));
     server.schedule.tick(end);
@@ -421,17 +423,14 @@ fn a_server_to_which_no_client_comes_leaves_as_idle() {
 }
 
 #[test]
-fn a_connection_that_comes_and_goes_between_two_turns_ends_idleness() {
+fn a_connection_that_comes_and_goes_within_a_turn_ends_idleness() {
     let mut server = Server::new(IDLE);
     let second = Duration::from_secs(1);
-    server.schedule.tick(server.now);
     server.now += 4 * second;
     server.schedule.tick(server.now);
     let id = server.arrive(1, Class::Job);
-    server.schedule.leave(id);
+    server.leave(id);
     assert_eq!(server.orders(), []);
-    assert_eq!(server.schedule.poll_timeout(server.now), Some(server.now));
-    server.schedule.tick(server.now);
     let end = server.now + 5 * second;
     assert_eq!(server.schedule.poll_timeout(server.now), Some(end));
     server.schedule.tick(end - second);

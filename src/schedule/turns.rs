@@ -172,8 +172,10 @@ impl Turns {
 
     /// The process of a connection is an orphan from now on.
     pub(super) fn orphan(&mut self, id: ConnectionId) {
-        if let Some(Program::Launched { program, .. }) = self.all.remove(&id) {
-            self.orphans.insert(id, program);
+        match self.all.remove(&id) {
+            Some(Program::Launched { program, .. }) => _ = self.orphans.insert(id, program),
+            Some(program) => _ = self.all.insert(id, program),
+            None => {}
         }
     }
 

@@ -114,7 +114,7 @@ impl Server {
         let io = Io::new()?;
         let settings = Settings::new(&config, &frame);
         let mut server = Self {
-            schedule: Schedule::new(settings.capacity()),
+            schedule: Schedule::new(settings.capacity(), io.now()),
             guard: Guard::new(nix::unistd::geteuid().as_raw()),
             manager: Manager::new(notifier, io.now()),
             statistics: Statistics::new(io.now()),

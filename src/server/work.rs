@@ -90,7 +90,7 @@ impl Server {
             self.table.set_timer(id);
             return;
         }
-        self.schedule.leave(id);
+        self.schedule.leave(id, self.io.now());
         if let Some(entry) = self.table.remove(id) {
             entry.connection.close();
         }
