@@ -1,12 +1,15 @@
-//! Seeded lives of a session of each protocol: many small worlds, each by its own number.
+//! Seeded lives: many small worlds, each by its own number. In one kind a session of each
+//! protocol lives, in the other the schedule of a server.
 //!
 //! `SOCKEXEC_SIM_SEED=N` lives one of them again; `SOCKEXEC_SIM_WORLDS=N` says how many.
 
+mod chance;
+mod schedule;
 mod world;
 
 use std::panic;
 
-use world::Chance;
+use chance::Chance;
 
 /// Numbers that look random, the same ones for the same seed (SplitMix64).
 struct Seeded(u64);
@@ -26,22 +29,32 @@ fn number(name: &str) -> Option<u64> {
     Some(value.parse().expect("a number"))
 }
 
-fn live(seed: u64) {
-    let mut chance = Seeded(seed);
-    let steps = [50, 500, 3000][chance.below(3)];
-    world::live(chance, steps);
+/// Lives `worlds` of them, or what the environment asks for, each of one of three lengths.
+fn live_all(test: &str, worlds: u64, steps: [usize; 3], live: fn(Seeded, usize)) {
+    let one = |seed| {
+        let mut chance = Seeded(seed);
+        let steps = steps[chance.below(3)];
+        live(chance, steps);
+    };
+    if let Some(seed) = number("SOCKEXEC_SIM_SEED") {
+        return one(seed);
+    }
+    for seed in 0..number("SOCKEXEC_SIM_WORLDS").unwrap_or(worlds) {
+        if let Err(panic) = panic::catch_unwind(|| one(seed)) {
+            eprintln!(
+                "to live this again: SOCKEXEC_SIM_SEED={seed} cargo test --test simulation {test}"
+            );
+            panic::resume_unwind(panic);
+        }
+    }
 }
 
 #[test]
 fn worlds_come_to_an_end_and_lose_nothing() {
-    if let Some(seed) = number("SOCKEXEC_SIM_SEED") {
-        live(seed);
-        return;
-    }
-    for seed in 0..number("SOCKEXEC_SIM_WORLDS").unwrap_or(6000) {
-        if let Err(panic) = panic::catch_unwind(|| live(seed)) {
-            eprintln!("to live this again: SOCKEXEC_SIM_SEED={seed} cargo test --test simulation");
-            panic::resume_unwind(panic);
-        }
-    }
+    live_all("worlds", 6000, [50, 500, 3000], world::live);
+}
+
+#[test]
+fn schedules_let_nothing_wait_that_could_go_on() {
+    live_all("schedules", 2000, [20, 200, 1000], schedule::live);
 }

@@ -5,9 +5,9 @@ use sockexec::program::{SpawnError, Stream};
 use sockexec::session::{Action, Ask, Input, ProcessLeft};
 use sockexec::wire::exec::PAIR_MAX;
 
-use super::Chance;
 use super::jobs::World;
 use super::program::{Launch, Program};
+use crate::chance::Chance;
 
 impl<C: Chance> World<C> {
     /// Tells the session, and does what it asks for: at once, or after what else can be

@@ -8,8 +8,8 @@ use sockexec::session::{Action, Ask, Input, Piece, Session};
 use sockexec::wire::Protocol;
 use sockexec::wire::control::encode;
 
-use super::Chance;
 use super::messages::{Messages, failure};
+use crate::chance::Chance;
 
 /// One session and what is around it.
 #[derive(Debug)]

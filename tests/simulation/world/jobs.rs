@@ -8,9 +8,9 @@ use sockexec::session::{Input, Piece, Session};
 use sockexec::wire::Protocol;
 use sockexec::wire::exec::PAIR_MAX;
 
-use super::Chance;
 use super::program::Program;
 use super::request::Request;
+use crate::chance::Chance;
 
 /// One session and what is around it.
 #[derive(Debug)]

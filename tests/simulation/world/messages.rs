@@ -3,7 +3,7 @@
 use sockexec::control::message::{self, Status};
 use sockexec::wire::control::{Decoder, Found, encode};
 
-use super::Chance;
+use crate::chance::Chance;
 
 /// Messages, and what follows them that is none.
 #[derive(Debug)]

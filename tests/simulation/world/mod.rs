@@ -24,16 +24,7 @@ mod request;
 
 use sockexec::wire::{Protocol, Purpose};
 
-/// Where chance comes from.
-pub trait Chance {
-    /// A number below `bound`, which is at least 1.
-    fn below(&mut self, bound: usize) -> usize;
-
-    /// True about once in `n` times.
-    fn once_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-}
+use crate::chance::Chance;
 
 /// Lets `steps` things happen in a world of any protocol, then lets everybody finish, and
 /// checks the outcome.

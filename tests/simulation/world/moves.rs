@@ -6,9 +6,9 @@ use nix::errno::Errno;
 use sockexec::program::{Exit, Refusal, SpawnError, Stream};
 use sockexec::session::{Input, Piece, ProcessLeft, Trouble};
 
-use super::Chance;
 use super::jobs::World;
 use super::program::{Launch, Program};
+use crate::chance::Chance;
 
 impl<C: Chance> World<C> {
     pub(super) fn client_sends(&mut self) {

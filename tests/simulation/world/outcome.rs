@@ -10,8 +10,8 @@ use sockexec::session::{Input, Summary};
 use sockexec::statistics::Statistics;
 use sockexec::wire::{Protocol, netstring};
 
-use super::Chance;
 use super::jobs::World;
+use crate::chance::Chance;
 
 /// The longest that the clock of a world goes too far, several times in a row.
 const OVERSHOT: Duration = Duration::from_secs(30);

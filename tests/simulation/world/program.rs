@@ -2,7 +2,7 @@
 
 use sockexec::program::{Exit, Stream};
 
-use super::Chance;
+use crate::chance::Chance;
 
 /// How much a pipe of this world holds.
 const PIPE: usize = 64 * 1024;

@@ -2,7 +2,7 @@
 
 use sockexec::wire::{Protocol, netstring};
 
-use super::Chance;
+use crate::chance::Chance;
 
 /// A request and the rest of what the client sends.
 #[derive(Debug)]
