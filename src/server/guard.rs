@@ -1,7 +1,6 @@
 //! Permission: asks the rules about a request, and knows which users may control the server.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::os::lookup::{Lookup, LookupError};
 use crate::os::peer::Peer;
@@ -31,15 +30,9 @@ impl Permit {
         self.by.as_ref().map(|granted| granted.quota)
     }
 
-    /// The deadline that takes the place of the general one, if one does.
-    pub(super) fn timeout(&self) -> Option<Option<Duration>> {
-        self.by.as_ref().and_then(|granted| granted.rule.timeout)
-    }
-
-    /// What is run in front of the program, if anything is.
-    pub(super) fn in_front(&self) -> Option<&[u8]> {
-        let rule = &self.by.as_ref()?.rule;
-        rule.run_prefix.first().map(Vec::as_slice)
+    /// The rule that allows it, if one does.
+    pub(super) fn rule(&self) -> Option<&Rule> {
+        self.by.as_ref().map(|granted| &granted.rule)
     }
 }
 
@@ -160,7 +153,7 @@ pub(super) fn prefixed(
     permit: &Permit,
     arguments: Arguments,
 ) -> Result<(Option<&[u8]>, Arguments), OutOfMemory> {
-    let rule = permit.by.as_ref().map(|granted| &granted.rule);
+    let rule = permit.rule();
     let file = permit.file.as_deref();
     let (Some(path), Some(rule)) = (file, rule.filter(|rule| !rule.run_prefix.is_empty())) else {
         return Ok((file, arguments));

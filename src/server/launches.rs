@@ -1,6 +1,8 @@
 //! How requests become programs: the rules are asked, the program is started, and later the
 //! server learns how that went.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 
 use super::Server;
@@ -64,8 +66,8 @@ impl Server {
             .sweep(|id, outcome| outcomes.push((id, outcome)));
         for (id, outcome) in outcomes {
             let permit = self.table.get(id).and_then(|entry| entry.permit.as_ref());
-            let in_front = permit.and_then(Permit::in_front);
-            let outcome = outcome.map_err(|error| match in_front {
+            let rule = permit.and_then(Permit::rule);
+            let outcome = outcome.map_err(|error| match rule.and_then(|r| r.run_prefix.first()) {
                 Some(program) => error.in_front(program),
                 None => error,
             });
@@ -86,7 +88,7 @@ impl Server {
         let connection = &entry.connection;
         let groups = || connection.peer_groups();
         let judged = self.guard.judge(request, connection.peer(), groups);
-        let before = entry.permit.take().and_then(|permit| permit.timeout());
+        let before = entry.permit.take();
         let permit = match judged {
             Ok(permit) => permit,
             Err(error) => {
@@ -95,10 +97,11 @@ impl Server {
                 return self.work(id, |connection, context| connection.refuse(error, context));
             }
         };
-        let (quota, timeout) = (permit.quota(), permit.timeout());
+        let (quota, timeout) = (permit.quota(), timeout_of(&permit));
         entry.permit = Some(permit);
         // The general one comes back where another rule had put its own in its place.
-        let general = before.map(|_| self.settings.limits.timeout);
+        let had_its_own = before.as_ref().and_then(timeout_of).is_some();
+        let general = had_its_own.then_some(self.settings.limits.timeout);
         if let Some(timeout) = timeout.or(general) {
             self.work(id, |connection, context| {
                 connection.inform(Input::Timeout(timeout), context);
@@ -131,4 +134,9 @@ impl Server {
         }
         self.work(id, |connection, context| connection.adopt(job, context));
     }
+}
+
+/// The deadline that a rule puts in the place of the general one.
+fn timeout_of(permit: &Permit) -> Option<Option<Duration>> {
+    permit.rule()?.timeout
 }
