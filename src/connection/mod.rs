@@ -2,20 +2,28 @@
 //! says, and does what it asks for.
 //!
 //! A connection owns its descriptors. It decides nothing: what happened goes to the
-//! [`Session`] as an [`Input`], and comes back as an [`Action`](session::Action) or as bytes to move.
+//! [`Session`] as an [`Input`], and comes back as an [`Action`](session::Action) or as bytes to
+//! move.
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `mod` | the descriptors, and what happens to them |
-//! | `work` | what is done then: all that can be moved, and what the session asks for |
-//! | `pump` | bytes: from where to where |
-//! | `process` | the program's process: its start, its end, signals |
+//! | `mod` | what the server says to a connection, and hears of it |
+//! | `pump` | bytes: from where to where, until nothing moves |
+//! | `actions` | what the session asks to be done |
+//! | `client`, `process`, `spools` | the descriptors: the socket; the program and its pipes; files |
+//! | `room`, `tries` | how much may be read; what may be tried |
 //! | `trouble` | what an error of a system call means for a job |
+//!
+//! Calls go down this list only.
 
+mod actions;
+mod client;
 mod process;
 mod pump;
+mod room;
+mod spools;
+mod tries;
 mod trouble;
-mod work;
 
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -23,14 +31,17 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 
+use self::client::Client;
+pub use self::process::Orphan;
 use self::process::Running;
-pub use self::process::Stray;
-use self::pump::Maybe;
+use self::room::Room;
+use self::spools::Spools;
+use self::tries::Tries;
+use self::trouble::errno_of;
 use crate::id::ConnectionId;
 use crate::os::launch::Spawned;
 use crate::os::peer::{self, Peer};
 use crate::os::poller::{Part, Poller, Ready, Token, Watched};
-use crate::os::spool::Spool;
 use crate::program::{Arguments, SpawnError, Stream};
 use crate::quota::Charge;
 use crate::session::policy::Limits;
@@ -74,7 +85,7 @@ pub enum Ask {
     /// Carry out what this message asks for, and answer with [`Input::Answered`].
     Command(Vec<u8>),
     /// Take over this process, which has been given up.
-    Orphan(Stray),
+    Orphan(Orphan),
     /// Close the client's socket with care.
     Discard(OwnedFd),
 }
@@ -85,30 +96,16 @@ pub struct Connection {
     id: ConnectionId,
     peer: Peer,
     session: Session,
-    client: Option<Watched>,
-    /// What it holds of the totals that all share.
-    charges: Charges,
-    /// Nothing is read from the client until there is room for its request.
-    unread: bool,
-    /// Its request needs no room any more.
-    beyond: bool,
-    /// What the client sends is looked at before it is received.
-    may_pass_descriptors: bool,
+    client: Client,
     running: Option<Running>,
     /// The number of the program's process, for the record.
     program: Option<i32>,
-    /// The client's socket, which the server is to discard.
-    discarded: Option<OwnedFd>,
     /// A process that the server is to take over.
-    stray: Option<Stray>,
-    /// Temporary files of outputs that have become too large for memory.
-    spools: [Option<Spool>; 2],
-    maybe: Maybe,
-    /// There is no memory for buffers.
-    starved: bool,
-    /// When to try again what was refused for want of something. Until then nothing is
-    /// waited for but a hang-up.
-    again: Option<Instant>,
+    orphan: Option<Orphan>,
+    /// Outputs that have become too large for memory.
+    spools: Spools,
+    room: Room,
+    tries: Tries,
 }
 
 impl Connection {
@@ -121,34 +118,25 @@ impl Connection {
         (limits, charges): (Limits, Charges),
         now: Instant,
     ) -> Self {
+        let socket = Watched::new(client, Token::Connection(id, Part::Client));
         Self {
             id,
             peer,
             session: Session::new(protocol, limits, now),
-            client: Some(Watched::new(client, Token::Connection(id, Part::Client))),
-            charges,
-            unread: false,
-            beyond: false,
-            may_pass_descriptors,
+            client: Client::new(socket, may_pass_descriptors),
             running: None,
             program: None,
-            discarded: None,
-            stray: None,
-            spools: [None, None],
-            // Who connects has mostly sent its request already.
-            maybe: Maybe {
-                output_read: [false; 2],
-                ..Maybe::all()
-            },
-            starved: false,
-            again: None,
+            orphan: None,
+            spools: Spools::new(charges.spools),
+            room: Room::new(charges.request),
+            tries: Tries::new(),
         }
     }
 
     /// The moment at which [`Input::Time`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let look_at = self.running.as_ref().and_then(Running::look_at);
-        let moments = [self.session.poll_timeout(), self.again, look_at];
+        let look = self.running.as_ref().and_then(Running::poll_timeout);
+        let moments = [self.session.poll_timeout(), self.tries.poll_timeout(), look];
         moments.into_iter().flatten().min()
     }
 
@@ -160,6 +148,87 @@ impl Connection {
     /// What the connection is about.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// All groups of the client, as the kernel vouches for them.
+    pub fn peer_groups(&self) -> Vec<u32> {
+        self.client.socket().map_or_else(Vec::new, peer::groups)
+    }
+
+    /// Whether the client is not read because there is no room for its request.
+    pub fn is_unread(&self) -> bool {
+        self.room.is_lacking()
+    }
+
+    /// What its request holds of the memory that all share.
+    pub fn request_charge(&self) -> u64 {
+        self.room.held()
+    }
+
+    /// Whether its request may go beyond the limit of that, and still may need to.
+    pub fn goes_beyond(&self) -> bool {
+        self.room.goes_beyond(&self.session)
+    }
+
+    /// There may be room for the client's request now; or it is read all the same, with
+    /// `beyond`.
+    pub fn read_again(&mut self, beyond: bool, context: &mut Context<'_>) {
+        self.room.retry(beyond);
+        self.tries.client_read = true;
+        self.pump(context);
+    }
+
+    /// What is asked of the server next. To be asked after each call that lets the connection
+    /// work, until there is nothing.
+    pub fn poll_ask(&mut self) -> Option<Ask> {
+        if let Some(orphan) = self.orphan.take() {
+            return Some(Ask::Orphan(orphan));
+        }
+        if let Some(socket) = self.client.take_discarded() {
+            return Some(Ask::Discard(socket));
+        }
+        Some(match self.session.poll_ask()? {
+            session::Ask::Program(arguments) => Ask::Program(arguments),
+            session::Ask::Withdraw => Ask::Withdraw,
+            session::Ask::Command(message) => Ask::Command(message),
+        })
+    }
+
+    /// The program that was asked for is not started.
+    pub fn refuse(&mut self, error: SpawnError, context: &mut Context<'_>) {
+        let failed = Input::SpawnFailed(error, ProcessLeft::No);
+        self.session.handle(failed, context.now);
+        self.pump(context);
+    }
+
+    /// Takes charge of the program that was asked for, or of the news that there is none.
+    pub fn adopt(&mut self, spawned: Result<Spawned, Errno>, context: &mut Context<'_>) {
+        match spawned {
+            Ok(spawned) => {
+                let mut running = Running::new(spawned, self.id);
+                if let Err(error) = running.watch(context.poller, context.now) {
+                    context.shortage = Some(("wait for a program", errno_of(&error)));
+                }
+                if !self.session.has_stdin() {
+                    running.close_stdin();
+                }
+                self.program = Some(running.pid());
+                self.running = Some(running);
+                self.session.handle(Input::Launched, context.now);
+                self.pump(context);
+            }
+            Err(errno) => self.refuse(SpawnError::Start(errno), context),
+        }
+    }
+
+    /// Takes the news that the program that was asked for runs, or that it does not.
+    pub fn launched(&mut self, outcome: Result<(), SpawnError>, context: &mut Context<'_>) {
+        let input = match outcome {
+            Ok(()) => Input::Started,
+            Err(error) => Input::SpawnFailed(error, ProcessLeft::Yes),
+        };
+        self.session.handle(input, context.now);
+        self.pump(context);
     }
 
     /// The number of its program's process, also after its end.
@@ -178,90 +247,12 @@ impl Connection {
         Some(running.kill(signal).map(|()| running.pid()))
     }
 
-    /// Whether the client is not read because there is no room for its request.
-    pub fn is_unread(&self) -> bool {
-        self.unread
-    }
-
-    /// What its request holds of the memory that all share.
-    pub fn request_charge(&self) -> u64 {
-        self.charges.request.amount()
-    }
-
-    /// Whether its request may go beyond the limit of that, and still may need to.
-    pub fn goes_beyond(&self) -> bool {
-        self.beyond && (self.session.is_collecting() || self.request_charge() > 0)
-    }
-
-    /// There may be room for the client's request now; or it is read all the same, with
-    /// `beyond`.
-    pub fn read_again(&mut self, beyond: bool, context: &mut Context<'_>) {
-        self.beyond |= beyond;
-        self.unread = false;
-        self.maybe.client_read = true;
-        self.pump(context);
-    }
-
-    /// What is asked of the server next. To be asked after each call that lets the connection
-    /// work, until there is nothing.
-    pub fn poll_ask(&mut self) -> Option<Ask> {
-        if let Some(stray) = self.stray.take() {
-            return Some(Ask::Orphan(stray));
-        }
-        if let Some(client) = self.discarded.take() {
-            return Some(Ask::Discard(client));
-        }
-        Some(match self.session.poll_ask()? {
-            session::Ask::Program(arguments) => Ask::Program(arguments),
-            session::Ask::Withdraw => Ask::Withdraw,
-            session::Ask::Command(message) => Ask::Command(message),
-        })
-    }
-
-    /// Takes charge of the program that was asked for, or of the news that there is none.
-    pub fn adopt(&mut self, spawned: Result<Spawned, Errno>, context: &mut Context<'_>) {
-        let input = match spawned {
-            Ok(spawned) => {
-                let has_stdin = self.session.has_stdin();
-                let running = Running::new(self.id, spawned, has_stdin, context);
-                self.program = Some(running.pid());
-                self.running = Some(running);
-                Input::Launched
-            }
-            Err(errno) => Input::SpawnFailed(SpawnError::Start(errno), ProcessLeft::No),
-        };
-        self.session.handle(input, context.now);
-        self.pump(context);
-    }
-
-    /// Takes the news that the program that was asked for runs, or that it does not.
-    pub fn launched(&mut self, outcome: Result<(), SpawnError>, context: &mut Context<'_>) {
-        let input = match outcome {
-            Ok(()) => Input::Started,
-            Err(error) => Input::SpawnFailed(error, ProcessLeft::Yes),
-        };
-        self.session.handle(input, context.now);
-        self.pump(context);
-    }
-
-    /// The program that was asked for is not started.
-    pub fn refuse(&mut self, error: SpawnError, context: &mut Context<'_>) {
-        let failed = Input::SpawnFailed(error, ProcessLeft::No);
-        self.session.handle(failed, context.now);
-        self.pump(context);
-    }
-
-    /// All groups of the client, as the kernel vouches for them.
-    pub fn peer_groups(&self) -> Vec<u32> {
-        self.client.as_ref().map_or_else(Vec::new, peer::groups)
-    }
-
     /// Tells the session something that concerns no descriptor.
     pub fn inform(&mut self, input: Input, context: &mut Context<'_>) {
         // What is in a pipe at the end of a wait still counts.
-        self.maybe.output_read = [true; 2];
+        self.tries.output_read = [true; 2];
         self.session.handle(input, context.now);
-        let look_at = self.running.as_ref().and_then(Running::look_at);
+        let look_at = self.running.as_ref().and_then(Running::poll_timeout);
         if look_at.is_some_and(|at| at <= context.now) {
             self.look(context);
         }
@@ -270,72 +261,48 @@ impl Connection {
 
     /// One of the descriptors is ready.
     pub fn ready(&mut self, ready: Ready, part: Part, context: &mut Context<'_>) {
+        if let Some(running) = &mut self.running {
+            running.fired(part);
+        }
         match part {
             Part::Client => self.client_ready(ready, context.now),
             Part::Process => self.process_ready(context),
-            Part::Stdin => {
-                self.maybe.stdin_write = true;
-                if let Some(stdin) = self.running.as_mut().and_then(|r| r.stdin.as_mut()) {
-                    stdin.fired();
-                }
-            }
-            Part::Stdout => self.output_ready(Stream::Stdout),
-            Part::Stderr => self.output_ready(Stream::Stderr),
+            Part::Stdin => self.tries.stdin_write = true,
+            Part::Stdout => self.tries.output_read[Stream::Stdout as usize] = true,
+            Part::Stderr => self.tries.output_read[Stream::Stderr as usize] = true,
         }
         self.pump(context);
     }
 
+    fn client_ready(&mut self, ready: Ready, now: Instant) {
+        self.client.fired();
+        // After the reply the rest is read to its end, or the client would see a reset.
+        if ready.hangup && self.session.is_active() {
+            self.session.handle(Input::ClientGone, now);
+        }
+        self.tries.client_read |= ready.readable;
+        self.tries.client_write |= ready.writable;
+    }
+
     fn process_ready(&mut self, context: &mut Context<'_>) {
-        self.borrow(context);
         // What is in the pipes first: mostly they are at their end now.
-        self.maybe.output_read = [true; 2];
-        for stream in Stream::BOTH {
-            self.read_output(stream, context);
-        }
-        if let Some(running) = &mut self.running {
-            running.fired();
-        }
+        self.read_outputs(context);
         self.look(context);
     }
 
     /// Looks whether the program has ended.
     fn look(&mut self, context: &Context<'_>) {
         let is_stopping = self.session.is_stopping();
-        let running = self.running.as_mut();
-        if let Some(input) = running.and_then(|running| running.look(is_stopping, context)) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        if let Some(input) = running.look(is_stopping, context.poller, context.now) {
             self.session.handle(input, context.now);
-        }
-    }
-
-    fn client_ready(&mut self, ready: Ready, now: Instant) {
-        if let Some(client) = &mut self.client {
-            client.fired();
-        }
-        // After the reply the rest is read to its end, or the client would see a reset.
-        if ready.hangup && self.session.is_active() {
-            self.session.handle(Input::ClientGone, now);
-        }
-        self.maybe.client_read |= ready.readable;
-        self.maybe.client_write |= ready.writable;
-    }
-
-    fn output_ready(&mut self, stream: Stream) {
-        self.maybe.output_read[stream as usize] = true;
-        let output = self
-            .running
-            .as_mut()
-            .and_then(|r| r.outputs[stream as usize].as_mut());
-        if let Some(output) = output {
-            output.pipe.fired();
         }
     }
 
     /// Closes everything. Whatever still runs was told to end before.
     pub fn close(mut self) {
         self.reap();
-        if self.may_pass_descriptors {
-            // Closed at the exit of the process, which does not wait for what was passed.
-            std::mem::forget((self.client.take(), self.discarded.take()));
-        }
     }
 }

@@ -1,22 +1,23 @@
 //! The program of a connection: its process and our ends of its pipes.
 //!
-//! It is taken charge of, looked at whether it has ended, signalled, and its zombie taken. What
-//! that means is the session's to say.
+//! Looks whether it has ended, signals its group and takes the zombie. What that means is the
+//! session's to say.
 
+use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::signal::Signal;
 
-use super::Context;
-use super::trouble::errno_of;
 use crate::id::ConnectionId;
 use crate::os::launch::Spawned;
-use crate::os::poller::{Part, Token, Watched};
+use crate::os::poller::{Part, Poller, Token, Watched};
 use crate::os::process::Process;
-use crate::session::{Input, Trouble};
+use crate::program::Stream;
+use crate::session::{Input, Interest, Trouble};
 
 /// The size of a pipe for a program that fills what it has: a quarter more of output passes.
 const LARGE_PIPE: i32 = 256 * 1024;
@@ -30,23 +31,24 @@ const LARGE_PIPES_MAX: usize = 32;
 const LOOK_MIN: Duration = Duration::from_millis(1);
 const LOOK_MAX: Duration = Duration::from_millis(100);
 
-/// A process that has not ended although it was killed.
+/// A process that has not ended although it was killed, and that nobody waits for.
 #[derive(Debug)]
-pub struct Stray {
+pub struct Orphan {
     /// The process.
     pub process: Process,
-    /// Tells when it ends.
+    /// Readable when it has ended.
     pub pidfd: Watched,
 }
 
 /// A program that runs, or is about to.
 #[derive(Debug)]
 pub(super) struct Running {
+    id: ConnectionId,
     process: Process,
     pidfd: Watched,
     look: Option<Look>,
-    pub(super) stdin: Option<Watched>,
-    pub(super) outputs: [Option<Output>; 2],
+    stdin: Option<Watched>,
+    outputs: [Option<OutputPipe>; 2],
 }
 
 /// When to look whether the program has ended, where the poller does not tell.
@@ -59,13 +61,13 @@ struct Look {
 
 /// Our end of the pipe of an output.
 #[derive(Debug)]
-pub(super) struct Output {
-    pub(super) pipe: Watched,
+pub(super) struct OutputPipe {
+    pipe: Watched,
     /// Counts it, if it is a large one.
     large: Option<Rc<()>>,
 }
 
-impl Output {
+impl OutputPipe {
     /// Makes the pipe larger, the first time, while there are not too many of that kind.
     pub(super) fn enlarge(&mut self, large_pipes: &Rc<()>) {
         if self.large.is_none() && Rc::strong_count(large_pipes) <= LARGE_PIPES_MAX {
@@ -76,82 +78,132 @@ impl Output {
     }
 }
 
+impl AsFd for OutputPipe {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
 impl Running {
-    /// Takes charge of a program that was started for a connection.
-    pub(super) fn new(
-        id: ConnectionId,
-        spawned: Spawned,
-        has_stdin: bool,
-        context: &mut Context<'_>,
-    ) -> Self {
-        let mut pidfd = Watched::new(spawned.pidfd, Token::Connection(id, Part::Process));
-        let look = pidfd.arm(context.poller, true, false).err().map(|error| {
-            context.shortage = Some(("wait for a program", errno_of(&error)));
-            Look {
-                at: context.now + LOOK_MAX,
-                pause: LOOK_MAX,
-            }
-        });
-        let watch = |fd, part| Some(Watched::new(fd, Token::Connection(id, part)));
-        let stdin = Some(spawned.stdin).filter(|_| has_stdin);
+    /// Takes charge of a program that was started, whose end the poller reports from now on; or
+    /// the clock, where the poller cannot.
+    pub(super) fn new(spawned: Spawned, id: ConnectionId) -> Self {
+        let watch = |fd, part| Watched::new(fd, Token::Connection(id, part));
+        let output = |fd, part| {
+            Some(OutputPipe {
+                pipe: watch(fd, part),
+                large: None,
+            })
+        };
         let [stdout, stderr] = spawned.outputs;
         Self {
+            id,
             process: spawned.process,
-            pidfd,
-            look,
-            stdin: stdin.and_then(|stdin| watch(stdin, Part::Stdin)),
-            outputs: [
-                watch(stdout, Part::Stdout).map(|pipe| Output { pipe, large: None }),
-                watch(stderr, Part::Stderr).map(|pipe| Output { pipe, large: None }),
-            ],
+            pidfd: watch(spawned.pidfd, Part::Process),
+            look: None,
+            stdin: Some(watch(spawned.stdin, Part::Stdin)),
+            outputs: [output(stdout, Part::Stdout), output(stderr, Part::Stderr)],
         }
     }
 
-    /// The number of the process.
+    /// Has the poller report its end.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be. The clock takes the poller's place then.
+    pub(super) fn watch(&mut self, poller: &Poller, now: Instant) -> io::Result<()> {
+        let armed = self.pidfd.arm(poller, true, false);
+        self.look = armed.is_err().then(|| Look {
+            at: now + LOOK_MAX,
+            pause: LOOK_MAX,
+        });
+        armed
+    }
+
+    /// The number of its process.
     pub(super) fn pid(&self) -> i32 {
         self.process.pid().as_raw()
     }
 
-    /// When to look whether it has ended, if the poller does not tell.
-    pub(super) fn look_at(&self) -> Option<Instant> {
+    /// When to look whether it has ended.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.look.as_ref().map(|look| look.at)
     }
 
-    /// The poller has told that it has ended.
-    pub(super) fn fired(&mut self) {
-        self.pidfd.fired();
+    /// The event of one of its descriptors has come.
+    pub(super) fn fired(&mut self, part: Part) {
+        let [stdout, stderr] = &mut self.outputs;
+        let watched = match part {
+            Part::Client => None,
+            Part::Process => Some(&mut self.pidfd),
+            Part::Stdin => self.stdin.as_mut(),
+            Part::Stdout => stdout.as_mut().map(|output| &mut output.pipe),
+            Part::Stderr => stderr.as_mut().map(|output| &mut output.pipe),
+        };
+        if let Some(watched) = watched {
+            watched.fired();
+        }
     }
 
-    /// Looks whether the program has ended.
+    pub(super) fn arm(&mut self, poller: &Poller, interest: &Interest) -> io::Result<()> {
+        if let Some(stdin) = self.stdin.as_mut().filter(|_| interest.stdin_write) {
+            stdin.arm(poller, false, true)?;
+        }
+        for (output, wanted) in self.outputs.iter_mut().zip(interest.output_read) {
+            if let Some(output) = output.as_mut().filter(|_| wanted) {
+                output.pipe.arm(poller, true, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Its standard input, until it is closed.
+    pub(super) fn stdin(&self) -> Option<&Watched> {
+        self.stdin.as_ref()
+    }
+
+    pub(super) fn close_stdin(&mut self) {
+        self.stdin = None;
+    }
+
+    /// One of its outputs, until it is closed.
+    pub(super) fn output(&mut self, stream: Stream) -> Option<&mut OutputPipe> {
+        self.outputs[stream as usize].as_mut()
+    }
+
+    pub(super) fn close_output(&mut self, stream: Stream) {
+        self.outputs[stream as usize] = None;
+    }
+
+    /// Looks whether it has ended. `is_stopping`: its group is still to be dealt with.
     ///
     /// Mostly the poller has just said so. If it has and there is no exit status, a tracer has
     /// taken the end of it first, and will let go of it without a further word: so the clock
     /// says when to look again.
-    pub(super) fn look(&mut self, is_stopping: bool, context: &Context<'_>) -> Option<Input> {
+    pub(super) fn look(
+        &mut self,
+        is_stopping: bool,
+        poller: &Poller,
+        now: Instant,
+    ) -> Option<Input> {
         // Then nobody will ask for its group any more, and it can be reaped at once.
         let over = self.outputs.iter().all(Option::is_none) && !is_stopping;
         let exit = match over {
             true => self.process.take_exit(),
             false => self.process.peek_exit(),
         };
+        let before = self.look.take();
         match exit {
-            Ok(Some(exit)) => {
-                self.look = None;
-                Some(Input::Exited(exit))
-            }
-            Err(errno) if self.process.is_gone() => {
-                self.look = None;
-                Some(Input::Failed(Trouble::Exit, errno))
-            }
+            Ok(Some(exit)) => Some(Input::Exited(exit)),
+            Err(errno) if self.process.is_gone() => Some(Input::Failed(Trouble::Exit, errno)),
             unknown => {
                 let held = self.pidfd.is_readable();
-                if !held && self.pidfd.arm(context.poller, true, false).is_ok() {
-                    self.look = None;
+                if !held && self.pidfd.arm(poller, true, false).is_ok() {
                     return None;
                 }
-                let before = self.look.take().map(|look| look.pause * 2);
-                let pause = before.unwrap_or(LOOK_MIN).min(LOOK_MAX);
-                let at = context.now + pause;
+                let pause = before.map_or(LOOK_MIN, |look| look.pause * 2);
+                let pause = pause.min(LOOK_MAX);
+                let at = now + pause;
                 self.look = Some(Look { at, pause });
                 (held && unknown.is_ok()).then_some(Input::Held)
             }
@@ -163,10 +215,21 @@ impl Running {
         self.process.signal_group(signal)
     }
 
-    /// Closes all pipes and takes the zombie. Returns the process, if there is none.
-    pub(super) fn reap(self) -> Option<Stray> {
+    /// Sends a signal to its group, because it must end.
+    pub(super) fn signal(&self, signal: Signal) {
+        let (id, pid) = (self.id, self.pid());
+        log::debug!("connection {id}: {signal} to group {pid}");
+        if let Err(errno) = self.kill(signal as i32) {
+            log::warn!("connection {id}: {signal} to group {pid}: {}", errno.desc());
+        }
+    }
+
+    /// Closes all pipes and takes the zombie; if there is none, returns the process.
+    pub(super) fn reap(self) -> Option<Orphan> {
         let Self { process, pidfd, .. } = self;
-        let alive = process.reap().err();
-        alive.map(|process| Stray { process, pidfd })
+        process
+            .reap()
+            .err()
+            .map(|process| Orphan { process, pidfd })
     }
 }

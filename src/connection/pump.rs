@@ -1,17 +1,18 @@
-//! Moves bytes between a client and its program, in each direction as many as can be moved at
-//! once.
+//! Moves bytes between a client and its program until nothing moves, or until others
+//! should have their turn.
 
 use std::os::fd::{AsFd, AsRawFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, send};
 use nix::unistd::{read, write};
 
-use super::trouble::{self, Meaning};
+use super::client::Received;
+use super::process::Running;
+use super::trouble::{self, Meaning, errno_of, retry};
 use super::{Connection, Context};
 use crate::os::memory;
-use crate::os::rights::{self, Ahead};
 use crate::program::Stream;
 use crate::session::{Input, Piece, Trouble};
 use crate::wire::exec::PAIR_MAX;
@@ -19,89 +20,105 @@ use crate::wire::exec::PAIR_MAX;
 /// How much a connection does before the others have their turn, in the price of one byte
 /// that is moved. What else there is has its price in bytes: pieces of one byte each must
 /// not buy a client more of the server's time than large ones.
-pub(super) const TURN_MAX: usize = 256 * 1024;
+const TURN_MAX: usize = 256 * 1024;
 
 /// The price of a system call, without the bytes that it moves.
 const CALL: usize = 2 * 1024;
 
 /// The price of a step of decoding.
-pub(super) const STEP: usize = 16;
-
-/// The first bytes of a request, which wait for no room: a small request is never kept
-/// waiting by large ones.
-const REQUEST_FREE: usize = 4096;
-
-/// How long what was refused for want of something waits before it is tried again.
-const BACK_OFF: Duration = Duration::from_millis(100);
-
-/// What may be tried without waiting.
-#[derive(Debug)]
-pub(super) struct Maybe {
-    pub(super) client_read: bool,
-    pub(super) client_write: bool,
-    pub(super) stdin_write: bool,
-    pub(super) output_read: [bool; 2],
-}
-
-impl Maybe {
-    /// Everything.
-    pub(super) fn all() -> Self {
-        Self {
-            client_read: true,
-            client_write: true,
-            stdin_write: true,
-            output_read: [true; 2],
-        }
-    }
-}
+const STEP: usize = 16;
 
 impl Connection {
-    /// Gets buffers. Where there is no memory for them, what is to be read waits.
-    pub(super) fn borrow(&mut self, context: &mut Context<'_>) {
-        self.starved = self.session.lend(context.pool).is_err();
-        if self.starved {
-            self.try_again(context.now);
+    /// Moves what can be moved, does what is to be done, and sees to it that the next
+    /// event comes.
+    ///
+    /// What is sent comes last in each round, and what the session asks for comes right
+    /// behind it: when the last pair goes out, all else of the job is done, and the client
+    /// finds the end of the reply behind it at once.
+    pub fn pump(&mut self, context: &mut Context<'_>) {
+        self.tries.resume(context.now);
+        if self.room.is_lacking() && !self.session.is_collecting() {
+            // What comes now takes no room: it is thrown away.
+            self.room.retry(false);
+            self.tries.client_read = true;
         }
+        self.borrow(context);
+        loop {
+            let mut moved = false;
+            for stream in Stream::BOTH {
+                moved |= self.read_output(stream, context);
+            }
+            moved |= self.write_stdin(context);
+            moved |= self.read_client(context);
+            moved |= self.act(context);
+            if self.send_reply(context) {
+                moved = true;
+                self.act(context);
+            }
+            context.spent += self.session.take_steps() * STEP;
+            if !moved || context.spent >= TURN_MAX {
+                break;
+            }
+        }
+        self.room.hold(&self.session);
+        self.session.take_back(context.pool);
+        if let Err(error) = self.arm(context.poller) {
+            self.cannot_wait(errno_of(&error), context);
+        }
+    }
+
+    /// A descriptor could not be put into the poller. Until it can be, the clock takes the
+    /// poller's place.
+    fn cannot_wait(&mut self, errno: Errno, context: &mut Context<'_>) {
+        self.fall_short("wait for a connection", errno, context);
+        if trouble::of_poller(errno) == Meaning::Fault {
+            self.session
+                .handle(Input::Failed(Trouble::Wait, errno), context.now);
+            self.act(context);
+        }
+    }
+
+    /// Gets buffers. Where there is no memory for them, what is to be read waits.
+    fn borrow(&mut self, context: &mut Context<'_>) {
+        let starved = self.session.lend(context.pool).is_err();
+        self.tries.set_starved(starved, context.now);
     }
 
     /// The system was short of something: what it refused is tried again.
-    pub(super) fn fall_short(
-        &mut self,
-        what: &'static str,
-        errno: Errno,
-        context: &mut Context<'_>,
-    ) {
+    fn fall_short(&mut self, what: &'static str, errno: Errno, context: &mut Context<'_>) {
         context.shortage = Some((what, errno));
-        self.try_again(context.now);
+        self.tries.put_off(context.now);
     }
 
-    /// Something was refused for want of something that may be there a little later.
-    pub(super) fn try_again(&mut self, now: Instant) {
-        self.again.get_or_insert(now + BACK_OFF);
-    }
-
-    /// Tries everything again, if it is time.
-    pub(super) fn resume(&mut self, now: Instant) {
-        if self.again.is_some_and(|at| at <= now) {
-            self.again = None;
-            self.maybe = Maybe::all();
+    /// What the session hears of an error that has this meaning: nothing, if the poller or the
+    /// clock says when to try again `what` could not be done.
+    fn weigh(
+        &mut self,
+        (meaning, errno): (Meaning, Errno),
+        what: &'static str,
+        (gone, fault): (Input, Trouble),
+        context: &mut Context<'_>,
+    ) -> Option<Input> {
+        match meaning {
+            Meaning::NotNow => None,
+            Meaning::Shortage => {
+                self.fall_short(what, errno, context);
+                None
+            }
+            Meaning::Gone => Some(gone),
+            Meaning::Fault => Some(Input::Failed(fault, errno)),
         }
     }
 
-    /// How much of a request may be read now.
-    fn request_room(&self) -> usize {
-        if self.beyond || !self.session.is_collecting() {
-            return usize::MAX;
+    /// Gives the session what it is to hear, if there is something. Returns whether there was.
+    fn tell(&mut self, input: Option<Input>, now: Instant) -> bool {
+        match input {
+            Some(input) => {
+                self.session.handle(input, now);
+                true
+            }
+            None => false,
         }
-        let free = REQUEST_FREE.saturating_sub(self.session.request_bytes());
-        let room = usize::try_from(self.charges.request.room()).unwrap_or(usize::MAX);
-        room.saturating_add(free)
-    }
-
-    /// Holds what the request takes, no more and no less.
-    pub(super) fn charge_request(&mut self) {
-        let charged = self.session.request_bytes().saturating_sub(REQUEST_FREE);
-        self.charges.request.set(charged as u64);
     }
 
     /// Whether nothing can be read now that goes into memory. A request that would grow, or
@@ -110,231 +127,167 @@ impl Connection {
         if self.session.grows() && memory::is_short() {
             self.session.handle(Input::NoMemory, now);
         }
-        self.starved
+        self.tries.is_starved()
+    }
+
+    /// Reads what is in the pipes of the program.
+    pub(super) fn read_outputs(&mut self, context: &mut Context<'_>) {
+        self.borrow(context);
+        self.tries.output_read = [true; 2];
+        for stream in Stream::BOTH {
+            self.read_output(stream, context);
+        }
     }
 
     /// Reads what a program has written. Returns whether that changed anything, as the
     /// others do.
-    pub(super) fn read_output(&mut self, stream: Stream, context: &mut Context<'_>) -> bool {
+    fn read_output(&mut self, stream: Stream, context: &mut Context<'_>) -> bool {
         let which = stream as usize;
-        if !self.maybe.output_read[which]
+        if !self.tries.output_read[which]
             || !self.session.interest().output_read[which]
             || self.lacks_memory(context.now)
         {
             return false;
         }
-        let Some(running) = &mut self.running else {
-            return false;
-        };
-        let Some(output) = &mut running.outputs[which] else {
+        let Some(output) = self.running.as_mut().and_then(|r| r.output(stream)) else {
             return false;
         };
         let room = self.session.outbox();
         let size = room.len();
         context.spent += CALL;
-        let input = match retry(|| read(output.pipe.as_fd(), room)) {
-            Ok(0) => Input::OutputEnded(stream),
+        let input = match retry(|| read(output.as_fd(), room)) {
+            Ok(0) => Some(Input::OutputEnded(stream)),
             Ok(n) => {
                 // A pipe gives all it has: there is no need to ask it again.
-                self.maybe.output_read[which] = n == size;
+                self.tries.output_read[which] = n == size;
                 if n == PAIR_MAX {
                     output.enlarge(context.large_pipes);
                 }
                 context.spent += n;
-                Input::Output(stream, n)
+                self.session.handle(Input::Output(stream, n), context.now);
+                return true;
             }
             Err(errno) => match trouble::of_pipe(errno) {
-                Meaning::NotNow => {
-                    self.maybe.output_read[which] = false;
-                    Input::OutputDry(stream)
+                Meaning::NotNow => Some(Input::OutputDry(stream)),
+                meaning => {
+                    let trouble = Trouble::Output(stream);
+                    let gone = Input::Failed(trouble, errno);
+                    let what = "read a program's output";
+                    self.weigh((meaning, errno), what, (gone, trouble), context)
                 }
-                Meaning::Shortage => {
-                    self.maybe.output_read[which] = false;
-                    self.fall_short("read a program's output", errno, context);
-                    return false;
-                }
-                Meaning::Gone | Meaning::Fault => Input::Failed(Trouble::Output(stream), errno),
             },
         };
-        if matches!(input, Input::OutputEnded(_) | Input::Failed(..)) {
-            self.maybe.output_read[which] = false;
-            running.outputs[which] = None;
+        self.tries.output_read[which] = false;
+        if let Some(Input::OutputEnded(_) | Input::Failed(..)) = input {
+            if let Some(running) = &mut self.running {
+                running.close_output(stream);
+            }
         }
-        self.session.handle(input, context.now);
-        true
+        self.tell(input, context.now)
     }
 
-    pub(super) fn send_reply(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.maybe.client_write || !self.session.interest().client_write {
+    fn send_reply(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.tries.client_write || !self.session.interest().client_write {
             return false;
         }
-        let Some(client) = &self.client else {
+        let Some(socket) = self.client.socket() else {
             return false;
         };
         context.spent += CALL;
-        let (sent, size) = match self.session.reply() {
+        let (sent, size, trouble) = match self.session.reply() {
             Piece::Bytes(bytes) => (
-                retry(|| send(client.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)),
+                retry(|| send(socket.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL)),
                 bytes.len(),
+                Trouble::Send,
             ),
             Piece::Spooled {
                 stream,
                 offset,
                 length,
             } => {
-                let Some(spool) = &self.spools[stream as usize] else {
-                    unreachable!("what is in a file has one");
-                };
                 let size = usize::try_from(length).unwrap_or(TURN_MAX).min(TURN_MAX);
-                let sent = retry(|| spool.send_to(client.as_fd(), offset, size));
-                // A file that has become shorter is not ours any more.
-                (
-                    sent.and_then(|n| if n == 0 { Err(Errno::EIO) } else { Ok(n) }),
-                    size,
-                )
+                let sent = self.spools.send(stream, (offset, size), &self.client);
+                (sent, size, Trouble::Spooled)
             }
         };
-        match sent {
+        let input = match sent {
             Ok(n) => {
-                self.maybe.client_write = n == size;
+                self.tries.client_write = n == size;
                 context.spent += n;
-                self.session.handle(Input::ReplySent(n), context.now);
-                true
+                Some(Input::ReplySent(n))
             }
             Err(errno) => {
-                self.maybe.client_write = false;
-                let spooled = matches!(self.session.reply(), Piece::Spooled { .. });
-                let input = match trouble::of_socket(errno) {
-                    Meaning::NotNow => return false,
-                    Meaning::Shortage => {
-                        self.fall_short("send to a client", errno, context);
-                        return false;
-                    }
-                    Meaning::Gone => Input::ClientGone,
-                    Meaning::Fault if spooled => Input::Failed(Trouble::Spooled, errno),
-                    Meaning::Fault => {
-                        // Once more, since there is no other way to tell it.
-                        self.try_again(context.now);
-                        Input::Failed(Trouble::Send, errno)
-                    }
-                };
-                self.session.handle(input, context.now);
-                true
+                self.tries.client_write = false;
+                let meaning = trouble::of_socket(errno);
+                if (meaning, trouble) == (Meaning::Fault, Trouble::Send) {
+                    // Once more, since there is no other way to say so.
+                    self.tries.put_off(context.now);
+                }
+                let outcomes = (Input::ClientGone, trouble);
+                self.weigh((meaning, errno), "send to a client", outcomes, context)
             }
-        }
+        };
+        self.tell(input, context.now)
     }
 
-    pub(super) fn write_stdin(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.maybe.stdin_write || !self.session.interest().stdin_write {
+    fn write_stdin(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.tries.stdin_write || !self.session.interest().stdin_write {
             return false;
         }
-        let Some(stdin) = self.running.as_ref().and_then(|r| r.stdin.as_ref()) else {
+        let Some(stdin) = self.running.as_ref().and_then(Running::stdin) else {
             return false;
         };
         context.spent += CALL;
         let bytes = self.session.stdin();
         let size = bytes.len();
-        match retry(|| write(stdin, bytes)) {
+        let input = match retry(|| write(stdin, bytes)) {
             Ok(n) => {
-                self.maybe.stdin_write = n == size;
+                self.tries.stdin_write = n == size;
                 context.spent += n;
-                self.session.handle(Input::StdinTaken(n), context.now);
-                true
+                Some(Input::StdinTaken(n))
             }
             Err(errno) => {
-                self.maybe.stdin_write = false;
-                let input = match trouble::of_pipe(errno) {
-                    Meaning::NotNow => return false,
-                    Meaning::Shortage => {
-                        self.fall_short("write to a program", errno, context);
-                        return false;
-                    }
-                    Meaning::Gone => Input::StdinClosed,
-                    Meaning::Fault => Input::Failed(Trouble::Stdin, errno),
-                };
-                self.session.handle(input, context.now);
-                true
+                self.tries.stdin_write = false;
+                let meaning = (trouble::of_pipe(errno), errno);
+                let outcomes = (Input::StdinClosed, Trouble::Stdin);
+                self.weigh(meaning, "write to a program", outcomes, context)
             }
-        }
+        };
+        self.tell(input, context.now)
     }
 
-    pub(super) fn read_client(&mut self, context: &mut Context<'_>) -> bool {
-        if !self.maybe.client_read
+    fn read_client(&mut self, context: &mut Context<'_>) -> bool {
+        if !self.tries.client_read
             || !self.session.interest().client_read
             || self.lacks_memory(context.now)
+            || self.client.socket().is_none()
         {
             return false;
         }
-        let Some(client) = &self.client else {
+        let Some(allowed) = self.room.ask(&self.session) else {
+            self.tries.client_read = false;
             return false;
         };
-        let allowed = self.request_room();
-        if allowed == 0 {
-            self.maybe.client_read = false;
-            self.unread = true;
-            return false;
-        }
         let room = self.session.inbox();
-        let full = room.len().min(allowed);
-        let room = &mut room[..full];
-        let mut size = full;
-        if self.may_pass_descriptors {
-            context.spent += CALL;
-            match retry(|| rights::peek(client.as_fd(), room)) {
-                Ok(Ahead::Descriptors) => {
-                    self.maybe.client_read = false;
-                    self.session
-                        .handle(Input::ClientPassedDescriptors, context.now);
-                    return true;
-                }
-                // Not a byte more: what comes behind them was not looked at.
-                Ok(Ahead::Bytes(n)) => size = n,
-                Err(errno) => return self.cannot_receive(errno, context),
-                // recv has the same to say.
-                Ok(Ahead::End) => {}
-            }
-        }
-        let room = &mut self.session.inbox()[..size];
-        context.spent += CALL;
-        let input = match retry(|| recv(client.as_raw_fd(), room, MsgFlags::empty())) {
-            Ok(0) => {
-                self.maybe.client_read = false;
-                Input::ClientEnded
-            }
-            Ok(n) => {
-                self.maybe.client_read = n == full;
+        let size = room.len().min(allowed);
+        context.spent += CALL * self.client.calls();
+        let received = self.client.receive(&mut room[..size]);
+        self.tries.client_read = received == Ok(Received::Bytes(size));
+        let input = match received {
+            Ok(Received::Bytes(n)) => {
                 context.spent += n;
-                Input::ClientSent(n)
+                Some(Input::ClientSent(n))
             }
-            Err(errno) => return self.cannot_receive(errno, context),
-        };
-        self.session.handle(input, context.now);
-        self.charge_request();
-        true
-    }
-
-    fn cannot_receive(&mut self, errno: Errno, context: &mut Context<'_>) -> bool {
-        self.maybe.client_read = false;
-        let input = match trouble::of_socket(errno) {
-            Meaning::NotNow => return false,
-            Meaning::Shortage => {
-                self.fall_short("receive from a client", errno, context);
-                return false;
+            Ok(Received::End) => Some(Input::ClientEnded),
+            Ok(Received::Descriptors) => Some(Input::ClientPassedDescriptors),
+            Err(errno) => {
+                let meaning = (trouble::of_socket(errno), errno);
+                let outcomes = (Input::ClientGone, Trouble::Receive);
+                self.weigh(meaning, "receive from a client", outcomes, context)
             }
-            Meaning::Gone => Input::ClientGone,
-            Meaning::Fault => Input::Failed(Trouble::Receive, errno),
         };
-        self.session.handle(input, context.now);
-        true
-    }
-}
-
-/// Calls again what a signal has interrupted.
-fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::EINTR) => {}
-            result => return result,
-        }
+        let came = self.tell(input, context.now);
+        self.room.hold(&self.session);
+        came
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::io::BACK_OFF;
-use crate::connection::Stray as Orphan;
+use crate::connection::Orphan;
 use crate::id::ConnectionId;
 use crate::os::poller::{Part, Poller, Token, Watched};
 use crate::os::rights::{self, Discarded};

@@ -1,0 +1,120 @@
+//! The client's socket: what can be received from it, and how it is closed where the client may
+//! have passed descriptors (see [`rights`]).
+
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
+
+use super::trouble::retry;
+use crate::os::poller::{Poller, Watched};
+use crate::os::rights::{self, Ahead};
+
+/// What a client has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing, and no more is to come.
+    End,
+    /// Descriptors. Nothing was received.
+    Descriptors,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Client {
+    socket: Option<Watched>,
+    /// What it sends is looked at before it is received.
+    may_pass_descriptors: bool,
+    /// The socket, which the server is to close with care.
+    discarded: Option<OwnedFd>,
+}
+
+impl Client {
+    pub(super) fn new(socket: Watched, may_pass_descriptors: bool) -> Self {
+        Self {
+            socket: Some(socket),
+            may_pass_descriptors,
+            discarded: None,
+        }
+    }
+
+    /// Its socket, until it is closed.
+    pub(super) fn socket(&self) -> Option<&Watched> {
+        self.socket.as_ref()
+    }
+
+    /// Its event has come.
+    pub(super) fn fired(&mut self) {
+        if let Some(socket) = &mut self.socket {
+            socket.fired();
+        }
+    }
+
+    pub(super) fn arm(&mut self, poller: &Poller, read: bool, write: bool) -> io::Result<()> {
+        match &mut self.socket {
+            Some(socket) => socket.arm(poller, read, write),
+            None => Ok(()),
+        }
+    }
+
+    /// How many system calls it takes to receive something.
+    pub(super) fn calls(&self) -> usize {
+        if self.may_pass_descriptors { 2 } else { 1 }
+    }
+
+    /// Receives what there is, as much as there is room for.
+    pub(super) fn receive(&self, room: &mut [u8]) -> Result<Received, Errno> {
+        let Some(socket) = &self.socket else {
+            return Ok(Received::End);
+        };
+        let mut size = room.len();
+        if self.may_pass_descriptors {
+            match retry(|| rights::peek(socket.as_fd(), room))? {
+                Ahead::Descriptors => return Ok(Received::Descriptors),
+                // Not a byte more: what comes behind them was not looked at.
+                Ahead::Bytes(n) => size = n,
+                // recv has the same to say.
+                Ahead::End => {}
+            }
+        }
+        let room = &mut room[..size];
+        let n = retry(|| recv(socket.as_raw_fd(), room, MsgFlags::empty()))?;
+        Ok(if n == 0 {
+            Received::End
+        } else {
+            Received::Bytes(n)
+        })
+    }
+
+    /// Lets it know that nothing more is to come.
+    pub(super) fn shutdown(&self) {
+        if let Some(socket) = &self.socket {
+            let _ = shutdown(socket.as_raw_fd(), Shutdown::Write);
+        }
+    }
+
+    /// Closes its socket, or has it closed.
+    pub(super) fn close(&mut self, poller: &Poller) {
+        let socket = self.socket.take();
+        if self.may_pass_descriptors {
+            self.discarded = socket.map(|socket| socket.release(poller));
+        }
+    }
+
+    /// Takes the socket that is to be closed with care.
+    pub(super) fn take_discarded(&mut self) -> Option<OwnedFd> {
+        self.discarded.take()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if self.may_pass_descriptors {
+            // Closed at the exit of the process, which does not wait for what was passed.
+            std::mem::forget((self.socket.take(), self.discarded.take()));
+        }
+    }
+}
