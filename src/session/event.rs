@@ -118,7 +118,7 @@ pub enum Action {
     Kill,
     /// Take the zombie, and close what is left of its outputs.
     Reap,
-    /// Leave the process, which does not end, to whoever reaps strays.
+    /// Leave the process, which does not end, to the server as an orphan.
     Abandon,
     /// Shut down the writing side of the client's socket.
     ShutdownReply,
