@@ -19,6 +19,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 pub use address::Address;
+use address::absolute;
 pub use allow::{Accepts, RULE_KEYS};
 
 use crate::rules::Rules;
@@ -245,12 +246,6 @@ impl Source {
         config.pidfile = given.pidfile;
         Ok(config)
     }
-}
-
-/// The same path for a process that has changed its directory. Where the directory is not
-/// known the path stays as it is.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
 
-use super::{Address, Given, absolute};
+use super::address::absolute;
+use super::{Address, Given};
 use crate::wire::Protocol;
 
 const ABOUT: &str = "\
