@@ -33,6 +33,18 @@ pub fn missing<'a>(text: &'a str, files: &[String]) -> Vec<&'a str> {
     sources.filter(|path| !is_there(path)).collect()
 }
 
+/// The names such as `Type::method` in a text, in two parts.
+pub fn members(text: &str) -> Vec<(&str, &str)> {
+    let words = quoted(text).into_iter();
+    let pairs = words.filter_map(|word| word.trim_end_matches("()").split_once("::"));
+    let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    pairs
+        .filter(|(of, name)| {
+            of.starts_with(|c: char| c.is_ascii_uppercase()) && plain(of) && plain(name)
+        })
+        .collect()
+}
+
 /// The rows of the tables of a text, cell by cell.
 pub fn rows(text: &str) -> Vec<Vec<&str>> {
     let rows = text
@@ -86,6 +98,15 @@ mod tests {
         let text = "`a/b.rs` `src/a/b.rs` `c.rs` `b.rs` `tests/d.rs` `x.rs` `a/c.rs` `d/b.rs` `a/` `f()`\n\
             ```\n`gone.rs`\n```\n`e.rs`";
         assert_eq!(missing(text, &files), ["x.rs", "a/c.rs", "d/b.rs", "e.rs"]);
+    }
+
+    #[test]
+    fn members_of_types_are_found() {
+        let text = "`Server::turn`, `Order::Judge` `a::B` `config::Source::load` `X::y()` `a`";
+        assert_eq!(
+            members(text),
+            [("Server", "turn"), ("Order", "Judge"), ("X", "y")]
+        );
     }
 
     #[test]
