@@ -1,10 +1,10 @@
-# The usual ways in. `make demo` and `make check` are ./demo and ./check, which also work without make.
+# The usual targets. `make demo` and `make check` are ./demo and ./check, which also work without make.
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
 CARGO   ?= cargo
 
-# Where cargo puts what it builds; CARGO_TARGET_DIR moves it.
+# The directory of cargo's output; CARGO_TARGET_DIR moves it.
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 
@@ -22,11 +22,11 @@ all:
 demo:
 	./demo
 
-# Everything that says whether this works. Installs the Debian packages that the tests need.
+# All checks. Installs the Debian packages that the tests need.
 check:
 	./check
 
-# The tests in Rust; those whose tools are missing say so and are skipped.
+# The tests in Rust; a test whose tools are missing reports that and is skipped.
 unit: all
 	$(CARGO) test --locked
 
@@ -36,11 +36,11 @@ lint:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	sh tests/lint
 
-# Licences and advisories of what Cargo.lock names.
+# Licences and advisories of the crates in Cargo.lock.
 deny:
 	sh tests/deny
 
-# What the server costs, beside the bare work done in the same run.
+# The cost of the server, compared with the bare work in the same run.
 bench: all
 	$(CARGO) bench --locked --bench bench
 
@@ -52,7 +52,7 @@ fuzz:
 deb:
 	debian/build $(abspath $(TARGET))/debian
 
-# Installs what `make` has built, and builds nothing: root may have no compiler.
+# Installs the output of `make`, and builds nothing: root may have no compiler.
 install:
 	install -D -m 755 $(RELEASE)/sockexec $(SBIN)/sockexec
 	ln -sf sockexec $(SBIN)/sockproc

@@ -1,8 +1,8 @@
-//! `sockexec-client PATH ARG...`: has the server at PATH run a program, as if it ran here.
+//! `sockexec-client PATH ARG...`: runs a program through the server at PATH, as if it ran here.
 //!
-//! Owns the three standard descriptors and the exit code; all the rest is
-//! [`sockexec::client`]. It handles no signal: one that ends this process closes the
-//! connection, and that is what ends the program at the other end.
+//! Owns the three standard descriptors and the exit code; the rest is [`sockexec::client`].
+//! It handles no signal: a signal that ends this process closes the connection, and that ends
+//! the program at the other end.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -16,15 +16,15 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sockexec::client::{self, ClientError, Event, Input, PIECE_MAX, Reply, Status};
 
-/// For a command line that makes no sense.
+/// For an invalid command line.
 const EXIT_USAGE: u8 = 100;
-/// For a server that cannot be reached or breaks off, and a descriptor that fails.
+/// For a server that cannot be reached or closes early, and a descriptor that fails.
 const EXIT_SYSTEM: u8 = 111;
 
-/// Have a sockexec server run a program, as if it ran here.
+/// Run a program through a sockexec server, as if it ran here.
 ///
-/// What comes on standard input goes to the program, its output comes out here, and its exit
-/// code is the exit code. When this command ends, for instance by Ctrl-C, the program is ended.
+/// Standard input goes to the program, the program's output comes out here, and its exit code
+/// is the exit code. When this command ends, for instance by Ctrl-C, the server ends the program.
 #[derive(Debug, Parser)]
 #[command(
     name = "sockexec-client",
@@ -32,12 +32,12 @@ const EXIT_SYSTEM: u8 = 111;
     override_usage = "sockexec-client PATH ARG...",
     after_help = "\
 Exit status: the program's own; 128 + N when signal N ended it; 100 for a wrong command line; \
-111 when the server cannot be reached or breaks off. The server's own: 100 request refused, \
+111 when the server cannot be reached or closes early. The server's own: 100 request refused, \
 111 out of resources, 126 program cannot be run, 127 program not found."
 )]
 struct Arguments {
-    /// The server's socket; then the program and its arguments, options or not: all that
-    /// follows PATH is theirs. No shell is involved
+    /// The server's socket; then the program and its arguments. Options after PATH belong to
+    /// the program. No shell is involved
     // One list, because clap would look for its own options between PATH and the first ARG.
     #[arg(
         required = true,
@@ -77,13 +77,13 @@ fn main() -> ExitCode {
 
 fn run(path: &Path, args: &[OsString]) -> Result<Status, String> {
     let (mut input, reply) = client::start(path, args).map_err(|error| error.to_string())?;
-    // Nobody waits for this thread: it may be reading a terminal or a pipe that has no end, and
+    // This thread is not joined: it may be reading a terminal or a pipe that has no end, and
     // the process ends with the program's reply.
     thread::Builder::new()
         .name("stdin".into())
         .spawn(move || {
-            // The input is dropped only after the complaint, for that disconnects, and the main
-            // thread would know less to complain of.
+            // The input is dropped only after the report: dropping it disconnects, and the main
+            // thread would then report a less precise error.
             if let Err(reason) = send_stdin(&mut input) {
                 fail(&reason);
             }
@@ -95,13 +95,13 @@ fn run(path: &Path, args: &[OsString]) -> Result<Status, String> {
     receive_output(reply)
 }
 
-/// Sends standard input to its end, or until the server wants no more.
+/// Sends standard input to its end, or until the server accepts no more.
 fn send_stdin(input: &mut Input) -> Result<(), String> {
     let stdin = io::stdin();
     let mut buffer = vec![0; PIECE_MAX];
     loop {
         match nix::unistd::read(stdin.as_fd(), &mut buffer) {
-            // A descriptor that is not open for reading, as nohup(1) leaves it, has nothing to say.
+            // A descriptor that is not open for reading, as nohup(1) leaves it, has no data.
             Ok(0) | Err(Errno::EBADF) => return Ok(()),
             Ok(length) => {
                 if !input.send(&buffer[..length]).map_err(describe)? {
@@ -115,7 +115,7 @@ fn send_stdin(input: &mut Input) -> Result<(), String> {
     }
 }
 
-/// Copies the program's output, piece by piece as it comes, until the reply is complete.
+/// Copies the program's output, piece by piece as it arrives, until the reply is complete.
 fn receive_output(mut reply: Reply) -> Result<Status, String> {
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let mut ended = Err(describe(ClientError::CutShort));
@@ -133,7 +133,7 @@ fn describe(error: ClientError) -> String {
     error.to_string()
 }
 
-/// Writes past the buffers of the standard library, which would hold back what is no whole line.
+/// Writes past the buffers of the standard library, which would hold back incomplete lines.
 fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8], name: &str) -> Result<(), String> {
     while !bytes.is_empty() {
         match nix::unistd::write(descriptor, bytes) {
@@ -147,13 +147,13 @@ fn write_all(descriptor: BorrowedFd<'_>, mut bytes: &[u8], name: &str) -> Result
     Ok(())
 }
 
-/// Waits for a descriptor that somebody who shares it has made non-blocking.
+/// Waits for a descriptor that another process with the same description has made non-blocking.
 fn wait_for(descriptor: BorrowedFd<'_>, events: PollFlags) {
-    // When it fails, the next try to read or write says what is wrong.
+    // When it fails, the next read or write reports the error.
     let _ = poll(&mut [PollFd::new(descriptor, events)], PollTimeout::NONE);
 }
 
-/// Ends as any filter whose reader is gone. Rust programs start with SIGPIPE ignored.
+/// Ends as any filter whose reader has gone. Rust programs start with SIGPIPE ignored.
 fn end_by_broken_pipe() -> ! {
     let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
     unreachable!("a default handler that ends the process has returned")
@@ -165,7 +165,7 @@ fn fail(reason: &str) -> ! {
     std::process::exit(EXIT_SYSTEM.into());
 }
 
-/// Says a line on standard error. There is nobody to tell when that fails.
+/// Prints a line on standard error. A failure cannot be reported anywhere.
 fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "sockexec-client: {line}");
 }

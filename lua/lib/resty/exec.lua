@@ -1,7 +1,7 @@
 --- Runs a program to its end: `resty.exec`.
 --
--- `exec.new(path)` gives a `prog` that is called with a command and returns a table of what the
--- program printed and how it ended. This file collects; the conversation is `resty.exec.socket`'s.
+-- `exec.new(path)` returns a `prog`. Calling it with a command returns a table with the program's
+-- output and its exit code or signal. This file collects; `resty.exec.socket` holds the conversation.
 
 local socket = require 'resty.exec.socket'
 local netstring = require 'resty.exec.netstring'
@@ -10,7 +10,7 @@ local exec = { _VERSION = '4.0.0' }
 
 local Prog = {}
 
--- A plain Lua 5.1 cannot yield out of a pcall, and an output callback may want to yield.
+-- Plain Lua 5.1 cannot yield across a pcall, and an output callback may have to yield.
 local guards_callbacks = rawget(_G, 'jit') ~= nil or _VERSION ~= 'Lua 5.1'
 
 local function is_callable(value)
@@ -21,7 +21,7 @@ local function is_callable(value)
     return type(meta) == 'table' and meta.__call ~= nil
 end
 
--- What is kept of a reply until it is complete. Outputs are lists of pieces, joined once.
+-- The parts of a reply until it is complete. Outputs are lists of pieces, joined once.
 local function new_reply(job)
     local sinks = {}
     for _, typ in ipairs { 'stdout', 'stderr' } do
@@ -43,7 +43,7 @@ local function add(reply, typ, data)
         -- A number, unless the server sends a signal's name.
         reply.ending[typ] = tonumber(data:match('^%d+$')) or data
     else
-        -- As it came over the socket, so that a report of it loses nothing.
+        -- As received, so that a report of it loses nothing.
         local pair = netstring.encode(typ) .. netstring.encode(data)
         reply.unknown[#reply.unknown + 1] = pair
     end
@@ -63,8 +63,8 @@ local function result(reply)
     }
 end
 
--- Receives until the server closes. A server that was seen to end the program but does not close
--- has still said everything; one that closes without that word has not.
+-- Receives until the server closes. After the last pair the reply is complete, even if the server
+-- does not close; without that pair it is not.
 local function collect(client, reply, timeout_fatal)
     while true do
         local moved = client:moved()
@@ -82,7 +82,7 @@ local function collect(client, reply, timeout_fatal)
     end
 end
 
--- A callback that fails ends the program, and then fails its caller.
+-- An error in a callback ends the program, and is then raised in the caller.
 local function collect_guarded(client, ...)
     if not guards_callbacks then
         return collect(client, ...)
@@ -127,8 +127,8 @@ end
 
 local FIELDS = { 'path', 'argv', 'stdin', 'stdout', 'stderr', 'timeout', 'timeout_fatal' }
 
--- `prog()`, `prog('name', 'argument')` or `prog { argv = … }`. What a call names stands for this
--- call only; everything else is as it was set on the object.
+-- `prog()`, `prog('name', 'argument')` or `prog { argv = … }`. The fields of a call apply to this
+-- call only; all others are those of the object.
 function Prog:__call(first, ...)
     local named = type(first) == 'table' and first or {}
     local job = {}

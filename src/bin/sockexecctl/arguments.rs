@@ -9,23 +9,23 @@ use serde_json::Value;
 use sockexec::control::client::SOCKET;
 
 const ABOUT: &str = "\
-Asks a running sockexec server, and tells it what to do, on its control socket.
+Inspects and controls a running sockexec server through its control socket.
 
-Only root and the server's own user are answered. See sockexecctl(1).";
+The server answers only root and its own user. See sockexecctl(1).";
 
-/// The longest time that an option takes, in seconds: a day.
+/// The longest time that an option accepts, in seconds: a day.
 const SECONDS_MAX: f64 = 86_400.0;
 
-/// The shortest, so that nothing is asked without a pause.
+/// The shortest time, so that there is a pause between queries.
 const SECONDS_MIN: f64 = 0.001;
 
-/// What the command line says.
+/// The parsed command line.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "sockexecctl",
-    about = "Asks a running sockexec server, and tells it what to do",
+    about = "Inspects and controls a running sockexec server",
     long_about = ABOUT,
-    after_help = "Exit codes: 0 done, 1 the server says no, 100 wrong usage, 111 no answer.",
+    after_help = "Exit codes: 0 done, 1 refused by the server, 100 wrong usage, 111 no answer.",
     version,
     disable_help_subcommand = true,
     max_term_width = 96
@@ -52,11 +52,11 @@ pub struct Arguments {
 pub enum Command {
     /// State, limits, totals and percentiles
     Status,
-    /// The jobs that there are
+    /// The current jobs
     Jobs,
     /// Send a signal to a job's program and all of its process group
     Kill {
-        /// The job, as jobs and the server's log have it
+        /// The number of the job, as in the table of jobs and in the server's log
         #[arg(value_parser = job)]
         id: u64,
         /// The signal, by name or number
@@ -70,25 +70,25 @@ pub enum Command {
     },
     /// Change limits for new jobs: max-connections, timeout, kill-timeout, log-level
     Set {
-        /// What to change
+        /// The limits to change
         #[arg(required = true, value_name = "NAME=VALUE", value_parser = setting)]
         settings: Vec<(String, Value)>,
     },
-    /// Have the configuration file read again
+    /// Make the server read its configuration file again
     Reload,
-    /// Have the server finish what runs, accept nothing more, and exit
+    /// Make the server stop accepting, finish its running jobs, and exit
     Drain,
     /// All figures, in the text format of Prometheus
     Metrics,
-    /// Whether the server answers
+    /// Check that the server answers
     Ping,
     /// A live screen of jobs and rates; q quits
     Top {
-        /// Seconds from one look to the next
+        /// Seconds between two updates
         #[arg(long, allow_negative_numbers = true, value_name = "SECONDS", default_value = "1",
             value_parser = seconds)]
         interval: Duration,
-        /// Stop after so many looks
+        /// Stop after this number of updates
         #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = count)]
         count: Option<u64>,
     },
@@ -131,7 +131,7 @@ fn job(text: &str) -> Result<u64, String> {
     }
 }
 
-/// How often.
+/// A number of updates.
 fn count(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(count @ 1..) => Ok(count),
@@ -139,8 +139,8 @@ fn count(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A name and a value, which goes to the server as a number where it is one. The server knows
-/// the names and ranges, and may be newer than this.
+/// A name and a value, which is sent to the server as a number if it is one. The server knows
+/// the names and ranges, and may be newer than this program.
 fn setting(text: &str) -> Result<(String, Value), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => {

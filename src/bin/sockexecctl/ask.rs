@@ -1,4 +1,4 @@
-//! The way to the server, and which exit code each failure has.
+//! The connection to the server, and the exit code of each failure.
 
 use std::fmt;
 use std::io;
@@ -8,19 +8,19 @@ use sockexec::control::client::{Client, ControlError, Reason};
 
 use crate::arguments::Arguments;
 
-/// Why a command was not done.
+/// Why a command was not carried out.
 #[derive(Debug)]
 pub enum Failure {
-    /// The server says no, or there is no answer of it.
+    /// The server refused the command, or did not answer.
     Server(ControlError),
-    /// The server's answer is not what it should be.
+    /// The server's answer is invalid.
     Payload(serde_json::Error),
     /// This side's descriptors fail.
     Output(io::Error),
 }
 
 impl Failure {
-    /// 1 when the server says no, 111 for all else.
+    /// 1 if the server refused the command, 111 for any other failure.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Server(error) if matches!(error.reason(), Reason::Failure(_)) => 1,

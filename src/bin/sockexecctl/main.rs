@@ -1,16 +1,16 @@
-//! `sockexecctl COMMAND`: asks a running server, and tells it what to do, on its control socket.
+//! `sockexecctl COMMAND`: inspects and controls a running server through its control socket.
 //!
-//! Owns the exit code. What can be asked is [`sockexec::control`]; here is how it looks to a
-//! person, and, with `--json`, to a program.
+//! Owns the exit code. The commands are in [`sockexec::control`]; this program presents the
+//! answers to a person and, with `--json`, to a program.
 //!
-//! | module | what it knows |
+//! | module | content |
 //! |---|---|
 //! | `arguments` | the command line |
-//! | `ask` | the way to the server, and which exit code a failure has |
-//! | `report` | how the answers read |
+//! | `ask` | the connection to the server, and the exit code of each failure |
+//! | `report` | the text of the answers |
 //! | `table` | columns, lines that wrap, the width of the terminal |
 //! | `units` | sizes and times for people |
-//! | `output` | standard output, and what may be written to a terminal |
+//! | `output` | standard output, and escaping for a terminal |
 //! | `top` | the live screen |
 
 mod arguments;
@@ -32,7 +32,7 @@ use arguments::{Arguments, Command};
 use ask::{Failure, read};
 use output::{printable, say, say_as_it_is};
 
-/// For a command line that makes no sense.
+/// For an invalid command line.
 const EXIT_USAGE: u8 = 100;
 
 fn main() -> ExitCode {
@@ -60,7 +60,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (name, args) = message(&arguments.command);
     let payload = ask::connect(arguments)?.ask(name, args)?;
     if arguments.json {
-        // These three are plain text, which JSON has as a string.
+        // These three answers are plain text, a string in JSON.
         let plain = matches!(name, "ping" | "version" | "metrics");
         let value = if plain {
             Value::String(payload)
@@ -111,7 +111,7 @@ fn message(command: &Command) -> (&'static str, Args) {
     (name, args)
 }
 
-/// Says a line on standard error. There is nobody to tell when that fails.
+/// Prints a line on standard error. A failure cannot be reported anywhere.
 fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "sockexecctl: {}", printable(line));
 }

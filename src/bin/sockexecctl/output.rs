@@ -1,4 +1,4 @@
-//! Standard output: how wide it is, what may be written to it, and its quiet end.
+//! Standard output: its width, the characters that it may get, and its silent end.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
@@ -7,15 +7,15 @@ use terminal_size::{Width, terminal_size_of};
 
 use crate::ask::Failure;
 
-/// How many columns standard output has; `None` when it is no terminal, where nothing is cut.
+/// The number of columns of standard output; `None` if it is not a terminal, where nothing is cut.
 pub fn width() -> Option<usize> {
     let (Width(columns), _) = terminal_size_of(io::stdout())?;
-    // A terminal that does not know its size says 0.
+    // A terminal that does not know its size reports 0.
     Some(usize::from(columns)).filter(|&columns| columns > 0)
 }
 
-/// What a terminal shows in as many columns as there are characters, and takes for no command.
-/// The server escapes as well; nobody relies on it.
+/// Text that a terminal shows in as many columns as it has characters, and never interprets as a
+/// command. The server escapes as well, but this client does not rely on that.
 pub fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
@@ -27,7 +27,7 @@ pub fn printable(text: &str) -> String {
     printable
 }
 
-/// The same for JSON, which stays what it is: outside of its strings there is nothing to escape.
+/// The same for JSON, which keeps its meaning: there is nothing to escape outside of its strings.
 pub fn json(value: &Value) -> String {
     let mut printable = String::new();
     for c in value.to_string().chars() {
@@ -42,7 +42,7 @@ pub fn json(value: &Value) -> String {
     printable
 }
 
-/// Whether standard output is a terminal, also one that does not know how wide it is.
+/// Whether standard output is a terminal, even one that does not know its width.
 pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
@@ -54,7 +54,7 @@ pub fn say(lines: &[String]) -> Result<(), Failure> {
     say_as_it_is(&text)
 }
 
-/// Writes text of which nothing is to be changed. Where its reader is gone, the process ends.
+/// Writes text unchanged. If the reader has gone, the process ends.
 pub fn say_as_it_is(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout
@@ -67,7 +67,7 @@ pub fn say_as_it_is(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Ends as any filter whose reader is gone. Rust programs start with SIGPIPE ignored.
+/// Ends as any filter whose reader has gone. Rust programs start with SIGPIPE ignored.
 fn end_by_broken_pipe() -> ! {
     let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
     unreachable!("a default handler that ends the process has returned")

@@ -1,4 +1,4 @@
-//! How the answers read: rows of labels and figures, and the table of jobs.
+//! The text of the answers: rows of labels and figures, and the table of jobs.
 
 use sockexec::control::payload::{
     Draining, Job, Killed, Limits, Peer, Percentiles, Reloaded, Status,
@@ -7,7 +7,7 @@ use sockexec::control::payload::{
 use crate::table::{self, Align, Row};
 use crate::units::{UNKNOWN, bytes, or_unknown, seconds};
 
-/// All that `status` says.
+/// The whole text of `status`.
 pub fn status(status: &Status, width: Option<usize>) -> Vec<String> {
     let mut rows = vec![
         server(status),
@@ -44,7 +44,7 @@ pub fn status(status: &Status, width: Option<usize>) -> Vec<String> {
     table::wrap(&rows, width)
 }
 
-/// Which server it is.
+/// The server's identity.
 pub fn server(status: &Status) -> Row {
     Row {
         label: "sockexec",
@@ -57,7 +57,7 @@ pub fn server(status: &Status) -> Row {
     }
 }
 
-/// What it has to do.
+/// The connections.
 pub fn connections(status: &Status) -> Row {
     let queued = or_unknown(status.queued, |count| count.to_string());
     Row {
@@ -75,7 +75,7 @@ pub fn connections(status: &Status) -> Row {
     }
 }
 
-/// What it takes.
+/// The resources in use.
 pub fn resources(status: &Status) -> Row {
     let open = or_unknown(status.descriptors.open, |count| count.to_string());
     Row {
@@ -114,7 +114,7 @@ pub fn limits(limits: &Limits) -> Row {
     }
 }
 
-/// Jobs by how they ended.
+/// Jobs by outcome.
 pub fn ended(status: &Status) -> Row {
     let mut items = vec![format!("all {}", status.outcomes.total())];
     let each = status.outcomes.each();
@@ -139,7 +139,7 @@ fn totals(status: &Status) -> Row {
     }
 }
 
-/// How long something took.
+/// The percentiles of a duration.
 pub fn percentiles(label: &'static str, times: &Percentiles) -> Row {
     let time = |name, time| format!("{name} {}", or_unknown(time, seconds));
     Row {
@@ -154,7 +154,7 @@ pub fn percentiles(label: &'static str, times: &Percentiles) -> Row {
     }
 }
 
-/// The table of jobs. What a job was told to run comes last, and is cut at the width.
+/// The table of jobs. The arguments come last, and are cut at the width.
 pub fn jobs(jobs: &[Job], width: Option<usize>) -> Vec<String> {
     use Align::{Left, Right};
     let headings = [
@@ -198,18 +198,18 @@ fn peer(peer: &Peer) -> String {
     }
 }
 
-/// What `kill` has done.
+/// The result of `kill`.
 pub fn killed(killed: &Killed) -> String {
     let signal = crate::output::printable(&killed.signal);
     format!("{signal} sent to the process group of {}", killed.pid)
 }
 
-/// What `drain` begins.
+/// The result of `drain`.
 pub fn draining(draining: &Draining) -> String {
     format!("draining, {} to finish", draining.active)
 }
 
-/// What `reload` has changed.
+/// The result of `reload`.
 pub fn reloaded(reloaded: &Reloaded) -> Vec<Row> {
     let list = |keys: &[String]| match keys {
         [] => vec!["nothing".into()],

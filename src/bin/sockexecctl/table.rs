@@ -1,32 +1,32 @@
 //! Columns, and lines that wrap, within a width.
 //!
-//! All text is made printable here, so that a character is a column. Without a width nothing is
-//! cut, and lines wrap where a terminal of 80 columns would.
+//! All text is made printable here, so that a character takes one column. Without a width nothing
+//! is cut, and lines wrap at 80 columns.
 
 use crate::output::printable;
 
-/// Where lines wrap when nobody says how wide they may be.
+/// The column at which lines wrap if no width is given.
 const WIDTH: usize = 80;
 
-/// The most characters of a cell, the last of a row apart.
+/// The maximal number of characters of a cell, except for the last one of a row.
 const CELL_MAX: usize = 48;
 
-/// How a column stands.
+/// The alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     Left,
     Right,
 }
 
-/// A label and what there is to say under it.
+/// A label and the items that follow it.
 #[derive(Debug)]
 pub struct Row {
     pub label: &'static str,
     pub items: Vec<String>,
 }
 
-/// A table: headings, then rows. Columns are as wide as what is in them; the last takes what is
-/// left and is cut at `width`.
+/// A table: headings, then rows. Columns are as wide as their longest cell; the last takes the
+/// remaining width and is cut at `width`.
 pub fn columns<const N: usize>(
     headings: [(&str, Align); N],
     rows: &[[String; N]],
@@ -88,7 +88,7 @@ pub fn wrap(rows: &[Row], width: Option<usize>) -> Vec<String> {
     lines
 }
 
-/// At most `width` characters of printable text; what is cut ends with `>`.
+/// At most `width` characters of printable text; a cut text ends with `>`.
 pub fn cut(mut text: String, width: Option<usize>) -> String {
     if let Some(width) = width.filter(|&width| text.len() > width) {
         text.truncate(width.saturating_sub(1));

@@ -26,7 +26,7 @@ fn scaled(count: f64) -> String {
     }
 }
 
-/// How often each second: `0.3/s`, `12/s`.
+/// A rate per second: `0.3/s`, `12/s`.
 pub fn per_second(rate: f64) -> String {
     if rate < 9.95 {
         format!("{rate:.1}/s")
@@ -63,10 +63,10 @@ pub fn seconds(time: f64) -> String {
     }
 }
 
-/// What is not known.
+/// An unknown value.
 pub const UNKNOWN: &str = "-";
 
-/// The text of what may not be known.
+/// The text of a value that may be unknown.
 pub fn or_unknown<T>(value: Option<T>, text: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| UNKNOWN.into(), text)
 }

@@ -1,7 +1,7 @@
---- The transport inside nginx: a cosocket, so that waiting stops one coroutine and not the worker.
+--- The transport inside nginx: a cosocket, so that waiting blocks one coroutine and not the worker.
 --
 -- A transport has `open`, `read`, `write`, `post`, `close`, `getfd`, `dirty` and `now`, and counts the
--- bytes that went either way in `moved`. It knows nothing of netstrings. `luasocket.lua` is the other one.
+-- bytes in both directions in `moved`. It knows nothing of netstrings. `luasocket.lua` is the other one.
 
 local ngx = ngx
 
@@ -10,7 +10,7 @@ cosocket.__index = cosocket
 
 local READ_MAX = 65536
 
--- What is posted waits for as long as the program likes: the reader decides when it is too long.
+-- Posted data may wait without limit: the reader's timeout decides.
 local NEVER = 2147483647
 
 local function now()
@@ -21,7 +21,7 @@ end
 local function attempt(path, left, timeout)
     local made, sock, err = pcall(ngx.socket.tcp)
     if not made then
-        -- This phase of a request has no cosockets, and says so by raising.
+        -- This phase of a request has no cosockets, and raises an error.
         return nil, sock
     elseif not sock then
         return nil, err
@@ -46,7 +46,7 @@ function cosocket.open(path, timeout)
         elseif not tostring(err):lower():find('temporarily unavailable', 1, true) then
             return nil, err
         end
-        -- The server's listen queue is full. The system has no event for its having room again.
+        -- The server's listen queue is full. The system has no event for free room in it.
         left = (deadline - now() - pause) * 1000
         if left < 1 then
             return nil, 'timeout'
@@ -63,7 +63,7 @@ function cosocket:read(timeout)
     local bytes, err, partial = sock:receiveany(READ_MAX)
     bytes = bytes or (partial ~= '' and partial) or nil
     if not bytes then
-        -- A server that goes away with a request half read is one that has gone away.
+        -- A server that closes with part of the request unread resets the connection: it has closed, too.
         return nil, err == 'connection reset by peer' and 'closed' or err
     end
     self.moved = self.moved + #bytes
@@ -83,7 +83,7 @@ function cosocket:write(bytes, timeout)
 end
 
 --- Sends in the background all that the function `source` returns, until it returns `nil`.
--- A failure is not reported: the server's reply is still to be read, and tells more.
+-- A failure is not reported: the server's reply is still to be read, and has the better reason.
 function cosocket:post(source)
     local done
     local poster = ngx.thread.spawn(function()
@@ -94,7 +94,7 @@ function cosocket:post(source)
         end
         done, self.poster = true, nil
     end)
-    -- A thread that never had to wait is through already.
+    -- A thread that never had to wait has finished already.
     self.poster = not done and poster or nil
 end
 
@@ -107,15 +107,15 @@ function cosocket:close()
     self.sock:close()
 end
 
---- The descriptor, where this version of nginx's Lua module tells it.
+--- The descriptor, if this version of nginx's Lua module reveals it.
 function cosocket:getfd()
     if not self.sock.getfd then
-        return nil, 'this version of cosockets does not tell the descriptor'
+        return nil, 'this version of cosockets does not reveal the descriptor'
     end
     return self.sock:getfd()
 end
 
---- Bytes are not kept here: what was read was handed out.
+--- No bytes are kept here: all bytes that were read have been returned.
 function cosocket:dirty() -- luacheck: ignore self
     return false
 end

@@ -1,9 +1,9 @@
 --- The transport outside nginx: LuaSocket.
 --
--- The same functions as `cosocket.lua`. There are no threads here, so whoever waits serves both
--- directions: a read sends what was posted, and a write takes in and keeps what has come. A program
--- that answers while it is still being written to can therefore not lock up with its client.
--- Each call on the socket itself is made with a timeout of 0; waiting is `wait` alone.
+-- The same functions as `cosocket.lua`. There are no threads here, so each wait serves both
+-- directions: a read sends posted data, and a write reads and keeps the data that has arrived. So a
+-- program that answers while it is still being written to cannot deadlock with its client.
+-- Each call on the socket itself has a timeout of 0; only `wait` waits.
 
 local luasocket = {}
 luasocket.__index = luasocket
@@ -11,7 +11,7 @@ luasocket.__index = luasocket
 local READ_MAX = 65536
 
 -- Loaded late: inside nginx LuaSocket need not be installed.
--- `socket` comes first, because loading it makes SIGPIPE be ignored; `socket.unix` alone does not.
+-- `socket` comes first, because loading it ignores SIGPIPE; `socket.unix` alone does not.
 local function load()
     local found, socket = pcall(require, 'socket')
     if not found then
@@ -21,7 +21,7 @@ local function load()
     if not found_unix then
         return nil, 'LuaSocket has no UNIX sockets here: ' .. tostring(unix)
     end
-    -- Some versions are a table of makers, others are the maker itself.
+    -- Some versions are a table of constructors, others are the constructor itself.
     if type(unix) == 'table' then
         unix = unix.stream or unix.tcp or unix
     end
@@ -51,14 +51,14 @@ function luasocket.open(path, timeout)
                 sock = sock,
                 now = socket.gettime,
                 moved = 0,
-                kept = {}, -- what a write took in
+                kept = {}, -- data that arrived during a write
             }, luasocket)
         end
         sock:close()
         if err ~= 'timeout' or socket.gettime() + pause > deadline then
             return nil, err
         end
-        -- The queue is full, and the system has no event for its having room again.
+        -- The queue is full, and the system has no event for free room in it.
         socket.sleep(pause)
         pause = math.min(pause * 2, 0.05)
     end
@@ -68,14 +68,14 @@ end
 local function wait(self, seconds)
     local fd = self.sock:getfd()
     if fd >= (self.socket._SETSIZE or 1024) then
-        -- select() cannot watch a descriptor this high: look again shortly.
+        -- select() cannot watch a descriptor this high: try again shortly.
         return self.socket.sleep(math.min(seconds, 0.01))
     end
     local this = { self.sock }
     self.socket.select(not self.ended and this or nil, self.sending and this or nil, seconds)
 end
 
--- What has come already, or `nil` and `timeout`, `closed` or another reason.
+-- The bytes that have arrived already, or `nil` and `timeout`, `closed` or another reason.
 local function take(self)
     if self.ended then
         return nil, self.ended
@@ -83,7 +83,7 @@ local function take(self)
     local bytes, err, partial = self.sock:receive(READ_MAX)
     bytes = bytes or (partial ~= '' and partial) or nil
     if err and err ~= 'timeout' then
-        -- The socket is not asked again, but bytes that came with its end are still handed out.
+        -- The socket is not read again, but bytes that came with its end are still returned.
         self.ended = err
     end
     if not bytes then
@@ -93,7 +93,7 @@ local function take(self)
     return bytes
 end
 
--- Sends as much as goes at once. `self.sending` is what is left from `self.from` on.
+-- Sends as much as possible without waiting. `self.sending` is unsent from `self.from` on.
 local function push(self)
     while self.sending do
         local last, err, partial = self.sock:send(self.sending, self.from)
@@ -137,7 +137,7 @@ function luasocket:read(timeout)
 end
 
 --- Sends `bytes` and returns their number, or `nil` and the reason.
--- The timeout is for standing still, not for the whole.
+-- The timeout is for silence, not for the whole transfer.
 function luasocket:write(bytes, timeout)
     self.sending, self.from = bytes, 1
     local deadline = self.socket.gettime() + timeout / 1000
@@ -174,7 +174,7 @@ function luasocket:getfd()
     return self.sock:getfd()
 end
 
---- Are there bytes that a select() on the descriptor would not tell of?
+--- Are there bytes that a select() on the descriptor would not report?
 function luasocket:dirty()
     return #self.kept > 0 or self.sock:dirty()
 end

@@ -1,4 +1,4 @@
---- Netstrings: making them, and taking them out of bytes that come in any pieces.
+--- Netstrings: encoding them, and decoding them from bytes that arrive in any pieces.
 --
 -- A netstring is `LENGTH:BYTES,`, its length in decimal without leading zeros and with at most
 -- nine digits: `5:uname,`. This file does no input or output and knows nothing of sockets.
@@ -7,7 +7,7 @@ local concat = table.concat
 
 local netstring = {}
 
--- Nine digits and the colon: when this much has come without a colon, none will.
+-- Nine digits and the colon: after this many bytes without a colon there is a fault.
 local HEADER_MAX = 10
 
 --- The netstring of `bytes`.
@@ -18,15 +18,15 @@ end
 local Decoder = {}
 Decoder.__index = Decoder
 
---- A decoder: `feed` it what the socket gave, `take` what is complete.
+--- A decoder: `feed` passes it received bytes, `take` returns a complete netstring.
 function netstring.decoder()
     return setmetatable({
-        parts = {},  -- pieces that came and were not joined yet
-        count = 0,   -- how many they are
-        joined = '', -- what is being looked at,
+        parts = {},  -- received pieces that were not joined yet
+        count = 0,   -- their number
+        joined = '', -- the bytes to decode,
         at = 1,      -- from here on
-        size = 0,    -- bytes that came and were not taken: the rest of `joined` and all parts
-        wanted = 1,  -- below this size there is nothing to be found
+        size = 0,    -- bytes that were received and not taken: the rest of `joined` and all parts
+        wanted = 1,  -- below this size no netstring can be complete
     }, Decoder)
 end
 
@@ -38,8 +38,8 @@ function Decoder:feed(bytes)
     end
 end
 
--- Pieces are joined only when `wanted` says that it pays, so a long netstring in a thousand
--- pieces is copied once, not a thousand times.
+-- Pieces are joined only when `wanted` bytes are there, so a long netstring in a thousand pieces
+-- is copied once, not a thousand times.
 local function join(self)
     if self.count > 0 then
         self.joined = self.joined:sub(self.at) .. concat(self.parts, '', 1, self.count)
@@ -47,8 +47,8 @@ local function join(self)
     end
 end
 
---- The next netstring's bytes; `nil` when it is not complete yet; `nil` and the reason when what
---- came is no netstring. After a fault the decoder is of no more use.
+--- The next netstring's bytes; `nil` if it is not complete yet; `nil` and the reason if the bytes
+--- are no netstring. After a fault the decoder cannot be used any more.
 function Decoder:take()
     if self.size < self.wanted then
         return nil

@@ -1,8 +1,8 @@
---- One running program, both ways: `resty.exec.socket`.
+--- One running program, in both directions: `resty.exec.socket`.
 --
 -- A client connects, sends the program's arguments, then writes to its standard input and receives
--- what it prints until it has ended. Nothing here raises: faults come back as `nil` and a reason.
--- What the bytes mean is decided here; how they travel is the business of the two transports.
+-- its output until it has ended. No function raises an error: faults are returned as `nil` and a
+-- reason. This file knows the protocol; the two transports move the bytes.
 
 local netstring = require 'resty.exec.netstring'
 
@@ -14,8 +14,8 @@ Client.__index = Client
 local TIMEOUT = 60000
 local TIMEOUT_MAX = 2147483647
 
--- A pipe's worth. Larger data goes out in several netstrings, so that a stall is noticed early
--- and the nine digits of a length are never exceeded.
+-- The capacity of a pipe. Larger data goes out in several netstrings, so that a stall is noticed
+-- early and the nine digits of a length are never exceeded.
 local CHUNK = 65536
 
 -- A request up to this size fits into the socket's buffer: sending it cannot wait for the program.
@@ -26,7 +26,7 @@ function Client:new(options)
     return setmetatable({ timeout = options and options.timeout or TIMEOUT }, self)
 end
 
--- Read anew in each call, so that a client's `timeout` may be changed between calls.
+-- Read in each call, so that a client's `timeout` may be changed between calls.
 local function timeout_of(self)
     local timeout = tonumber(self.timeout)
     if timeout and timeout > 0 then
@@ -35,7 +35,7 @@ local function timeout_of(self)
     return TIMEOUT
 end
 
--- Cosockets wherever nginx has them. While it starts it has none, and blocking harms nobody.
+-- Cosockets wherever nginx has them. While it starts it has none, and blocking does no harm.
 local function transport()
     local ngx = rawget(_G, 'ngx')
     if ngx and ngx.socket then
@@ -48,7 +48,7 @@ local function transport()
 end
 
 --- Connects to the server's UNIX socket, with or without `unix:` in front of its path.
--- A client that was connected before starts afresh.
+-- A client that was connected before starts again.
 function Client:connect(path)
     self:close()
     if type(path) ~= 'string' or path == '' then
@@ -63,8 +63,8 @@ function Client:connect(path)
     return true
 end
 
--- How many arguments a table has, those behind a hole included: `#` may stop there, and a program
--- that silently gets fewer arguments does something else.
+-- The number of arguments of a table, including those after a hole: `#` may stop at the hole, and a
+-- program that silently gets fewer arguments does something else.
 local function count_arguments(args)
     local count = #args
     for key in pairs(args) do
@@ -94,7 +94,7 @@ local function encode_arguments(args)
     return table.concat(out)
 end
 
--- After a failure part of a netstring may be on its way, so no other may follow it.
+-- After a failure part of a netstring may have been sent, so no other may follow it.
 local function write(self, bytes)
     if self.send_fault then
         return nil, self.send_fault
@@ -187,7 +187,7 @@ local function pieces(arguments, stdin)
 end
 
 --- Sends a whole request at once: starts the program, writes all of `stdin`, closes it.
--- A large one goes out while the caller receives. For `resty.exec`, not part of the page's interface.
+-- A large one goes out while the caller receives. For `resty.exec`, not part of the documented interface.
 function Client:send_request(args, stdin)
     local arguments, err = encode_arguments(args)
     if not arguments then
@@ -197,7 +197,7 @@ function Client:send_request(args, stdin)
     end
     self.state = 'ended'
     if #arguments + #stdin <= AT_ONCE then
-        -- That the server has gone already is no reason not to read what it said.
+        -- Even if the server has closed already, its reply can be read.
         write(self, arguments .. (stdin ~= '' and encode(stdin) or '') .. encode(''))
     else
         self.link:post(pieces(arguments, stdin))
@@ -225,7 +225,7 @@ local function take_pair(self)
 end
 
 --- The next data from the program, a string, and its type, or `nil`, `nil` and a reason: `closed`,
---- `timeout` or another. Bytes that came before a timeout are kept for the next call.
+--- `timeout` or another. Bytes that arrived before a timeout are kept for the next call.
 function Client:receive()
     local held = self.held
     if held then
@@ -240,7 +240,7 @@ function Client:receive()
         if data then
             return data, typ
         elseif fault then
-            -- Whoever calls until `closed` must get there.
+            -- A caller that repeats until `closed` must get there.
             self:close()
             return nil, nil, 'malformed reply: ' .. fault
         end
@@ -257,12 +257,12 @@ function Client:receive()
     end
 end
 
---- How many bytes have gone either way, so that a timeout can be told from slow progress.
+--- The number of bytes moved in both directions, which distinguishes a timeout from slow progress.
 function Client:moved()
     return self.link and self.link.moved or 0
 end
 
---- Closes the connection; a program that still runs is ended by the server. Does nothing twice.
+--- Closes the connection; the server ends a program that still runs. A second call does nothing.
 function Client:close()
     local link = self.link
     self.link, self.held, self.state = nil, nil, nil
@@ -280,8 +280,8 @@ function Client:getfd()
     return self.link:getfd()
 end
 
---- Can `receive` answer although the descriptor has nothing to read? LuaSocket's select() asks this
---- of the objects that it is given.
+--- Can `receive` return data although the descriptor has nothing to read? LuaSocket's select() calls
+--- this on its objects.
 function Client:dirty()
     if not self.link then
         return false

@@ -1,4 +1,4 @@
-//! What one look is drawn as: lines, for a size or for none.
+//! The lines of one update, for a screen of some size or without a limit.
 
 use crate::ask::Failure;
 use crate::output::printable;
@@ -11,7 +11,7 @@ use super::sample::{Rates, Sample};
 /// Columns and lines.
 pub type Size = (usize, usize);
 
-/// A whole look: figures, then as many jobs as there is room for, the oldest first.
+/// A whole update: figures, then as many jobs as fit, the oldest first.
 pub fn all(sample: &Sample, rates: Option<Rates>, size: Option<Size>) -> Vec<String> {
     let status = &sample.status;
     let mut server = report::server(status);
@@ -38,11 +38,11 @@ pub fn all(sample: &Sample, rates: Option<Rates>, size: Option<Size>) -> Vec<Str
     lines
 }
 
-/// Adds the table of jobs within the height. What does not fit is told by a number.
+/// Adds the table of jobs within the height, and the number of jobs that do not fit.
 fn fit(lines: &mut Vec<String>, mut table: Vec<String>, width: usize, height: usize) {
     let room = height.saturating_sub(lines.len());
     if table.len() > room {
-        // The last line of those that there is room for says how many are left out.
+        // The last line that fits has the number of jobs that are left out.
         let shown = room.saturating_sub(1);
         let left = table.len() - shown.max(1);
         table.truncate(shown);
@@ -52,7 +52,7 @@ fn fit(lines: &mut Vec<String>, mut table: Vec<String>, width: usize, height: us
     lines.truncate(height);
 }
 
-/// The server does not answer: why, and what it said last.
+/// The server does not answer: the reason, and its last answer.
 pub fn away(failure: &Failure, last: Option<&Sample>, size: Option<Size>) -> Vec<String> {
     let width = size.map(|(width, _)| width);
     let text = format!("{failure}; trying again");

@@ -1,7 +1,7 @@
-//! `top`: what a server does, again and again, until told to stop.
+//! `top`: the state of a server, updated until the user quits.
 //!
-//! On a terminal it is a screen; otherwise each look is printed after the one before. A server
-//! that goes away is said and tried again; only the first look has to succeed.
+//! On a terminal it is a full screen; otherwise each update is printed after the previous one. A
+//! lost server is reported and tried again; only the first query has to succeed.
 
 mod frame;
 mod sample;
@@ -19,7 +19,7 @@ use crate::ask::Failure;
 use crate::output::{self, say};
 use sample::{Look, Rates, Sample};
 
-/// Looks at the server each `interval`, `count` times or without end.
+/// Queries the server each `interval`, `count` times or without end.
 pub fn run(arguments: &Arguments, interval: Duration, count: Option<u64>) -> Result<(), Failure> {
     let looks = Looks {
         arguments: arguments.clone(),
@@ -48,7 +48,7 @@ pub fn run(arguments: &Arguments, interval: Duration, count: Option<u64>) -> Res
     Ok(())
 }
 
-/// Puts an empty line in front of all but the first.
+/// Puts an empty line before each update except the first.
 fn separated(mut lines: Vec<String>, first: bool) -> Vec<String> {
     if !first {
         lines.insert(0, String::new());
@@ -56,7 +56,7 @@ fn separated(mut lines: Vec<String>, first: bool) -> Vec<String> {
     lines
 }
 
-/// Looks at the server, each at its time.
+/// The queries, each at its time.
 #[derive(Debug)]
 struct Looks {
     arguments: Arguments,
@@ -74,7 +74,7 @@ impl Iterator for Looks {
             *left = left.checked_sub(1)?;
         }
         thread::sleep(self.due.saturating_duration_since(Instant::now()));
-        // After an answer that took long the next look is not due at once.
+        // After a slow answer the next query is not due at once.
         self.due = Instant::now() + self.interval;
         Some(Sample::take(&self.arguments).map(|sample| {
             let rates = self

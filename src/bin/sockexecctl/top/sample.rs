@@ -1,4 +1,4 @@
-//! One look at a server, and what two of them say of the time between.
+//! A sample of a server's state, and the rates between two samples.
 
 use serde_json::{Value, json};
 use sockexec::control::message::Args;
@@ -7,20 +7,20 @@ use sockexec::control::payload::{Job, Status};
 use crate::arguments::Arguments;
 use crate::ask::{self, Failure, read};
 
-/// What a look shows: the sample, and rates where there is one before it.
+/// An update: the sample, and the rates if there is an earlier sample.
 pub type Look = (Sample, Option<Rates>);
 
-/// What a server said at one time.
+/// The server's answers at one time.
 #[derive(Clone, Debug)]
 pub struct Sample {
     pub status: Status,
     /// The oldest first.
     pub jobs: Vec<Job>,
-    /// The same as the server put it, which may be more than is known here.
+    /// The server's JSON, which may have more keys than are known here.
     said: (Value, Value),
 }
 
-/// What happened in a second, between two samples.
+/// Events per second between two samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
     /// Jobs that ended.
@@ -32,7 +32,7 @@ pub struct Rates {
 }
 
 impl Sample {
-    /// Asks the server.
+    /// Queries the server.
     pub fn take(arguments: &Arguments) -> Result<Self, Failure> {
         let mut client = ask::connect(arguments)?;
         let status: Value = read(&client.ask("status", Args::new())?)?;
@@ -60,8 +60,8 @@ impl Sample {
 }
 
 impl Rates {
-    /// The rates between two samples by the server's own clock; `None` where that is another
-    /// server than before.
+    /// The rates between two samples by the server's own clock; `None` if the server is another
+    /// one than before.
     pub fn between(before: &Sample, after: &Sample) -> Option<Self> {
         let (before, after) = (&before.status, &after.status);
         let elapsed = after.uptime - before.uptime;

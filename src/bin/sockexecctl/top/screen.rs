@@ -1,6 +1,6 @@
-//! `top` on a terminal: one thread looks at the server, this one draws and hears keys and signals.
+//! `top` on a terminal: one thread queries the server; this one draws, and handles keys and signals.
 //!
-//! A server that takes its time to answer holds up neither keys nor signals.
+//! A slow server delays neither keys nor signals.
 
 use std::io;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -14,12 +14,12 @@ use super::terminal::{Event, Terminal};
 use super::{Looks, Rates};
 use crate::ask::Failure;
 
-/// What a terminal is taken for that does not know its size.
+/// The assumed size of a terminal that does not know its own.
 const SIZE: Size = (80, 24);
 
-/// Draws each look until there are no more, or somebody wants to leave.
+/// Draws each sample until there are no more, or the user quits.
 pub fn run(mut looks: Looks) -> Result<(), Failure> {
-    // The terminal is left as it was where the server cannot be reached at all.
+    // If the server cannot be reached at all, the terminal stays as it was.
     let first = match looks.next() {
         Some(look) => look?,
         None => return Ok(()),
@@ -28,17 +28,17 @@ pub fn run(mut looks: Looks) -> Result<(), Failure> {
     let (sender, receiver) = channel();
     let waker = terminal.waker().map_err(Failure::Output)?;
     let watch = move || {
-        // In this order the channel is closed before the last call, however this ends.
+        // In this order the channel is closed before the last wake-up, on every path.
         let (waker, sender) = (waker, sender);
         for look in looks {
-            // When nobody listens any more, the process is ending.
+            // If the receiver is gone, the process is ending.
             if sender.send(look).is_err() {
                 break;
             }
             waker.wake();
         }
     };
-    // Nobody waits for this thread, which may be waiting for the server.
+    // This thread is not joined: it may be waiting for the server.
     thread::Builder::new()
         .name("looks".into())
         .spawn(watch)
@@ -66,12 +66,12 @@ fn size() -> Size {
     }
 }
 
-/// What there is to draw.
+/// The state to draw.
 #[derive(Debug)]
 struct View {
     last: Sample,
     rates: Option<Rates>,
-    /// Why there is nothing newer.
+    /// The reason why there is no newer sample.
     failure: Option<Failure>,
 }
 
@@ -84,7 +84,7 @@ impl View {
         }
     }
 
-    /// Takes what has been seen meanwhile. False when there will be no more.
+    /// Takes the samples that have arrived. False when there will be no more.
     fn update(&mut self, receiver: &Receiver<Result<Look, Failure>>) -> bool {
         loop {
             match receiver.try_recv() {

@@ -1,8 +1,8 @@
 //! The terminal under `top`: taken, drawn on, and given back on every way out.
 //!
-//! Owns the terminal's settings, the alternate screen and the signals of the process. Whatever
-//! ends the process gives the terminal back first: leaving, an error, a panic, and the signals
-//! that can be caught. After SIGSTOP or SIGTSTP it is taken again.
+//! Owns the terminal's settings, the alternate screen and the signals of the process. The
+//! terminal is restored first whenever the process ends: by quitting, an error, a panic, or a
+//! signal that can be caught. After SIGSTOP or SIGTSTP it is taken again.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -23,21 +23,21 @@ const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
 /// Back from it.
 const LEAVE: &[u8] = b"\x1b[?25h\x1b[?1049l";
 
-/// What a wait ended with.
+/// The event that ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Somebody wants to leave, or the terminal is gone.
+    /// The user quits, or the terminal is gone.
     Leave,
-    /// A [`Waker`] has called.
+    /// A [`Waker`] was used.
     Woken,
-    /// The screen is to be drawn again.
+    /// The screen must be drawn again.
     Redraw,
 }
 
-/// The terminal while it is ours.
+/// The terminal while this process uses it.
 #[derive(Debug)]
 pub struct Terminal {
-    /// The settings before, where there is a keyboard.
+    /// The previous settings, if there is a keyboard.
     before: Arc<Mutex<Option<Termios>>>,
     keyboard: bool,
     calls: UnixStream,
@@ -50,14 +50,14 @@ pub struct Terminal {
 pub struct Waker(UnixStream);
 
 impl Waker {
-    /// Ends the wait that is, or the next one.
+    /// Ends the current wait, or the next one.
     pub fn wake(&self) {
-        // A pipe that is full wakes as well.
+        // A full pipe wakes as well.
         let _ = (&self.0).write(b"w");
     }
 }
 
-/// Whoever waits learns that there will be no more.
+/// A waiting thread learns that there will be no more wake-ups.
 impl Drop for Waker {
     fn drop(&mut self) {
         self.wake();
@@ -95,17 +95,17 @@ impl Terminal {
         Ok(terminal)
     }
 
-    /// Something that ends a wait.
+    /// A waker for this terminal's wait.
     pub fn waker(&self) -> io::Result<Waker> {
         self.caller.try_clone().map(Waker)
     }
 
-    /// Keys come one by one and unseen. Ctrl-C and Ctrl-Z stay signals.
+    /// Keys arrive one by one, without echo. Ctrl-C and Ctrl-Z remain signals.
     fn take(&self) -> io::Result<()> {
         if let Some(before) = &*self.before.lock().unwrap_or_else(PoisonError::into_inner) {
             let mut settings = before.clone();
             settings.local_flags &= !(LocalFlags::ICANON | LocalFlags::ECHO);
-            // Ctrl-S would hold up the drawing, and with it the keys and signals.
+            // Ctrl-S would block the drawing, and with it keys and signals.
             settings.input_flags &= !InputFlags::IXON;
             tcsetattr(io::stdin(), SetArg::TCSANOW, &settings)?;
         }
@@ -119,7 +119,7 @@ impl Terminal {
             if n > 0 {
                 frame.extend_from_slice(b"\r\n");
             }
-            // What was there goes first: afterwards it would take the last column of a full line.
+            // Old text is erased first: erasing afterwards would remove the last column of a full line.
             frame.extend_from_slice(b"\x1b[K");
             frame.extend_from_slice(line.as_bytes());
         }
@@ -171,12 +171,12 @@ impl Terminal {
             }
             match *signal {
                 SIGWINCH => redraw = true,
-                // Whoever had the terminal meanwhile has left it in a state of their own.
+                // Another process may have changed the terminal's settings meanwhile.
                 SIGCONT => {
                     self.take()?;
                     redraw = true;
                 }
-                // This ends the process, or stops it until SIGCONT.
+                // The signal ends the process, or stops it until SIGCONT.
                 other => {
                     give_back(&self.before);
                     emulate_default_handler(other)?;
@@ -194,7 +194,7 @@ impl Drop for Terminal {
 }
 
 fn give_back(before: &Mutex<Option<Termios>>) {
-    // When this fails, the terminal is gone.
+    // A failure means that the terminal is gone.
     let _ = write(LEAVE);
     if let Some(before) = &*before.lock().unwrap_or_else(PoisonError::into_inner) {
         let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, before);
@@ -207,7 +207,7 @@ fn write(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
-/// Whether one of the keys that were pressed is `q`. A keyboard that is gone leaves, too.
+/// Whether `q` is among the pressed keys. A keyboard that is gone counts as `q`.
 fn leaves(stdin: BorrowedFd<'_>) -> bool {
     let mut keys = [0; 256];
     match nix::unistd::read(stdin, &mut keys) {
