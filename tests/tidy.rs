@@ -13,6 +13,8 @@ mod pages;
 mod protocols;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/words.rs"]
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -245,6 +247,31 @@ fn what_is_not_there_on_purpose_is_not() {
         }
     }
     assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn pages_have_none_of_the_words_that_read_badly() {
+    let mut pages: Vec<String> = [
+        "README.md",
+        "CHANGELOG.md",
+        "lua/README.md",
+        "debian/control",
+    ]
+    .map(str::to_owned)
+    .into();
+    for directory in ["docs", "examples", "man", "systemd"] {
+        let entries = std::fs::read_dir(source::root().join(directory)).expect("a directory");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        let names = paths.filter(|path| path.is_file());
+        pages.extend(names.map(source::relative));
+    }
+    assert!(pages.len() > 30, "{pages:?}");
+    let faults = pages.iter().flat_map(|page| {
+        let faults = words::faults(&source::read(page)).into_iter();
+        faults.map(move |(line, phrase, better)| format!("{page}:{line}: \"{phrase}\": {better}"))
+    });
+    let faults: Vec<_> = faults.collect();
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 /// All sources, of the program and of its tests.

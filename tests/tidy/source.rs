@@ -30,7 +30,7 @@ pub fn below(directory: &str) -> Vec<String> {
     found
 }
 
-fn relative(path: PathBuf) -> String {
+pub fn relative(path: PathBuf) -> String {
     let path = path.strip_prefix(root()).expect("below the root");
     path.to_str().expect("a plain name").to_owned()
 }
