@@ -184,6 +184,27 @@ fn all_connections_are_walked_only_where_architecture_says() {
 }
 
 #[test]
+fn the_server_has_at_most_twelve_fields() {
+    let text = source::program("src/server/mod.rs");
+    let tokens = source::tokens(&text);
+    let start = tokens
+        .windows(3)
+        .position(|three| three == ["struct", "Server", "{"])
+        .expect("the server");
+    let mut depth = 0;
+    let fields = tokens[start + 2..].iter().map_while(|token| {
+        depth += match *token {
+            "{" | "(" | "<" => 1,
+            "}" | ")" | ">" => -1,
+            _ => 0,
+        };
+        (depth > 0).then_some(depth == 1 && *token == ":")
+    });
+    let count = fields.filter(|is_field| *is_field).count();
+    assert!((5..=12).contains(&count), "{count} fields");
+}
+
+#[test]
 fn unsafe_stands_only_where_it_must() {
     let with_unsafe = [
         "src/os/background.rs",

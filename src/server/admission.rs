@@ -93,7 +93,7 @@ impl Server {
             request: self.schedule.open_request(peer.uid()),
             spools: self.schedule.open_spools(peer.uid()),
         };
-        let (limits, now) = (self.settings.limits.clone(), self.io.now());
+        let (limits, now) = (self.configuration.limits().clone(), self.io.now());
         let connection = Connection::new(id, client, peer, protocol, (limits, charges), now);
         self.table.insert(id, connection, class);
         let refused = match class {

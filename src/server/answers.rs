@@ -62,7 +62,7 @@ impl Server {
             memory: usage::resident(),
             descriptors: Descriptors {
                 open: usage::descriptors(),
-                limit: self.frame.descriptors as u64,
+                limit: self.configuration.descriptors() as u64,
             },
             duration: lately(self.statistics.duration.lately(now)),
             first_byte: lately(self.statistics.first_byte.lately(now)),
@@ -90,17 +90,17 @@ impl Server {
     }
 
     pub(super) fn limits_answer(&self) -> Limits {
-        let settings = &self.settings;
+        let (capacity, limits) = (self.configuration.capacity(), self.configuration.limits());
         Limits {
-            max_connections: settings.budget.connections_max as u64,
-            programs: settings.budget.programs_max as u64,
-            timeout: settings.limits.timeout.unwrap_or_default().as_secs_f64(),
-            request_timeout: settings.limits.request_timeout.as_secs_f64(),
-            kill_timeout: settings.limits.kill_timeout.as_secs_f64(),
-            stop_grace: settings.stop_grace.as_secs_f64(),
-            user_share: u64::from(settings.user_share),
-            requests_memory: settings.requests_memory,
-            spool_total: settings.spool_total,
+            max_connections: capacity.connections as u64,
+            programs: capacity.programs as u64,
+            timeout: limits.timeout.unwrap_or_default().as_secs_f64(),
+            request_timeout: limits.request_timeout.as_secs_f64(),
+            kill_timeout: limits.kill_timeout.as_secs_f64(),
+            stop_grace: self.configuration.stop_grace().as_secs_f64(),
+            user_share: u64::from(capacity.user_share),
+            requests_memory: capacity.requests_memory,
+            spool_total: capacity.spool_total,
             log_level: log::max_level().as_str().to_lowercase(),
         }
     }

@@ -28,11 +28,12 @@
 //! | `orphans` | processes that belong to no connection |
 //! | `io` | the poller, buffers, the time of the turn |
 //! | `manager` | the service manager |
-//! | `settings` | the limits in effect |
+//! | `configuration` | the configuration in effect |
 
 mod admission;
 mod answers;
 mod commands;
+mod configuration;
 mod guard;
 mod io;
 mod launches;
@@ -43,7 +44,6 @@ mod orders;
 mod orphans;
 mod reload;
 mod reporting;
-mod settings;
 mod shutdown;
 mod table;
 mod work;
@@ -52,14 +52,14 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use self::configuration::Configuration;
+pub use self::configuration::Frame;
 use self::guard::Guard;
 use self::io::{BACK_OFF, Io};
 pub use self::listeners::Listener;
 use self::listeners::Listeners;
 use self::manager::{Load, Manager};
 use self::orphans::Orphans;
-pub use self::settings::Frame;
-use self::settings::Settings;
 use self::table::Table;
 use crate::config::{Config, Source};
 use crate::id::ConnectionId;
@@ -80,10 +80,7 @@ const SWEEP_AGAIN: Duration = Duration::from_millis(10);
 /// The server.
 #[derive(Debug)]
 pub struct Server {
-    config: Config,
-    source: Source,
-    frame: Frame,
-    settings: Settings,
+    configuration: Configuration,
     schedule: Schedule,
     table: Table,
     io: Io,
@@ -112,16 +109,13 @@ impl Server {
         notifier: Notifier,
     ) -> std::io::Result<Self> {
         let io = Io::new()?;
-        let settings = Settings::new(&config, &frame);
+        let configuration = Configuration::new(config, source, frame);
         let mut server = Self {
-            schedule: Schedule::new(settings.capacity(), io.now()),
+            schedule: Schedule::new(configuration.capacity(), io.now()),
             guard: Guard::new(nix::unistd::geteuid().as_raw()),
             manager: Manager::new(notifier, io.now()),
             statistics: Statistics::new(io.now()),
-            config,
-            source,
-            frame,
-            settings,
+            configuration,
             table: Table::new(),
             io,
             launcher,

@@ -1,0 +1,199 @@
+//! The configuration in effect: what the file and the command line say, what was set since, and
+//! what follows from it for the connections together.
+
+use std::path::Path;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use crate::config::keys::Key;
+use crate::config::{Config, Source, takes_effect_at_start};
+use crate::control::command;
+use crate::control::payload::Reloaded;
+use crate::rules::Rules;
+use crate::schedule::{Budget, CONTROL_MAX, Capacity, Demand};
+use crate::session::policy::{GIVE_UP, Limits};
+
+/// What stays as it is while the server runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// How many descriptors there may be.
+    pub descriptors: usize,
+    /// How many listening sockets there are.
+    pub listeners: usize,
+    /// Whether output may be kept until the end, which takes more of them.
+    pub spools: bool,
+    /// Whether there may be control connections.
+    pub control: bool,
+    /// After how long without any connection the server ends, where nobody says it.
+    pub idle_exit: Option<Duration>,
+}
+
+impl Frame {
+    /// What the server is asked to carry.
+    pub fn demand(&self, connections: usize, user_share: u8) -> Demand {
+        Demand {
+            connections,
+            listeners: self.listeners,
+            shares: user_share < 100,
+            spools: self.spools,
+            control: self.control,
+        }
+    }
+
+    /// Shares the descriptors out, and says so where they do not carry what is asked.
+    fn budget(&self, connections: usize, user_share: u8) -> Budget {
+        let demand = self.demand(connections, user_share);
+        let budget = Budget::new(demand, self.descriptors);
+        if self.descriptors < demand.descriptors() {
+            log::warn!(
+                "{connections} connections need {} descriptors and the hard limit is {}: serving \
+                 {} connections with {} programs at once",
+                demand.descriptors(),
+                self.descriptors,
+                budget.connections_max,
+                budget.programs_max
+            );
+        }
+        budget
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Configuration {
+    config: Config,
+    source: Source,
+    frame: Frame,
+    capacity: Capacity,
+}
+
+impl Configuration {
+    pub(super) fn new(config: Config, source: Source, frame: Frame) -> Self {
+        Self {
+            capacity: capacity(&config, &frame),
+            config,
+            source,
+            frame,
+        }
+    }
+
+    /// What each new connection may use.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// What all connections share.
+    pub(super) fn capacity(&self) -> Capacity {
+        self.capacity
+    }
+
+    /// How many descriptors there may be.
+    pub(super) fn descriptors(&self) -> usize {
+        self.frame.descriptors
+    }
+
+    /// How long programs may go on when the server stops.
+    pub(super) fn stop_grace(&self) -> Duration {
+        self.config.stop_grace
+    }
+
+    /// Which programs may be run.
+    pub(super) fn rules(&self) -> &Rules {
+        &self.config.rules
+    }
+
+    /// Which log lines are written.
+    pub(super) fn level(&self) -> LevelFilter {
+        self.config.level
+    }
+
+    /// The warning where running programs could change the rules.
+    pub(super) fn exposure(&self) -> Option<String> {
+        let (warning, file) = (self.config.exposure()?, self.config.file.as_ref()?);
+        Some(format!("{}: {warning}", file.display()))
+    }
+
+    /// Reads the configuration again: all of it is taken, or nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// When it is not valid. The text names file and line.
+    pub(super) fn load(&mut self) -> Result<Reloaded, String> {
+        let config = self.source.load()?;
+        if config.rules.lift_silently(&self.config.rules) {
+            let file = config.file.as_deref().unwrap_or(Path::new(""));
+            return Err(format!(
+                "{}: there is no rule any more, so any client that can connect could run anything; if \
+                 that is meant, say default = \"allow\"",
+                file.display()
+            ));
+        }
+        let (later, now): (Vec<&str>, Vec<&str>) = config
+            .changed_since(&self.config)
+            .into_iter()
+            .partition(|key| takes_effect_at_start(key));
+        let owned = |keys: Vec<&str>| keys.into_iter().map(str::to_owned).collect();
+        let reloaded = Reloaded {
+            file: config.file.as_ref().map(|f| f.display().to_string()),
+            changed: owned(now),
+            at_next_start: owned(later),
+        };
+        self.take(config);
+        Ok(reloaded)
+    }
+
+    /// Takes what the command `set` sets, until the configuration is read again. Returns the
+    /// settings that differ, with their values.
+    pub(super) fn set(&mut self, new: &command::Settings) -> Vec<String> {
+        let mut config = self.config.clone();
+        let limits = &mut config.limits;
+        if let Some(timeout) = new.timeout {
+            limits.timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
+        }
+        if let Some(kill_timeout) = new.kill_timeout {
+            limits.kill_timeout = kill_timeout;
+        }
+        if let Some(connections) = new.max_connections {
+            config.max_connections = connections;
+        }
+        if let Some(level) = new.log_level {
+            config.level = level;
+        }
+        let changed = config
+            .changed_since(&self.config)
+            .into_iter()
+            .filter_map(|name| {
+                let key = Key::find(name)?;
+                Some(format!("{name} = {}", key.get(&config)))
+            })
+            .collect();
+        self.take(config);
+        changed
+    }
+
+    fn take(&mut self, config: Config) {
+        self.capacity = capacity(&config, &self.frame);
+        self.config = config;
+    }
+}
+
+fn capacity(config: &Config, frame: &Frame) -> Capacity {
+    let budget = frame.budget(config.max_connections as usize, config.user_share);
+    let limits = &config.limits;
+    Capacity {
+        connections: budget.connections_max,
+        programs: budget.programs_max,
+        over_quota: budget.over_quota_max,
+        lingering: budget.lingering_max,
+        control: CONTROL_MAX,
+        user_share: config.user_share,
+        requests_memory: config.requests_memory,
+        spool_total: config.spool_total,
+        idle_exit: match config.idle_exit {
+            Some(idle) => Some(idle).filter(|idle| !idle.is_zero()),
+            None => frame.idle_exit,
+        },
+        stop_time: limits.kill_timeout + limits.linger + 2 * GIVE_UP,
+    }
+}
