@@ -1,6 +1,6 @@
-//! Log lines for syslogd or stderr, through the `log` facade. Never blocks: what the other
-//! side does not take waits in a bounded queue, and what does not fit there is counted and
-//! reported later.
+//! Log lines for syslogd or stderr, through the `log` facade. Never blocks: lines that the
+//! other side does not accept wait in a bounded queue, and lines that do not fit there are
+//! counted and reported later.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -17,22 +17,22 @@ use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::fstat;
 use syslog::{Facility, Formatter3164, LogFormat, Severity};
 
-/// The longest line, in bytes; what is longer is cut. A pipe takes as much in one piece.
+/// The longest line, in bytes; a longer one is cut. A pipe takes this much in one piece.
 const LINE_MAX: usize = 4096;
 
-/// How many bytes of lines may wait.
+/// The maximal number of bytes of waiting lines.
 const QUEUE_MAX: usize = 256 * 1024;
 
-/// When to try again where the other side is busy.
+/// When to try again while the other side is busy.
 const SOON: Duration = Duration::from_millis(50);
 
 /// When to try again after a failure, such as a full disk, and to look for syslogd.
 const LATER: Duration = Duration::from_secs(1);
 
-/// Where syslogd listens.
+/// The socket of syslogd.
 const SYSLOG: &str = "/dev/log";
 
-/// Where lines go.
+/// The destination of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// To syslogd, facility daemon.
@@ -51,7 +51,7 @@ enum Sink {
     Stderr {
         prefix: String,
         kind: Kind,
-        /// stderr goes to the journal, which reads a priority in front of each line.
+        /// stderr is the journal, which reads a priority at the beginning of each line.
         journal: bool,
     },
 }
@@ -61,7 +61,7 @@ struct State {
     sink: Sink,
     queue: VecDeque<Vec<u8>>,
     queued: usize,
-    /// How many bytes of the first line have gone.
+    /// The number of bytes of the first line that were written.
     begun: usize,
     dropped: u64,
     dropped_total: u64,
@@ -74,7 +74,7 @@ struct Logger {
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
-/// Begins to log to `target`: everything at `level` and above.
+/// Starts to log to `target`: all lines at `level` and above.
 pub fn start(target: Target, level: LevelFilter) {
     let sink = match target {
         Target::Syslog => Sink::Syslog {
@@ -103,13 +103,13 @@ pub fn start(target: Target, level: LevelFilter) {
             dropped_total: 0,
         }),
     });
-    // Fails only where a logger has been set before: this one.
+    // Fails only if a logger has been set before: this one.
     let _ = log::set_logger(logger);
     log::set_max_level(level);
 }
 
 /// Whether `stream` is the one that `JOURNAL_STREAM` names, as `DEVICE:INODE`. The variable alone
-/// says nothing: whatever a service starts inherits it, with its standard error elsewhere.
+/// proves nothing: all processes of a service inherit it, with their standard error elsewhere.
 fn is_journal(stream: impl AsFd, named: Option<&OsStr>) -> bool {
     let identity = fstat(stream).map(|s| format!("{}:{}", s.st_dev, s.st_ino));
     identity.is_ok_and(|identity| named == Some(OsStr::new(&identity)))
@@ -120,13 +120,13 @@ pub fn has_syslog() -> bool {
     connect().is_ok()
 }
 
-/// Writes what waits, as far as it is taken. Returns the time to wait before the next attempt, or
-/// `None` when nothing waits any more.
+/// Writes waiting lines, as many as are accepted. Returns the time to wait before the next
+/// attempt, or `None` if no line waits any more.
 pub fn flush_or_retry_after() -> Option<Duration> {
     LOGGER.get()?.lock().flush_or_retry_after()
 }
 
-/// How many lines were lost since the start.
+/// The number of lines lost since the start.
 pub fn dropped() -> u64 {
     LOGGER.get().map_or(0, |logger| logger.lock().dropped_total)
 }
@@ -150,7 +150,7 @@ impl log::Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
-        // Lines of libraries are for the level at which a fault is searched.
+        // Lines of libraries appear at the debug level only.
         let own = record.target().starts_with("sockexec");
         if self.enabled(record.metadata()) && (own || log::max_level() >= LevelFilter::Trace) {
             let mut state = self.lock();
@@ -212,7 +212,7 @@ impl State {
         }
     }
 
-    /// Says how many lines are missing, behind those that were kept.
+    /// Reports the number of lost lines, after those that were kept.
     fn report_dropped(&mut self) {
         if self.dropped > 0 && self.queue.is_empty() {
             let text = format!(
@@ -233,15 +233,15 @@ impl State {
     }
 }
 
-/// How much of a line has gone.
+/// The progress of writing a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Written {
     All,
-    /// This number of bytes, and the rest has to follow.
+    /// This number of bytes; the rest must follow.
     Some(usize),
-    /// Nothing: after this time there may be more room.
+    /// Nothing: there may be room after this time.
     Nothing(Duration),
-    /// Nothing, and nobody will ever read it.
+    /// Nothing, and the line will never be read.
     Never,
 }
 
@@ -288,7 +288,7 @@ fn write_syslog(
     retry_at: &mut Option<Instant>,
     line: &[u8],
 ) -> Written {
-    // Twice: a syslogd that was restarted has another socket in the same place.
+    // Twice: after a restart syslogd has another socket at the same path.
     for _ in 0..2 {
         if socket.is_none() {
             let now = Instant::now();
@@ -312,11 +312,11 @@ fn write_syslog(
     Written::Nothing(LATER)
 }
 
-/// What stderr is, as far as it matters for waiting.
+/// The kind of stderr, as far as it matters for waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Socket,
-    /// Never makes anybody wait.
+    /// Never blocks.
     File,
     /// A pipe or a terminal.
     Other,
@@ -333,7 +333,7 @@ impl Kind {
 }
 
 /// Other processes share the flags of stderr, so it stays in blocking mode: a socket gets each
-/// line with a flag not to wait, and anything else is asked first whether there is room.
+/// line with a non-blocking flag, and anything else is polled for room first.
 fn write_stderr(kind: Kind, line: &[u8]) -> Written {
     let stderr = io::stderr();
     let result = if kind == Kind::Socket {
@@ -352,7 +352,7 @@ fn write_stderr(kind: Kind, line: &[u8]) -> Written {
         Ok(n) => Written::Some(n),
         Err(Errno::EAGAIN | Errno::EINTR) => Written::Nothing(SOON),
         Err(Errno::EPIPE | Errno::ECONNRESET | Errno::ENOTCONN | Errno::EBADF) => Written::Never,
-        // A disk that is full, for one.
+        // A full disk, for instance.
         Err(_) => Written::Nothing(LATER),
     }
 }

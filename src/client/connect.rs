@@ -1,4 +1,4 @@
-//! Connecting to a server's socket, for clients of all its protocols, and why that fails.
+//! Connecting to a server's socket, for clients of all its protocols, and the errors.
 
 use std::fmt;
 use std::io;
@@ -18,14 +18,13 @@ use nix::sys::socket::{
 pub enum ConnectError {
     /// There is nothing at the path.
     NoSocket,
-    /// No server listens at the path: what is there is not a socket, or is left over from a
-    /// server that is gone.
+    /// No server listens at the path: the file there is not a socket, or is stale.
     Refused,
     /// This user may not connect to the socket, or not look into its directory.
     Denied,
     /// The server's queue was full for this time.
     TimedOut(Duration),
-    /// The system refuses something else.
+    /// Another error of the system.
     System(io::Error),
 }
 
@@ -62,7 +61,7 @@ pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStre
     })
 }
 
-/// Where the time-out is over, connect(2) fails with EAGAIN.
+/// After the time-out, connect(2) fails with EAGAIN.
 fn open(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, Errno> {
     let address = UnixAddr::new(path)?;
     let (family, kind) = (AddressFamily::Unix, SockType::Stream);
@@ -76,7 +75,7 @@ fn open(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, Errno> {
             stream.set_write_timeout(Some(left)).map_err(errno_of)?;
         }
         match connect_to(stream.as_raw_fd(), &address) {
-            // By a signal, while the queue was full: nothing has happened yet.
+            // Interrupted by a signal while the queue was full: no connection was made yet.
             Err(Errno::EINTR) => {}
             done => return done.map(|()| stream),
         }

@@ -1,6 +1,6 @@
-//! Why there is no reply, or not a whole one, in words for the user of a program.
+//! Errors of a missing or incomplete reply, with texts for users.
 //!
-//! Plain values, made by the two halves of a connection and by connecting.
+//! Plain values, made by connecting and by the two halves of a connection.
 
 use std::fmt;
 use std::io;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::{ARGUMENT_MAX, ConnectError};
 use crate::wire::netstring::Malformed;
 
-/// Why there is no reply, or not a whole one.
+/// Why there is no reply, or no complete one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientError {
@@ -17,32 +17,31 @@ pub enum ClientError {
     Connect {
         /// The socket's path.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: ConnectError,
     },
     /// An argument is longer than [`ARGUMENT_MAX`]. Nothing has been sent.
     ArgumentTooLong {
-        /// The bytes of the argument.
+        /// The size of the argument.
         length: usize,
     },
-    /// Sending failed, for another reason than a server that has closed its side; among them
-    /// a time-out that was set on the stream.
+    /// Sending failed, for another reason than that the server has closed its side; for instance
+    /// by a time-out that was set on the stream.
     Send(io::Error),
-    /// Receiving failed, for another reason than a server that has closed its side; among
-    /// them a time-out that was set on the stream.
+    /// Receiving failed, for another reason than that the server has closed its side; for
+    /// instance by a time-out that was set on the stream.
     Receive(io::Error),
-    /// The reply ended before it said how the program ended, or inside a netstring.
+    /// The reply ended before its last pair, or inside a netstring.
     CutShort,
     /// The reply is not made of netstrings.
     Malformed(Malformed),
-    /// The reply has a type that the protocol does not know. Of a long one the beginning.
+    /// The reply has a type that the protocol does not know; only the beginning of a long one.
     UnknownType(Vec<u8>),
-    /// What should be an exit code from 0 to 255 is something else. Of a long one the beginning.
+    /// The exit code is not a number from 0 to 255; only the beginning of a long one.
     BadExitCode(Vec<u8>),
-    /// What should be a signal's number from 1 to 127, or its name, is something else. Of a
-    /// long one the beginning.
+    /// The signal is neither a number from 1 to 127 nor a name; only the beginning of a long one.
     BadSignal(Vec<u8>),
-    /// The reply says twice how the program ended.
+    /// The reply has two exit statuses.
     EndedTwice,
 }
 
@@ -57,7 +56,7 @@ impl fmt::Display for ClientError {
             Self::Send(source) => write!(f, "cannot send to the server: {source}"),
             Self::Receive(source) => write!(f, "cannot receive from the server: {source}"),
             Self::CutShort => {
-                f.write_str("the server's reply was cut short, how the program ended is unknown")
+                f.write_str("the server's reply was cut short, without an exit status")
             }
             Self::Malformed(source) => write!(f, "the server's reply is malformed: {source}"),
             Self::UnknownType(word) => write!(
@@ -75,7 +74,7 @@ impl fmt::Display for ClientError {
                 "the server's reply has '{}' for a signal",
                 word.escape_ascii()
             ),
-            Self::EndedTwice => f.write_str("the server's reply says twice how the program ended"),
+            Self::EndedTwice => f.write_str("the server's reply has two exit statuses"),
         }
     }
 }

@@ -1,12 +1,12 @@
-//! The client's side of the exec protocol: have a server run a program, stream its input,
-//! receive its output and how it ended.
+//! The client's side of the exec protocol: make a server run a program, stream its input,
+//! receive its output and its exit status.
 //!
 //! Owns one connection, split into two halves: [`Input`] sends to the program, [`Reply`]
-//! receives from it. They may live in two threads, and with programs that answer while they
-//! read they have to: a program whose output nobody takes stops reading. Calls block. The
+//! receives from it. They may live in two threads. With programs that answer while they
+//! read they must: a program whose output is not read stops reading. Calls block. The
 //! module starts no thread of its own except in [`run`], sets no timer, touches no signal
-//! handling, and knows nothing of the server's side. Nothing is limited in size, and nothing
-//! but [`run`] keeps more than [`PIECE_MAX`] bytes.
+//! handling, and knows nothing of the server's side. No size is limited, and only [`run`]
+//! keeps more than [`PIECE_MAX`] bytes.
 //!
 //! ```no_run
 //! use sockexec::client::{self, Event};
@@ -17,7 +17,7 @@
 //! let output = client::run("/run/sockexec.sock", ["tr", "a-z", "A-Z"], b"hello")?;
 //! assert_eq!(output.stdout, b"HELLO");
 //!
-//! // As it comes, for any amount:
+//! // Streamed, for any amount:
 //! let (mut input, mut reply) = client::start("/run/sockexec.sock", ["sort"])?;
 //! let sender = std::thread::spawn(move || {
 //!     for number in 0..1_000_000 {
@@ -63,26 +63,26 @@ use nix::sys::socket::{MsgFlags, send};
 
 use crate::wire::netstring;
 
-/// The most bytes that an [`Event`] carries, which is all that a [`Reply`] keeps.
+/// The maximal number of bytes of an [`Event`], which is all that a [`Reply`] keeps.
 pub const PIECE_MAX: usize = 64 * 1024;
 
-/// The most bytes of one argument: what the nine digits of a netstring's length can say.
-/// Servers take much less (sockexec 2 MiB for all of them, unless configured otherwise).
+/// The maximal size of one argument: a netstring's length has at most nine digits.
+/// Servers accept much less (sockexec 2 MiB for all of them, unless configured otherwise).
 pub const ARGUMENT_MAX: usize = 999_999_999;
 
-/// The longest type, exit code or signal that is looked at. All known ones are shorter.
+/// The longest type, exit code or signal that is examined. All known ones are shorter.
 const WORD_MAX: usize = 32;
 
-/// Has the server at `path` run `args[0]` with `args`, gives it `stdin` and nothing more to
-/// read, and waits for the whole reply.
+/// Makes the server at `path` run `args[0]` with `args` and the standard input `stdin`, and
+/// waits for the whole reply.
 ///
-/// Keeps all output in memory, whatever its size: with programs that are not trusted to be
-/// brief, use [`start`].
+/// Keeps all output in memory, whatever its size: with programs whose output may be large,
+/// use [`start`].
 ///
 /// # Errors
 ///
 /// As [`start`] and [`Reply::next_event`]. A program that ends before it has read all of
-/// `stdin` is no error, nor is one that fails: look at [`Output::status`].
+/// `stdin` is no error, nor is a program that fails: check [`Output::status`].
 pub fn run(
     path: impl AsRef<Path>,
     args: impl IntoIterator<Item: AsRef<OsStr>>,
@@ -92,11 +92,11 @@ pub fn run(
     exchange(input, reply, stdin)
 }
 
-/// Connects to the server at `path` and has it run `args[0]` with `args`.
+/// Connects to the server at `path` and makes it run `args[0]` with `args`.
 ///
 /// The program is looked up in the server's `PATH` and no shell is involved. Without any
-/// argument, and with a zero byte in one, the server refuses the request by its reply.
-/// Waits while the server has as many connections as it takes.
+/// argument, and with a zero byte in one, the server refuses the request in its reply.
+/// Waits while the server has reached its limit of connections.
 ///
 /// # Errors
 ///
@@ -115,15 +115,15 @@ pub fn start(
     }
 }
 
-/// As [`start`], on a connection that there is already.
+/// As [`start`], on an existing connection.
 ///
-/// The stream has to be in blocking mode. Time-outs that are set on it hold for each call of
-/// [`Input::send`] and [`Reply::next_event`], which then fail with what the system says.
+/// The stream must be in blocking mode. Time-outs that are set on it apply to each call of
+/// [`Input::send`] and [`Reply::next_event`], which then fail with the system's error.
 ///
 /// # Errors
 ///
 /// [`ClientError::ArgumentTooLong`] and [`ClientError::Send`]. A server that closes its side
-/// before it has taken the request is no error here: its reply may say why.
+/// before it has read the request is no error here: its reply may have the reason.
 pub fn start_on(
     stream: UnixStream,
     args: impl IntoIterator<Item: AsRef<OsStr>>,
@@ -168,8 +168,8 @@ fn exchange(mut input: Input, reply: Reply, stdin: &[u8]) -> Result<Output, Clie
                 input.end()
             })
             .map_err(ClientError::Send)?;
-        // Collecting consumes the reply, and with it the connection goes: a sender that the
-        // server has left waiting returns. One that failed has ended the reply, and knows why.
+        // Collecting consumes the reply, which closes the connection: a sender that is still
+        // blocked returns. A sender that failed has ended the reply, and has the reason.
         let output = reply.collect();
         match sender.join() {
             Ok(sent) => sent.and(output),
@@ -178,11 +178,11 @@ fn exchange(mut input: Input, reply: Reply, stdin: &[u8]) -> Result<Output, Clie
     })
 }
 
-/// The way to the program's standard input.
+/// The writer of the program's standard input.
 ///
-/// It has to be ended by [`Input::end`]. Dropped before, say because what was to be sent could not
-/// be read, it disconnects: the server ends the program, which must not take what it got for the
-/// whole, and the [`Reply`] is cut short.
+/// End it with [`Input::end`]. If it is dropped before, for instance because its source could not
+/// be read, it disconnects: the server ends the program, which must not mistake a part of the input
+/// for the whole, and the [`Reply`] is cut short.
 #[derive(Debug)]
 pub struct Input {
     stream: Arc<UnixStream>,
@@ -191,18 +191,18 @@ pub struct Input {
 }
 
 impl Input {
-    /// Sends `data` to the program, and waits while neither the program nor the buffers on the
-    /// way take it.
+    /// Sends `data` to the program, and blocks while the program does not read and the buffers in
+    /// between are full.
     ///
     /// Returns true when all is sent, which does not mean that the program has read it, and
-    /// false when it is of no use to send more: the server has closed its side because the
-    /// reply is complete or given up. That is no error: the [`Reply`] says why. Empty `data`
-    /// does nothing.
+    /// false when sending more is useless: the server has closed its side because the reply is
+    /// complete or given up. That is no error: the [`Reply`] has the reason. Empty `data` does
+    /// nothing.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Send`]. Part of `data` may have been sent, so that there is no going on:
-    /// the connection is shut down, the server ends the program, the [`Reply`] is cut short.
+    /// [`ClientError::Send`]. Part of `data` may have been sent, so the connection cannot be used
+    /// any more: it is shut down, the server ends the program, and the [`Reply`] is cut short.
     pub fn send(&mut self, data: &[u8]) -> Result<bool, ClientError> {
         let mut netstring = Vec::with_capacity(PIECE_MAX.min(data.len()) + WORD_MAX);
         for piece in data.chunks(PIECE_MAX) {
@@ -213,8 +213,8 @@ impl Input {
         Ok(self.open)
     }
 
-    /// Ends the program's standard input: having read all that was sent, it finds the end of
-    /// the file.
+    /// Ends the program's standard input: after all data that was sent, the program reads
+    /// end-of-file.
     ///
     /// # Errors
     ///
@@ -225,12 +225,12 @@ impl Input {
         Ok(())
     }
 
-    /// Sends whole netstrings. After a part of one nothing else may follow, not even an end,
-    /// which the program could take for the end of its input.
+    /// Sends whole netstrings. After a part of one nothing may follow, not even an end, which
+    /// the program could mistake for the end of its input.
     fn send_all(&mut self, mut netstrings: &[u8]) -> Result<(), ClientError> {
         while self.open && !netstrings.is_empty() {
             let descriptor = self.stream.as_raw_fd();
-            // Writing in the ordinary way would raise SIGPIPE in programs that do not ignore it.
+            // write(2) would raise SIGPIPE in programs that do not ignore it.
             match send(descriptor, netstrings, MsgFlags::MSG_NOSIGNAL) {
                 Ok(sent) => netstrings = &netstrings[sent..],
                 Err(Errno::EINTR) => {}
@@ -249,7 +249,7 @@ impl Input {
 impl Drop for Input {
     fn drop(&mut self) {
         if self.open {
-            // It fails only where the connection is gone already.
+            // It fails only if the connection is gone already.
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }

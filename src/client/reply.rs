@@ -1,4 +1,4 @@
-//! The way back from a program: the reader of one reply, and what it finds there.
+//! The reader of one reply, and the events that it returns.
 //!
 //! ```text
 //! reply = *output status *output      (each a pair of netstrings: a type, then data)
@@ -6,10 +6,10 @@
 //! 6:stdout,6:Linux<LF>,8:exitcode,1:0,
 //! ```
 //!
-//! Output after the status is what the first implementation may send; see sockexec-protocol(7).
+//! The first implementation may send output after the status; see sockexec-protocol(7).
 //!
-//! Owns the receiving half of the connection and one buffer. Output is handed out as it comes,
-//! in pieces of that buffer; only the words of types, exit codes and signals are put together.
+//! Owns the receiving half of the connection and one buffer. Output is returned as it arrives, in
+//! pieces of that buffer; only types, exit codes and signals are assembled.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -21,20 +21,20 @@ use super::status::{parse_number, parse_signal};
 use super::{ClientError, PIECE_MAX, Status, WORD_MAX};
 use crate::wire::netstring::{Decoder, Token};
 
-/// What comes back from a program.
+/// A part of the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// Bytes from its standard output: at least one, at most [`PIECE_MAX`]. Where one piece
-    /// ends and the next begins means nothing.
+    /// Bytes of standard output: at least one, at most [`PIECE_MAX`]. The boundaries of pieces
+    /// have no meaning.
     Stdout(&'a [u8]),
-    /// Bytes from its standard error, likewise.
+    /// Bytes of standard error, likewise.
     Stderr(&'a [u8]),
-    /// It has ended. This comes exactly once, and after all output unless the server is one
-    /// of the first implementation, where output may follow.
+    /// The program has ended. This comes exactly once, and after all output; only with the
+    /// first implementation output may follow.
     Ended(Status),
 }
 
-/// All that came back from a program, see [`run`](super::run).
+/// The whole reply, see [`run`](super::run).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// How the program ended.
@@ -45,7 +45,7 @@ pub struct Output {
     pub stderr: Vec<u8>,
 }
 
-/// What the next netstring of a reply is.
+/// The meaning of the next netstring of a reply.
 #[derive(Clone, Copy, Debug)]
 enum Expected {
     Type,
@@ -68,17 +68,17 @@ impl Expected {
     }
 }
 
-/// What has been found in the buffer: an [`Event`] that borrows nothing yet.
+/// A part of the buffer: an [`Event`] that borrows nothing yet.
 enum Found {
     Piece(usize),
     Status(Status),
     EndOfReply,
 }
 
-/// The way back from the program.
+/// The reader of the reply.
 ///
-/// Dropping it disconnects, also for an [`Input`](super::Input) that is still there, and the
-/// server then ends a program that has not ended yet.
+/// Dropping it disconnects, even if an [`Input`](super::Input) still exists. The server then
+/// ends a program that has not ended yet.
 pub struct Reply {
     stream: Arc<UnixStream>,
     buffer: Box<[u8]>,
@@ -88,7 +88,7 @@ pub struct Reply {
     expected: Expected,
     /// The type, exit code or signal that is being received, at most [`WORD_MAX`] bytes.
     word: Vec<u8>,
-    /// True once the reply has said how the program ended.
+    /// True once the exit status has been received.
     ended: bool,
 }
 
@@ -105,15 +105,15 @@ impl Reply {
         }
     }
 
-    /// Waits for the next thing that comes back. `None` when the reply is complete.
+    /// Waits for the next part of the reply. `None` when the reply is complete.
     ///
     /// # Errors
     ///
     /// [`ClientError::CutShort`] when the connection ends too early,
-    /// [`ClientError::Receive`], and those for replies that are not as the protocol has them.
-    /// After [`ClientError::Receive`] one may try again, after any other the reply is lost.
+    /// [`ClientError::Receive`], and those for replies that do not follow the protocol.
+    /// After [`ClientError::Receive`] one may try again; after any other the reply is lost.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, ClientError> {
-        // What is found borrows from the buffer only here, so that the search may refill it.
+        // The event borrows from the buffer only here, so that the search may refill it.
         Ok(match self.find()? {
             Found::EndOfReply => None,
             Found::Status(status) => Some(Event::Ended(status)),
@@ -133,7 +133,7 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// As [`Reply::next_event`]. What has come by then is lost.
+    /// As [`Reply::next_event`]. The output received by then is lost.
     pub fn collect(mut self) -> Result<Output, ClientError> {
         let (mut stdout, mut stderr, mut ended) = (Vec::new(), Vec::new(), None);
         while let Some(event) = self.next_event()? {
@@ -174,7 +174,7 @@ impl Reply {
         }
     }
 
-    /// Takes `length` bytes of a netstring that is needed as a whole.
+    /// Consumes `length` bytes of a netstring that is needed as a whole.
     fn take_word(&mut self, length: usize) -> Result<(), ClientError> {
         let length = length.min(WORD_MAX - self.word.len());
         let begin = self.unread.start;
@@ -188,7 +188,7 @@ impl Reply {
         Ok(())
     }
 
-    /// Draws the consequence of a complete netstring.
+    /// Handles a complete netstring.
     fn end_netstring(&mut self) -> Result<Option<Status>, ClientError> {
         let status = match self.expected {
             Expected::Type => {
@@ -212,7 +212,7 @@ impl Reply {
         Ok(status)
     }
 
-    /// What is wrong with the word, by the place where it stands.
+    /// The fault of the word, by its place in the reply.
     fn bad_word(&self) -> ClientError {
         let word = self.word.clone();
         match self.expected {
@@ -222,7 +222,7 @@ impl Reply {
         }
     }
 
-    /// Waits for more bytes, false at their end. Called when all that came before is consumed.
+    /// Waits for more bytes, false at their end. Called when all earlier bytes are consumed.
     fn receive(&mut self) -> Result<bool, ClientError> {
         debug_assert!(self.unread.is_empty());
         loop {
@@ -232,8 +232,8 @@ impl Reply {
                     return Ok(length > 0);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A server that closes without having read all that we sent. What it had sent
-                // before has been received by now.
+                // The server closed before it had read all our data. All bytes that it had sent
+                // before have been received by now.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(false),
                 Err(error) => return Err(ClientError::Receive(error)),
             }
@@ -263,7 +263,7 @@ impl fmt::Debug for Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        // It fails only where the connection is gone already.
+        // It fails only if the connection is gone already.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 }

@@ -1,19 +1,19 @@
-//! How a program ended, and how the words of a reply say it.
+//! The exit status of a program, and its form in a reply.
 //!
-//! Plain values: it touches no connection. A word that says nothing is `None`; which error
-//! that is, the reply's reader knows.
+//! Plain values: it touches no connection. An invalid word is `None`; the reply's reader turns
+//! it into an error.
 
 use std::fmt;
 
 use crate::signal;
 
-/// How a program ended.
+/// The exit status of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// By itself, with this exit code. The server uses some for itself, as shells do: 100
     /// for a request that it refuses, 111 when the system is short of something, 126 when
-    /// the program cannot be run, 127 when there is no such program. It then says the reason
-    /// on stderr.
+    /// the program cannot be run, 127 when there is no such program. The reason is then on
+    /// stderr.
     Exited(u8),
     /// By the signal of this number, from 1 to 127.
     Signaled(u8),

@@ -1,29 +1,28 @@
-//! Who may run what: the rules of the configuration, and the decision about one request.
+//! Rules: which client may run which program, and the decision about one request.
 //!
 //! ```text
-//! a rule matches                      it allows that, with its limits; the first one decides
-//! none does, and there are some       it is refused
-//! none does, since there are none     it is allowed, whatever it is
-//! none does, and a default is given   the default decides
+//! a rule matches                      the request is allowed, with the rule's limits; the first decides
+//! no rule matches                     the request is refused
+//! there are no rules                  every request is allowed
+//! no rule matches, with a default     the default decides
 //!
 //! a rule matches when                 the peer is one of its users, or in one of its groups,
 //!                                     or it names neither
 //!                             and     the program is one of its programs, or it names none
 //! ```
 //!
-//! Pure: names have become numbers before, paths are compared as bytes and never looked at.
+//! Pure: names were resolved to numbers before, and paths are compared as bytes, without access to files.
 
 pub mod prefix;
 
 use std::fmt;
 use std::time::Duration;
 
-/// A peer as the kernel vouches for it: its user, and all its groups. `None` where the kernel
-/// does not know them.
+/// The peer credentials from the kernel: the user, and all groups. `None` if the kernel does
+/// not know them.
 pub type Credentials<'a> = Option<(u32, &'a [u32])>;
 
-/// Which programs a rule is about: an absolute path as bytes, without `.`, `..` and doubled
-/// slashes.
+/// The programs of a rule: an absolute path as bytes, without `.`, `..` and repeated slashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
     /// All.
@@ -51,15 +50,15 @@ pub struct Rule {
     pub users: Vec<u32>,
     /// The groups whose members it matches. With no user and no group it matches every peer.
     pub groups: Vec<u32>,
-    /// The programs that it matches; none stands for all.
+    /// The programs that it matches; an empty list stands for all.
     pub programs: Vec<Program>,
-    /// How many programs may run by this rule at once.
+    /// How many programs may run under this rule at once.
     pub max_jobs: Option<u32>,
-    /// The deadline of a connection whose program runs by this rule, in the place of the
-    /// general one; `Some(None)`: it has none.
+    /// The deadline of a connection whose program runs under this rule, instead of the general
+    /// one; `Some(None)`: no deadline.
     pub timeout: Option<Option<Duration>>,
-    /// What is run instead, with the program's path and arguments behind: a program, looked
-    /// for in PATH, and its arguments. Empty: the program itself is run.
+    /// The program that runs instead, searched in PATH, and its arguments, which the path and the
+    /// arguments of the client's program follow. Empty: the client's program itself runs.
     pub run_prefix: Vec<Vec<u8>>,
 }
 
@@ -69,8 +68,8 @@ impl Rule {
         self.users == other.users && self.groups == other.groups && self.programs == other.programs
     }
 
-    /// Whether the program may come behind what the rule runs instead. A word with a `=` is
-    /// an assignment to env(1) and others, wherever it stands in front of a command.
+    /// Whether the program may follow the rule's prefix. A word with a `=` is an assignment for
+    /// env(1) and others, if it comes before a command.
     pub fn may_be_prefixed(&self, program: &[u8]) -> bool {
         self.run_prefix.is_empty() || !program.contains(&b'=')
     }
@@ -89,7 +88,7 @@ impl Rule {
     }
 }
 
-/// What becomes of requests that no rule matches.
+/// The decision about requests that no rule matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unmatched {
     /// They are run.
@@ -98,7 +97,7 @@ pub enum Unmatched {
     Deny,
 }
 
-/// None of the rules matches, and that is needed.
+/// No rule matches, and the request needs one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRule;
 
@@ -106,17 +105,17 @@ pub struct NoRule;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     all: Vec<Rule>,
-    /// `None` where the configuration does not have it.
+    /// `None` if the configuration does not set it.
     unmatched: Option<Unmatched>,
 }
 
 impl Rules {
-    /// These rules, in this order, and what becomes of the rest, if the configuration has it.
+    /// These rules, in this order, and the default, if the configuration sets it.
     pub fn new(all: Vec<Rule>, unmatched: Option<Unmatched>) -> Self {
         Self { all, unmatched }
     }
 
-    /// What becomes of requests that no rule matches.
+    /// The decision about requests that no rule matches.
     pub fn unmatched(&self) -> Unmatched {
         self.unmatched.unwrap_or(match self.all.is_empty() {
             true => Unmatched::Allow,
@@ -124,18 +123,18 @@ impl Rules {
         })
     }
 
-    /// The same, if the configuration has it.
+    /// The same, if the configuration sets it.
     pub fn default_given(&self) -> Option<Unmatched> {
         self.unmatched
     }
 
-    /// Whether every client may run everything, by no rule.
+    /// Whether every client may run everything, without a rule.
     pub fn allow_everything(&self) -> bool {
         self.all.is_empty() && self.unmatched() == Unmatched::Allow
     }
 
-    /// Whether these lift all rules there were before, and the configuration does not say
-    /// that this is meant: a file that was emptied or cut off looks like that.
+    /// Whether these lift all previous rules without an explicit default: a file that was emptied
+    /// or cut off looks like that.
     pub fn lift_silently(&self, before: &Self) -> bool {
         self.allow_everything() && self.unmatched.is_none() && !before.allow_everything()
     }
@@ -150,17 +149,17 @@ impl Rules {
         self.all.get(index)
     }
 
-    /// All, in their order.
+    /// All rules, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.all.iter()
     }
 
-    /// The index of the first rule that matches; `None` where it needs none.
-    /// `program` is an absolute path as `os::lookup` makes it.
+    /// The index of the first rule that matches; `None` if the request needs no rule.
+    /// `program` is an absolute path from `os::lookup`.
     ///
     /// # Errors
     ///
-    /// When none matches, and the rest is refused.
+    /// When no rule matches, and the default is to refuse.
     pub fn decide(&self, peer: Credentials<'_>, program: &[u8]) -> Result<Option<usize>, NoRule> {
         let found = self
             .all
@@ -174,19 +173,19 @@ impl Rules {
 }
 
 impl fmt::Display for Rules {
-    /// What holds, for people.
+    /// A description for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (all, rest) = match self.all.len() {
             0 => ("no rules".into(), ""),
-            1 => ("1 rule".into(), "what it does not match"),
-            n => (format!("{n} rules"), "what none of them matches"),
+            1 => ("1 rule".into(), "any other request"),
+            n => (format!("{n} rules"), "any other request"),
         };
         match (self.all.is_empty(), self.unmatched()) {
             (true, Unmatched::Allow) => {
                 write!(f, "{all}: any client that can connect may run anything")
             }
             (true, Unmatched::Deny) => {
-                write!(f, "{all}, and the default is to deny: nothing is run")
+                write!(f, "{all}, and the default is to deny: no program may run")
             }
             (false, Unmatched::Allow) => write!(f, "{all}; {rest} is allowed"),
             (false, Unmatched::Deny) => write!(f, "{all}; {rest} is refused"),

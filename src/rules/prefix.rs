@@ -1,27 +1,26 @@
 //! Whether a program in front of another leaves the client's arguments alone.
 //!
-//! Behind the words of a `run-prefix` come the path of the client's program and the client's
-//! arguments. Most programs look for options in all words that they get:
-//! `runuser -u nobody` behind which comes `/usr/bin/id -u root` runs `id` as root. There are
-//! two ways to be safe:
+//! The words of a `run-prefix` are followed by the path of the client's program and the client's
+//! arguments. Most programs look for options in all of their arguments: `runuser -u nobody`
+//! followed by `/usr/bin/id -u root` runs `id` as root. There are two safe forms:
 //!
 //! ```text
-//! [..., "--"]     nothing behind it is an option
+//! [..., "--"]     nothing after it is an option
 //! a known program with options and operands of its own, perhaps several of them:
 //!                 nice -n 10   timeout -k 5 60   nice ionice -c 3
 //! ```
 //!
-//! The known ones stop at the first word that is not theirs. They are safe only if the prefix
-//! ends where they expect a command: in `setsid -w runuser -u nobody` the last one decides.
+//! The known programs stop at the first word that is not theirs. They are safe only if the prefix
+//! ends where they expect a command: in `setsid -w runuser -u nobody` the last program decides.
 
 /// A program that stops at its command, and the options with which it runs one.
 struct Known {
     name: &'static str,
-    /// One letter each. A mark behind it says what it takes, see [`takes`].
+    /// One letter each. A mark after it describes its operand, see [`takes`].
     short: &'static str,
     /// Names, with the same marks.
     long: &'static [&'static str],
-    /// How many words come between options and command.
+    /// The number of words between options and command.
     operands: usize,
 }
 
@@ -337,7 +336,7 @@ mod tests {
             "chrt -p 0",
             "taskset -p 1",
             "prlimit --pid 1",
-            // Nobody knows what these mean.
+            // Unknown programs.
             "nice -x",
             "nice --adj 10",
             "nice -n 10 -",

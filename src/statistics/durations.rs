@@ -1,4 +1,4 @@
-//! How long things took: percentiles of the last minutes, and counts since the start.
+//! Durations: percentiles of the last minutes, and counts since the start.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,13 @@ const FINE: usize = 8;
 /// Octaves, from one microsecond to more than a day.
 const OCTAVES: usize = 38;
 
-/// One piece of the time that percentiles look back on.
+/// One slice of the window of the percentiles.
 const SLICE: Duration = Duration::from_secs(60);
 
-/// How many of them there are, with the one that has just begun.
+/// The number of slices, with the current one.
 const SLICES: usize = 6;
 
-/// Upper bounds of what is counted since the start, in seconds.
+/// Upper bounds of the buckets since the start, in seconds.
 pub const BUCKETS: [f64; 11] = [
     0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0, 600.0,
 ];
@@ -34,29 +34,29 @@ impl Slice {
     }
 }
 
-/// How long things took.
+/// A distribution of durations.
 #[derive(Clone, Debug)]
 pub struct Durations {
     started: Instant,
-    /// Which slice of time the newest one is, counted from the start.
+    /// The index of the newest slice, counted from the start.
     newest: u64,
     slices: Vec<Slice>,
     /// Since the start: at most as long as each of [`BUCKETS`].
     pub within: [u64; BUCKETS.len()],
-    /// Since the start: how many.
+    /// Since the start: their number.
     pub count: u64,
-    /// Since the start: all together.
+    /// Since the start: their sum.
     pub sum: Duration,
 }
 
-/// What the last minutes were like.
+/// A summary of the last minutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lately {
-    /// The time looked back on.
+    /// The length of the window.
     pub window: Duration,
-    /// How many ended in it.
+    /// The number of durations in it.
     pub count: u64,
-    /// Half of them, nine tenths, and 99 in a hundred took no longer, and the longest.
+    /// The percentiles 50, 90 and 99, and the longest.
     pub percentiles: Option<[Duration; 4]>,
 }
 
@@ -73,7 +73,7 @@ impl Durations {
         }
     }
 
-    /// Counts what took `duration` and is over at `now`.
+    /// Counts a `duration` that ends at `now`.
     pub fn count(&mut self, duration: Duration, now: Instant) {
         self.advance(now);
         let slice = &mut self.slices[(self.newest % SLICES as u64) as usize];
@@ -86,7 +86,7 @@ impl Durations {
         }
     }
 
-    /// What the last five to six minutes were like.
+    /// A summary of the last five to six minutes.
     pub fn lately(&mut self, now: Instant) -> Lately {
         self.advance(now);
         let age = now.saturating_duration_since(self.started);

@@ -1,4 +1,4 @@
-//! What the server has done: counts since it started, and how long jobs took lately.
+//! Statistics of the server: counts since its start, and durations of recent jobs.
 //!
 //! Owns numbers only; makes no system call and reads no clock.
 
@@ -14,20 +14,20 @@ use crate::program::{Exit, SpawnError};
 use crate::session::Summary;
 use crate::session::verdict::Fault;
 
-/// What the server has done since it started.
+/// The statistics since the start.
 #[derive(Clone, Debug)]
 pub struct Statistics {
     /// When the server started.
     pub started: Instant,
-    /// Connections accepted, control connections not among them.
+    /// Accepted connections, without control connections.
     pub accepted: u64,
     /// Bytes of output that programs have written.
     pub bytes_out: u64,
-    /// Bytes of standard input that programs have taken.
+    /// Bytes of standard input written to programs.
     pub bytes_in: u64,
     /// Commands on control connections.
     pub commands: u64,
-    /// How requests ended.
+    /// Requests by outcome.
     pub outcomes: Outcomes,
     /// Why programs were not started, by the name of the error.
     pub spawn_failures: BTreeMap<&'static str, u64>,
@@ -35,7 +35,7 @@ pub struct Statistics {
     pub duration: Durations,
     /// From acceptance to the first byte of output.
     pub first_byte: Durations,
-    /// Turns of the loop: how long everybody else had to wait for what was done in one.
+    /// Turns of the loop: all other clients wait for the work of one turn.
     pub turn: Durations,
 }
 
@@ -56,7 +56,7 @@ impl Statistics {
         }
     }
 
-    /// Requests that came to some end.
+    /// All requests that ended.
     pub fn ended(&self) -> u64 {
         self.outcomes.total()
     }
@@ -66,9 +66,9 @@ impl Statistics {
         self.bytes_out += summary.bytes_out.iter().sum::<u64>();
         self.bytes_in += summary.bytes_in;
         match &summary.fault {
-            // Those have a count of their own.
+            // Commands have a count of their own.
             Some(Fault::Spawn(SpawnError::Refused(_))) => {}
-            // Nobody wanted that any more.
+            // The client did not wait for it any more.
             Some(Fault::Spawn(SpawnError::Cancelled)) if summary.disconnected => {}
             Some(Fault::Spawn(error)) => {
                 *self.spawn_failures.entry(error.name()).or_default() += 1;
@@ -86,7 +86,7 @@ impl Statistics {
         }
     }
 
-    /// Where a request belongs, if there was one.
+    /// The outcome of a request, if there was one.
     fn outcome(&mut self, summary: &Summary) -> Option<&mut u64> {
         let o = &mut self.outcomes;
         Some(match (&summary.fault, summary.exit) {
@@ -108,7 +108,7 @@ impl Statistics {
             (Some(Fault::NoMemory | Fault::System(..)), None) => &mut o.not_started,
             (_, Some(Exit::Code(0))) if summary.fault.is_none() => &mut o.exit_zero,
             (_, Some(Exit::Code(_))) => &mut o.exit_nonzero,
-            // Without an exit it was SIGKILL, as far as anybody has seen.
+            // Without an exit status, SIGKILL was the last known cause.
             (_, Some(Exit::Signal { .. }) | None) => &mut o.signal,
         })
     }
@@ -199,7 +199,7 @@ mod tests {
         ] {
             let summary = ended(fault, exit);
             assert_eq!(outcomes(&summary), [(name, 1)], "{summary:?}");
-            // What the client did, and how long it took, is said of requests that were.
+            // Disconnects and durations are counted only for existing requests.
             let late = Summary {
                 late: true,
                 disconnected: true,
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!((statistics.bytes_out, statistics.bytes_in), (11, 7));
         assert_eq!(statistics.duration.sum, Duration::from_secs(2));
         assert_eq!(statistics.first_byte.sum, Duration::from_secs(1));
-        // Without a program that ended there is no time that it took.
+        // Without a program that ended there is no duration.
         let statistics = counted(&ended(Some(Fault::Stopping), None));
         assert_eq!(
             (statistics.duration.count, statistics.first_byte.count),

@@ -141,7 +141,7 @@ fn faults_of_a_reply_each_have_their_own_error() {
         (b"7:termsig,3:128,", "'128' for a signal"),
         (b"7:termsig,3:???,", "'???' for a signal"),
         (b"7:termsig,0:,", "'' for a signal"),
-        (b"8:exitcode,1:0,7:termsig,1:9,", "says twice"),
+        (b"8:exitcode,1:0,7:termsig,1:9,", "two exit statuses"),
     ] {
         let error = collect_in_every_split(reply).unwrap_err().to_string();
         assert!(error.contains(message), "{}: {error}", reply.escape_ascii());

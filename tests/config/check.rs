@@ -25,14 +25,11 @@ fn a_valid_file_is_said_with_its_rules() {
             "queue = 5\n",
             "no rules: any client that can connect may run anything",
         ),
-        (rule, "1 rule; what it does not match is refused"),
-        (
-            &rule.repeat(2),
-            "2 rules; what none of them matches is refused",
-        ),
+        (rule, "1 rule; any other request is refused"),
+        (&rule.repeat(2), "2 rules; any other request is refused"),
         (
             "default = \"deny\"\n",
-            "no rules, and the default is to deny: nothing is run",
+            "no rules, and the default is to deny: no program may run",
         ),
     ] {
         let path = file(text);

@@ -18,15 +18,11 @@ const ECHO: &str = "[[allow]]\nprogram = \"/usr/bin/echo\"\nmax-jobs = 1\n";
 #[test]
 fn how_many_rules_hold_is_logged_at_the_start_and_at_a_reload() {
     let daemon = start(ECHO);
-    says(&daemon, false, "1 rule; what it does not match is refused");
+    says(&daemon, false, "1 rule; any other request is refused");
     let file = |text: &str| daemon.directory.file("sockexec.toml", 0o644, text);
     file(&ECHO.repeat(2));
     daemon.ask("reload", json!({}));
-    says(
-        &daemon,
-        false,
-        "2 rules; what none of them matches is refused",
-    );
+    says(&daemon, false, "2 rules; any other request is refused");
     file("default = \"allow\"\n");
     daemon.ask("reload", json!({}));
     says(
@@ -82,7 +78,7 @@ fn a_file_that_was_emptied_or_cut_off_does_not_lift_the_rules() {
 #[test]
 fn a_default_decides_what_no_rule_matches() {
     let daemon = start(&format!("default = \"allow\"\n{ECHO}"));
-    says(&daemon, false, "1 rule; what it does not match is allowed");
+    says(&daemon, false, "1 rule; any other request is allowed");
     daemon.run(&["id"]).succeeded();
     daemon
         .run(&["no-such-program"])
@@ -98,7 +94,7 @@ fn a_default_decides_what_no_rule_matches() {
     says(
         &daemon,
         false,
-        "no rules, and the default is to deny: nothing is run",
+        "no rules, and the default is to deny: no program may run",
     );
     daemon.run(&["echo", "hi"]).refused(126, &["rule"]);
 }
