@@ -8,28 +8,28 @@
 //!
 //! In the order of a byte's way, from the command line to a program and back:
 //!
-//! | module | what it knows |
+//! | module | content |
 //! |---|---|
 //! | [`config`] | the command line and the configuration file |
-//! | [`rules`] | who may run which program |
-//! | [`mod@log`] | where log lines go |
-//! | [`os`] | what the server asks of the system: sockets, programs, signals, the poller |
-//! | [`id`] | the number of a connection, a plain value for all |
-//! | [`program`] | plain values about a program: arguments, outputs, how it ended |
+//! | [`rules`] | the rules: which client may run which program |
+//! | [`mod@log`] | log lines and their destination |
+//! | [`os`] | all uses of the system: sockets, programs, signals, the poller |
+//! | [`id`] | the number of a connection, a plain value |
+//! | [`program`] | plain values about a program: arguments, outputs, exit |
 //! | [`signal`] | signals by name and by number |
-//! | [`wire`] | what goes over the sockets: buffers, framing, one file for each protocol |
-//! | [`session`] | what one connection does next: the state machine, its timers and limits |
+//! | [`wire`] | the bytes on the sockets: buffers, framing, one file for each protocol |
+//! | [`session`] | the state machine of one connection, its timers and limits |
 //! | [`control`] | the messages of the control socket, and their client |
-//! | [`quota`] | totals that connections share: what each holds, and gives back once |
-//! | [`schedule`] | which connections are served, and whose program starts next |
-//! | [`record`] | what is said of a job: in the log, at SIGUSR1, in `jobs` |
+//! | [`quota`] | shared totals, and the charge of each connection, given back once |
+//! | [`schedule`] | which connections are served, and which program starts next |
+//! | [`record`] | the record of a job: in the log, on SIGUSR1, in `jobs` |
 //! | [`connection`] | the descriptors of one client and its program: moves bytes |
-//! | [`statistics`] | counts, and how long jobs took lately |
+//! | [`statistics`] | counts, and durations of recent jobs |
 //! | [`server`] | the loop: wait, dispatch, expire, admit, remove |
 //! | [`client`] | the other side, for Rust programs |
 //!
 //! [`rules`], [`wire`] and [`session`] make no system call, read no clock and never log; [`os`] knows
-//! no protocol. `tests/tidy.rs` sees to that.
+//! no protocol. `tests/tidy.rs` checks that.
 
 pub mod client;
 pub mod config;

@@ -1,4 +1,4 @@
-//! Where the server listens: sockets that were handed over, and those it makes itself.
+//! The listening sockets: those that were handed over, and those that the server makes itself.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 
@@ -14,11 +14,11 @@ use crate::Fatal;
 /// Permissions of a control socket: the server answers only root and its own user anyway.
 const CONTROL_MODE: u32 = 0o600;
 
-/// A client that came with the process, and what it speaks.
+/// A client's connection that was handed over, and its protocol.
 type Client = (OwnedFd, Protocol);
 
-/// Where the server will listen: what was handed over comes first, and what the command
-/// line says for the protocols for which nothing was.
+/// The listening sockets to be: first those that were handed over, then those of the command
+/// line, for the other protocols.
 pub(crate) struct Plan {
     inherited: Vec<(Protocol, Inherited)>,
     own: Vec<(Protocol, Address)>,
@@ -69,24 +69,24 @@ impl Plan {
         inherited.chain(own).any(is_meant)
     }
 
-    /// How many sockets there will be.
+    /// The number of sockets.
     pub(crate) fn len(&self) -> usize {
         self.inherited.len() + self.own.len()
     }
 
-    /// Whether there will be a socket on which clients come.
+    /// Whether there will be a listening socket for clients.
     pub(crate) fn listens(&self) -> bool {
         !self.own.is_empty() || self.inherited.iter().any(|(_, socket)| socket.listens)
     }
 
-    /// Logs what the command line says in vain.
+    /// Logs the sockets of the command line that are ignored.
     pub(crate) fn warn(&self) {
         for unused in &self.unused {
             log::warn!("{unused} is not used: a socket was handed over, which comes first");
         }
     }
 
-    /// Opens what is to be opened. Returns what listens, and clients.
+    /// Opens the sockets. Returns listeners, and clients.
     pub(crate) fn open(self, config: &Config) -> Result<(Vec<Listener>, Vec<Client>), Fatal> {
         let (mut listeners, mut clients) = (Vec::new(), Vec::new());
         for (protocol, given) in self.inherited {

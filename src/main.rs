@@ -1,4 +1,4 @@
-//! The daemon: from the command line to a server that runs.
+//! The daemon: from the command line to a running server.
 
 mod listening;
 
@@ -36,7 +36,7 @@ const SYSTEM: u8 = 111;
 /// How long a server that inetd started waits for the next client.
 const INETD_IDLE: Duration = Duration::from_secs(30);
 
-/// Why the server does not run.
+/// Why the server cannot run.
 enum Fatal {
     Usage(String),
     System(String),
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     let mut source = match Source::from_command_line() {
         Ok(source) => source,
         Err(error) => {
-            // Help and version come this way too, and are no errors.
+            // Help and version arrive here too, and are no errors.
             let _ = error.print();
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
@@ -85,7 +85,7 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Says that the configuration is valid.
+/// Reports that the configuration is valid.
 fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
     for (_, address) in &config.listen {
         if matches!(address, Address::Path(path) if path.is_file()) {
@@ -110,7 +110,7 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
         true => Some(background::daemonize(FIRST_FREE).map_err(Fatal::system("the background"))?),
         false => None,
     };
-    // Before anything else is opened: what has these numbers loses them.
+    // Before anything else is opened: descriptors with these numbers are replaced.
     let limit = descriptors::raise_limit().map_err(Fatal::system("the limit of descriptors"))?;
     let launcher = Launcher::new(Environment::inherited(), limit)
         .map_err(Fatal::system("starting programs"))?;
@@ -135,7 +135,7 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
     };
     plan.warn();
     let (listeners, clients) = plan.open(&config)?;
-    // Is there as long as this function runs.
+    // Lives as long as this function.
     let _pidfile = match &config.pidfile {
         Some(path) => {
             let written = Pidfile::write(path);
@@ -181,7 +181,7 @@ fn start_log(config: &Config, handed_over: bool) {
     let target = match config.log {
         LogTo::Syslog => Target::Syslog,
         LogTo::Stderr => Target::Stderr,
-        // Under inetd standard error is the client.
+        // Under inetd standard error is the client's socket.
         LogTo::Auto if config.inetd => Target::Syslog,
         LogTo::Auto if service && sockexec::log::has_syslog() => Target::Syslog,
         LogTo::Auto => Target::Stderr,

@@ -1,4 +1,4 @@
-//! What all parts say of a program: its arguments, its outputs, how it ended, why it was
+//! Values about a program, for all layers: its arguments, its outputs, its exit, and why it was
 //! not started. Plain values, which know no other part.
 
 use std::collections::TryReserveError;
@@ -29,14 +29,14 @@ impl fmt::Display for Stream {
     }
 }
 
-/// A program's arguments, `argv[0]` first: each ends with a NUL, as execve(2) wants them.
+/// A program's arguments, `argv[0]` first: each ends with a NUL, as execve(2) requires.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
     bytes: Vec<u8>,
     count: usize,
 }
 
-/// There is no memory for what a client has sent, or for what is to be sent to it.
+/// There is no memory for data from a client, or for data to be sent to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory;
 
@@ -71,7 +71,7 @@ impl Arguments {
     ///
     /// # Errors
     ///
-    /// When there is no memory. It is not ended then.
+    /// When there is no memory. The argument is then not ended.
     pub fn try_end(&mut self) -> Result<(), OutOfMemory> {
         try_append(&mut self.bytes, &[0])?;
         self.count += 1;
@@ -95,12 +95,12 @@ impl Arguments {
         Ok(all)
     }
 
-    /// How many bytes of memory they take, with the pointers that execve(2) wants.
+    /// The number of bytes of memory that they take, with the pointers for execve(2).
     pub fn footprint(&self) -> usize {
         self.bytes.capacity() + self.count * size_of::<*const u8>()
     }
 
-    /// How many there are.
+    /// Their number.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -117,20 +117,20 @@ impl Arguments {
         self.iter().next().unwrap_or_default()
     }
 
-    /// The arguments with their NULs, one after the other.
+    /// The arguments with their NULs, one after another.
     pub fn as_bytes_with_nul(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// How a program ended, as wait(2) reports it.
+/// The exit of a program, as wait(2) reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// It exited with this code.
     Code(i32),
     /// A signal ended it.
     Signal {
-        /// Which one.
+        /// The signal.
         number: i32,
         /// It left a core dump.
         dumped: bool,
@@ -146,7 +146,7 @@ impl fmt::Display for Exit {
     }
 }
 
-/// What strerror(3) says of an error.
+/// The text of strerror(3) for an error.
 pub fn reason(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     let end = text.find(" (os error").unwrap_or(text.len());
@@ -158,26 +158,26 @@ pub fn reason(errno: Errno) -> String {
 pub enum SpawnError {
     /// execve(2) failed.
     Exec(Errno),
-    /// The program is there, but not what its first line names as its interpreter.
+    /// The program exists, but the interpreter in its first line does not.
     Interpreter(Errno),
-    /// What a rule runs in front of the program cannot be run.
+    /// The program that a rule puts in front cannot be run.
     InFront {
-        /// Its name, as the rule has it.
+        /// Its name, as in the rule.
         program: String,
-        /// Why.
+        /// The reason.
         error: Box<SpawnError>,
     },
-    /// The system is short of what a new process needs.
+    /// The system is short of a resource for a new process.
     Start(Errno),
-    /// The system has refused the new process something, before it executed the program.
+    /// The system has refused a step of the new process before it executed the program.
     Prepare(Step, Errno),
-    /// The request had to wait for its turn until it was too late or not wanted any more.
+    /// The request waited for its turn until it was too late, or until it was withdrawn.
     Cancelled,
     /// The server's rules do not allow it.
     Refused(Refusal),
 }
 
-/// What a new process does before it executes its program.
+/// A step of a new process before it executes its program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Gets a table of descriptors of its own.
@@ -188,11 +188,11 @@ pub enum Step {
     OtherDescriptors,
     /// Begins a session, and with it a process group.
     Session,
-    /// Has itself killed when the server ends.
+    /// Arranges to be killed when the server ends.
     EndWithServer,
     /// Sets signals that the server ignores back to their default actions.
     SignalActions,
-    /// Gets the limit of descriptors that is meant for programs.
+    /// Sets the limit of descriptors for programs.
     DescriptorLimit,
     /// Unblocks all signals.
     SignalMask,
@@ -218,7 +218,7 @@ impl fmt::Display for Step {
 pub enum Refusal {
     /// No rule allows this user to run it.
     NoRule,
-    /// Its name has a `..` in it, so that nobody can say which program it is.
+    /// Its name has a `..` in it, so that the program cannot be determined.
     Unclear,
     /// Its path has a `=` in it, and the rule has a program in front.
     Assignment,
@@ -237,8 +237,8 @@ impl fmt::Display for Refusal {
 }
 
 impl SpawnError {
-    /// The same error of a program that a rule runs in front of the client's. A shortage,
-    /// and arguments that are too long, are not its fault.
+    /// The same error for a program that a rule puts in front of the client's. A shortage,
+    /// and arguments that are too long, are not that program's fault.
     pub fn in_front(self, program: &[u8]) -> Self {
         match self {
             Self::Exec(Errno::E2BIG) => self,
@@ -264,7 +264,7 @@ impl SpawnError {
         }
     }
 
-    /// A name to count it by: that of the system's error, where there is one.
+    /// A name for statistics: that of the system's error, if there is one.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Exec(errno)

@@ -1,4 +1,4 @@
-//! What is said of a job, in one place: its line in the log, its line at SIGUSR1, and its entry in
+//! The record of a job, in one place: its line in the log, its line on SIGUSR1, and its entry in
 //! the answer to `jobs`.
 //!
 //! ```text
@@ -6,9 +6,9 @@
 //! connection 1: running uid=33 gid=33 pid=6341 program=6342 age=0.001 out=0 err=0 in=0 argv=wc -c
 //! ```
 //!
-//! The server makes all of them by one function, [`JobRecord::new`]. The fields of a line are
+//! One function makes all of them, [`JobRecord::new`]. The fields of a line are
 //! documented in sockexec(8), those of `jobs` in sockexec-protocol(7); tests compare. `argv` comes
-//! last in a line, because it may hold anything printable.
+//! last in a line, because it may hold any printable text.
 
 use std::fmt;
 
@@ -21,23 +21,23 @@ pub use crate::session::JobState;
 use crate::session::{Excerpt, Summary};
 use crate::wire::Protocol;
 
-/// One job: who asked for what, how far it has come, or how it ended.
+/// One job: its client, its arguments, its state or its result.
 #[derive(Clone, Debug)]
 pub struct JobRecord {
     /// The number of its connection.
     pub id: ConnectionId,
-    /// What its client speaks.
+    /// The protocol of its client.
     pub protocol: Protocol,
     /// Its client.
     pub peer: Peer,
-    /// The number of its program's process, also after the end of that.
+    /// The process ID of its program, even after the program's end.
     pub program: Option<i32>,
-    /// What its session knows; the state is that of the whole server.
+    /// The session's summary; the state is that of the whole server.
     pub summary: Summary,
 }
 
 impl JobState {
-    /// All of them, in the order in which a job has them.
+    /// All of them, in the order in which a job goes through them.
     pub const ALL: [Self; 9] = [
         Self::Request,
         Self::Parked,
@@ -67,7 +67,7 @@ impl JobState {
 }
 
 impl JobRecord {
-    /// What is to be said of a connection at the moment of the summary.
+    /// The record of a connection at the moment of the summary.
     pub fn new(
         id: ConnectionId,
         (protocol, peer): (Protocol, Peer),
@@ -97,7 +97,7 @@ impl JobRecord {
         SoFar(self)
     }
 
-    /// The number of the process as long as it is that of the program.
+    /// The process ID, as long as it is the program's.
     fn process(&self) -> Option<i32> {
         self.program.filter(|_| match self.summary.state {
             JobState::Request
@@ -131,7 +131,7 @@ impl fmt::Display for JobRecord {
     }
 }
 
-/// The line at SIGUSR1.
+/// The line on SIGUSR1.
 #[derive(Clone, Copy, Debug)]
 pub struct SoFar<'a>(&'a JobRecord);
 
@@ -153,7 +153,7 @@ impl fmt::Display for SoFar<'_> {
     }
 }
 
-/// How a job ended.
+/// The result of a job.
 struct End<'a>(&'a Summary);
 
 impl fmt::Display for End<'_> {

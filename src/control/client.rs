@@ -1,7 +1,7 @@
-//! Asking a server on its control socket, for tools: connect, send a command, read the answer.
+//! A client of the control socket, for tools: connects, sends a command, reads the answer.
 //!
-//! Owns one connection. Calls block, until an answer or a deadline: a server that is slow, silent
-//! or sends one byte at a time cannot hold a caller longer. Touches no signal handling.
+//! Owns one connection. Calls block until an answer or a deadline: a server that is slow, silent
+//! or sends one byte at a time cannot block a caller longer. Touches no signal handling.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -17,23 +17,23 @@ use super::message::{Args, Request, Status};
 use crate::client::{self, ConnectError};
 use crate::wire::control::{self, Decoder, Found};
 
-/// Where the control socket is, unless another path is given.
+/// The default path of the control socket.
 pub const SOCKET: &str = "/run/sockexec/control.sock";
 
-/// The most bytes of an answer: some 200 000 jobs.
+/// The maximal size of an answer: some 200 000 jobs.
 const ANSWER_MAX: usize = 64 * 1024 * 1024;
 
-/// The most bytes that are read at once.
+/// The maximal number of bytes of one read.
 const PIECE: usize = 64 * 1024;
 
-/// Why there is no answer, or none that helps.
+/// Why there is no answer, or no usable one.
 #[derive(Debug)]
 pub struct ControlError {
     path: PathBuf,
     reason: Reason,
 }
 
-/// What went wrong.
+/// The reason.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Reason {
@@ -41,18 +41,18 @@ pub enum Reason {
     Connect(ConnectError),
     /// There was no answer in this time.
     TimedOut(Duration),
-    /// The server has closed the connection and not answered.
+    /// The server has closed the connection without an answer.
     Closed,
-    /// The system refuses something else.
+    /// Another error of the system.
     System(io::Error),
-    /// What came is no answer; why not.
+    /// The received bytes are no valid answer; the fault.
     Malformed(String),
-    /// The server says that it has not done what it was asked, and why.
+    /// The server reports that it has not carried out the command, and the reason.
     Failure(String),
 }
 
 impl ControlError {
-    /// What went wrong.
+    /// The reason.
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
@@ -94,12 +94,12 @@ pub struct Client {
     path: PathBuf,
     timeout: Duration,
     decoder: Decoder,
-    /// What came behind an answer.
+    /// Bytes that were received after an answer.
     unread: Vec<u8>,
 }
 
 impl Client {
-    /// Connects to the server at `path`. Connecting, and each command, may take as long as
+    /// Connects to the server at `path`. Connecting, and each command, may take up to
     /// `timeout`, which must not be zero.
     ///
     /// # Errors
@@ -123,11 +123,11 @@ impl Client {
     }
 
     /// Sends a command and waits for its answer, of which it returns the payload. The connection
-    /// stays for the next command, for as long as the server keeps it.
+    /// stays open for the next command, as long as the server keeps it.
     ///
     /// # Errors
     ///
-    /// As the [`Reason`] says. After any but [`Reason::Failure`] the connection is of no use.
+    /// See [`Reason`]. After any except [`Reason::Failure`] the connection is useless.
     pub fn ask(&mut self, cmd: &str, args: Args) -> Result<String, ControlError> {
         let request = Request {
             close: false,
@@ -161,12 +161,12 @@ impl Client {
             self.stream
                 .set_write_timeout(Some(self.left(deadline)?))
                 .map_err(Reason::System)?;
-            // Writing in the ordinary way would raise SIGPIPE in programs that do not ignore it.
+            // write(2) would raise SIGPIPE in programs that do not ignore it.
             match send(self.stream.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Err(Reason::TimedOut(self.timeout)),
-                // A server that closes may have said why before.
+                // A server that closes may have sent the reason before.
                 Err(Errno::EPIPE | Errno::ECONNRESET) => return Ok(()),
                 Err(errno) => return Err(system(errno)),
             }

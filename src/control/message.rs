@@ -1,8 +1,8 @@
-//! The one object that goes each way on the control socket.
+//! The JSON object of both directions of the control socket.
 //!
-//! Reading is generous, because any JSON library may have written it: `args` and `response` may
-//! be absent or null, `respond` and `close` are then true, and keys that nobody knows are ignored.
-//! What says two things is refused: a key, or an argument, that comes twice.
+//! The parser is lenient, because any JSON library may have written the object: `args` and
+//! `response` may be absent or null, `respond` and `close` are then true, and unknown keys are
+//! ignored. An ambiguous object is refused: a key, or an argument, that occurs twice.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub struct Request {
     /// Its arguments.
     #[serde(default, deserialize_with = "args")]
     pub args: Args,
-    /// The answer. What a client sends here is of no meaning.
+    /// The answer. Its value in a command is ignored.
     #[serde(default)]
     pub response: Option<Response>,
     /// Whether the client wants an answer.
@@ -38,29 +38,29 @@ pub struct Request {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Response {
-    /// Whether the command was done.
+    /// Whether the command was carried out.
     #[serde(deserialize_with = "or_default")]
     pub status: Status,
-    /// Why not; empty on success.
+    /// The reason of a failure; empty on success.
     #[serde(deserialize_with = "or_default")]
     pub error: String,
-    /// What was asked for, JSON where it is structured; empty on failure.
+    /// The result, JSON if it is structured; empty on failure.
     #[serde(deserialize_with = "or_default")]
     pub payload: String,
 }
 
-/// Whether a command was done. Any other word than `success` reads as failure.
+/// Whether a command was carried out. Any other word than `success` means failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It was done.
+    /// It was carried out.
     Success,
-    /// It was not, and nothing has changed.
+    /// It failed, and nothing has changed.
     #[default]
     Failure,
 }
 
-/// Why bytes are no [`Request`], in words.
+/// Why bytes are no [`Request`], as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoRequest(String);
 
@@ -72,7 +72,7 @@ impl fmt::Display for NoRequest {
 
 impl std::error::Error for NoRequest {}
 
-/// No command at all: what the answer to something malformed is made from.
+/// No command: the base of the answer to malformed input.
 impl Default for Request {
     fn default() -> Self {
         Self::new("", Args::new())
@@ -95,12 +95,12 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// When it is no JSON, or not of this form; the text says what and where.
+    /// When it is no JSON, or not of this form; the text has the fault and its place.
     pub fn read(json: &[u8]) -> Result<Self, NoRequest> {
         let no_request =
             |why: &dyn fmt::Display| NoRequest(format!("the message is no command in JSON: {why}"));
         let request = serde_json::from_slice(json).map_err(|error| no_request(&error))?;
-        // A list of the values, without their names, would be taken as well.
+        // serde would also accept a list of the values, without their names.
         match json.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'{') => Ok(request),
             _ => Err(no_request(&"a list at line 1, expected an object")),
@@ -122,7 +122,7 @@ impl Request {
 }
 
 impl Response {
-    /// What was asked for.
+    /// A successful answer.
     pub fn success(payload: impl Into<String>) -> Self {
         Self {
             status: Status::Success,
@@ -131,7 +131,7 @@ impl Response {
         }
     }
 
-    /// Why the command was not done.
+    /// An answer with the reason of a failure.
     pub fn failure(error: impl Into<String>) -> Self {
         Self {
             status: Status::Failure,
@@ -150,7 +150,7 @@ impl<'de> Deserialize<'de> for Status {
     }
 }
 
-/// Reads arguments, each of which may come once: a map would keep the last without a word.
+/// Reads arguments, each of which may occur once: a map would silently keep the last.
 fn args<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Args, D::Error> {
     struct Once(Args);
 
@@ -196,7 +196,7 @@ fn or_yes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> 
     Ok(Option::deserialize(deserializer)?.unwrap_or(true))
 }
 
-/// Takes null for what a value is when it is absent.
+/// Treats null as an absent value.
 fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

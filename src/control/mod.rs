@@ -1,6 +1,6 @@
-//! The control socket's vocabulary, and its client: what a running server can be asked and told.
+//! The messages and commands of the control socket, and a client for them.
 //!
-//! One JSON object goes each way, framed by [`crate::wire::control`]:
+//! One JSON object goes in each direction, framed by [`crate::wire::control`]:
 //!
 //! ```text
 //! -> {"cmd":"kill","args":{"id":12,"signal":"TERM"},"respond":true,"close":true}
@@ -9,17 +9,17 @@
 //!     "respond":true,"close":true}
 //! ```
 //!
-//! | module | what it knows |
+//! | module | content |
 //! |---|---|
 //! | [`message`] | that object |
-//! | [`table`] | which commands and arguments there are |
-//! | [`command`] | what a request asks for, checked by the table |
-//! | [`form`] | what an argument may be, and its range |
-//! | [`payload`] | what the answers to `status`, `jobs` and others say |
-//! | [`client`] | asking, for tools |
+//! | [`table`] | the commands and their arguments |
+//! | [`command`] | a request as a command, checked by the table |
+//! | [`form`] | the forms of arguments, and their ranges |
+//! | [`payload`] | the answers to `status`, `jobs` and others |
+//! | [`client`] | a client, for tools |
 //!
-//! The server and `sockexecctl` share all but [`client`]. Nothing here knows how the server does
-//! what it is asked. Source: sockexec-protocol(7).
+//! The server and `sockexecctl` share everything except [`client`]. Nothing here knows how the
+//! server carries out a command. Source: sockexec-protocol(7).
 
 pub mod client;
 pub mod command;

@@ -1,8 +1,8 @@
-//! What the structured answers say: written by the server, read by tools.
+//! The structured answers: written by the server, read by tools.
 //!
-//! Times are seconds with a fraction, sizes are bytes, `None` is what is not known. Reading
-//! ignores keys that it does not know and takes zero or nothing for those that are absent, so that
-//! tool and server of different versions go together.
+//! Times are seconds with a fraction, sizes are bytes, and `None` is an unknown value. Reading
+//! ignores unknown keys, and uses zero or nothing for absent ones, so that a tool and a server of
+//! different versions work together.
 
 use std::collections::BTreeMap;
 
@@ -18,33 +18,33 @@ pub struct Status {
     pub pid: u32,
     /// Since the server's start.
     pub uptime: f64,
-    /// `serving`; `draining` after that command; `finishing` when told to end.
+    /// `serving`; `draining` after that command; `finishing` during a shutdown.
     pub state: String,
     /// The limits in effect.
     pub limits: Limits,
     /// Connections that count against `max-connections`.
     pub active: u64,
-    /// Requests that wait because their user has its share.
+    /// Connections over quota: their user has its full share.
     pub parked: u64,
-    /// Requests that wait for a program's place, or for others that run by the same rule.
+    /// Requests that wait for a program's place, or for other jobs under the same rule.
     pub waiting: u64,
-    /// Programs that run.
+    /// Running programs.
     pub programs: u64,
     /// Connections whose reply is complete and whose client has not closed yet.
     pub lingering: u64,
     /// Connections of the control socket.
     pub control: u64,
-    /// Connections that the kernel has and the server has not accepted, of all listeners.
+    /// Connections in the listen queues of all listeners.
     pub queued: Option<u64>,
     /// The listening sockets.
     pub listeners: Vec<Listener>,
     /// Since the server's start.
     pub totals: Totals,
-    /// Jobs since the server's start, by how they ended.
+    /// Jobs since the server's start, by outcome.
     pub outcomes: Outcomes,
     /// Programs that could not be started, by the name of the reason, such as `ENOENT`.
     pub spawn_failures: BTreeMap<String, u64>,
-    /// Bytes that requests take whose programs are not started, without the first 4096 of each.
+    /// Bytes of requests whose programs are not started, without the first 4096 of each.
     pub request_bytes: u64,
     /// Bytes in temporary files.
     pub spool_bytes: u64,
@@ -56,7 +56,7 @@ pub struct Status {
     pub duration: Percentiles,
     /// Of jobs, from acceptance to the first byte of output.
     pub first_byte: Percentiles,
-    /// Of turns of the server's loop. A connection waits that long while others are served.
+    /// Of turns of the server's loop. A connection waits for this time while others are served.
     pub turn: Percentiles,
 }
 
@@ -66,21 +66,21 @@ pub struct Status {
 pub struct Limits {
     /// Connections served at once.
     pub max_connections: u64,
-    /// Programs that run at once.
+    /// The limit of running programs.
     pub programs: u64,
     /// How long a connection may last; 0: no deadline.
     pub timeout: f64,
-    /// How long a request may take to be complete.
+    /// The time in which a request must be complete.
     pub request_timeout: f64,
     /// From SIGTERM to SIGKILL.
     pub kill_timeout: f64,
-    /// What programs get to end by themselves when the server is told to end.
+    /// The time that programs have to end by themselves when the server shuts down.
     pub stop_grace: f64,
-    /// Connections of one user at once while another waits.
+    /// The share of one user, in percent.
     pub user_share: u64,
     /// Bytes that requests may take together before their programs are started.
     pub requests_memory: u64,
-    /// Bytes that temporary files may have together.
+    /// The maximal size of all temporary files together.
     pub spool_total: u64,
     /// `error`, `warn`, `info` or `debug`.
     pub log_level: String,
@@ -94,7 +94,7 @@ pub struct Listener {
     pub protocol: String,
     /// A path, or an address and a port.
     pub address: String,
-    /// Connections that the kernel has and the server has not accepted.
+    /// Connections in the listen queue.
     pub queued: Option<u64>,
 }
 
@@ -102,19 +102,19 @@ pub struct Listener {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Totals {
-    /// Connections accepted, without those of the control socket.
+    /// Accepted connections, without those of the control socket.
     pub accepted: u64,
-    /// Bytes of standard input that programs have taken.
+    /// Bytes of standard input written to programs.
     pub bytes_in: u64,
     /// Bytes of output.
     pub bytes_out: u64,
     /// Commands on the control socket.
     pub commands: u64,
-    /// Lines that the log did not take in time.
+    /// Lost log lines.
     pub log_lines_lost: u64,
 }
 
-/// Jobs by how they ended.
+/// Jobs by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Outcomes {
@@ -124,13 +124,13 @@ pub struct Outcomes {
     pub exit_nonzero: u64,
     /// A signal ended the program.
     pub signal: u64,
-    /// The deadline came.
+    /// The deadline passed.
     pub timeout: u64,
-    /// The client went away.
+    /// The client disconnected.
     pub disconnected: u64,
-    /// The request was none.
+    /// The request was malformed.
     pub malformed: u64,
-    /// The policy does not allow the request.
+    /// The rules refused the request.
     pub refused: u64,
     /// The program could not be started.
     pub not_started: u64,
@@ -162,53 +162,53 @@ impl Outcomes {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Descriptors {
-    /// How many are open.
+    /// The number of open ones.
     pub open: Option<u64>,
-    /// How many may be open.
+    /// Their limit.
     pub limit: u64,
 }
 
-/// How long something has taken in the last minutes.
+/// The distribution of a duration in the last minutes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Percentiles {
-    /// How far back it looks.
+    /// The length of the window.
     pub window: f64,
-    /// How many there were.
+    /// The number of durations.
     pub count: u64,
-    /// So much or less for 50 of 100.
+    /// The 50th percentile.
     pub p50: Option<f64>,
-    /// So much or less for 90 of 100.
+    /// The 90th percentile.
     pub p90: Option<f64>,
-    /// So much or less for 99 of 100.
+    /// The 99th percentile.
     pub p99: Option<f64>,
     /// The longest.
     pub max: Option<f64>,
 }
 
-/// One of the answer to `jobs`, which is a list of them.
+/// One job in the answer to `jobs`, which is a list.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Job {
-    /// The job's number, as `kill` and the log have it.
+    /// The job's number, as in `kill` and the log.
     pub id: u64,
     /// `exec` or `sockproc`.
     pub protocol: String,
-    /// Who asked for it.
+    /// Its client.
     pub peer: Peer,
-    /// The program's process, once it runs.
+    /// The program's process, once it exists.
     pub pid: Option<u32>,
-    /// The arguments, escaped as sockexec-protocol(7) has it, and cut.
+    /// The arguments, escaped as sockexec-protocol(7) describes, and cut.
     pub argv: Vec<String>,
-    /// Whether `argv` is not all of them.
+    /// Whether `argv` is incomplete.
     pub argv_cut: bool,
-    /// The arguments as one line, as the log has them.
+    /// The arguments as one line, as in the log.
     pub title: String,
     /// Since the connection was accepted.
     pub age: f64,
-    /// What is left until the deadline.
+    /// The time to the deadline.
     pub deadline: Option<f64>,
-    /// Bytes of standard input that the program has taken.
+    /// Bytes of standard input written to the program.
     #[serde(rename = "in")]
     pub input: u64,
     /// Bytes of standard output.
@@ -220,7 +220,7 @@ pub struct Job {
     pub state: String,
 }
 
-/// Who is at the other end of a connection: credentials on a UNIX socket, an address on TCP.
+/// The peer of a connection: credentials on a UNIX socket, an address on TCP.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Peer {
@@ -252,11 +252,11 @@ pub struct Killed {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Reloaded {
-    /// The configuration file; none where the server has none.
+    /// The configuration file, if there is one.
     pub file: Option<String>,
     /// The keys that have another value now.
     pub changed: Vec<String>,
-    /// The keys whose other value takes effect when the server starts again.
+    /// The keys whose new value takes effect at the next start.
     pub at_next_start: Vec<String>,
 }
 
@@ -264,7 +264,7 @@ pub struct Reloaded {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Draining {
-    /// Connections that are left to finish.
+    /// The number of connections to finish.
     pub active: u64,
 }
 
