@@ -129,7 +129,7 @@ mod tests {
             (&b"\0\0\0\0"[..], false, "a message of 0 bytes"),
             (b"\0\x10\0\x01", false, "a message of 1048577 bytes"),
             (b"GET / HTTP/1.0\r\n", false, "1 to 1048576 bytes"),
-            (b"\0\0\0\x02{}", false, "'{' where the ':'"),
+            (b"\0\0\0\x02{}", false, "'{' instead of the ':'"),
             (b"\0\0\0\x02:{", true, "the input ends inside a message"),
         ] {
             let mut conversation = Conversation::new();

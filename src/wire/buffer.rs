@@ -1,17 +1,17 @@
-//! Bytes on their way through: a fixed piece of memory that is read into and sent from.
+//! Bytes in transit: a fixed piece of memory that is read into and sent from.
 //!
 //! A [`Buffer`] has storage only while it holds bytes; storage comes from a [`Pool`] and
-//! goes back to it, so that a connection that moves nothing costs nothing.
+//! returns to it, so that an idle connection costs nothing.
 
 use crate::program::OutOfMemory;
 
-/// How many bytes a buffer holds at most.
+/// The maximal number of bytes of a buffer.
 ///
-/// It carries one pair of the exec protocol with its header and what may follow at the
-/// end of a reply, and is the size of a pipe, the most that one read can give.
+/// It fits one pair of the exec protocol with its header and the end of a reply, and is the
+/// size of a pipe, the maximum of one read.
 pub const CAPACITY: usize = 64 * 1024;
 
-/// How much storage a pool keeps for the next who needs it; more is given back to the system.
+/// The number of pieces of storage that a pool keeps for reuse; more is returned to the system.
 const POOLED_MAX: usize = 8;
 
 /// A queue of bytes of at most [`CAPACITY`].
@@ -34,7 +34,7 @@ impl Buffer {
         &self.storage[self.head..self.tail]
     }
 
-    /// How many bytes are held.
+    /// The number of bytes held.
     pub fn len(&self) -> usize {
         self.tail - self.head
     }
@@ -44,7 +44,7 @@ impl Buffer {
         self.head == self.tail
     }
 
-    /// How much memory the buffer occupies now, in bytes.
+    /// The memory of the buffer, in bytes.
     pub fn footprint(&self) -> usize {
         self.storage.len()
     }
@@ -67,9 +67,9 @@ impl Buffer {
         (self.head, self.tail) = (0, 0);
     }
 
-    /// The free room behind the bytes held, to be written to and then committed: what is
-    /// held moves to the front when little is left behind it. A buffer to which a [`Pool`] has
-    /// lent no storage gets its own, for which there must be memory.
+    /// The free room after the held bytes, to be written to and then committed. The held bytes
+    /// move to the front when little room is left after them. A buffer without storage from a
+    /// [`Pool`] gets its own, for which there must be memory.
     pub fn spare(&mut self) -> &mut [u8] {
         if self.storage.is_empty() {
             self.storage = new_storage();
@@ -81,7 +81,7 @@ impl Buffer {
         &mut self.storage[self.tail..]
     }
 
-    /// Takes the first `n` bytes of [`Buffer::spare`] into the queue.
+    /// Appends the first `n` bytes of [`Buffer::spare`] to the queue.
     ///
     /// # Panics
     ///
@@ -91,9 +91,9 @@ impl Buffer {
         self.tail += n;
     }
 
-    /// Takes `n` bytes that were written to [`Buffer::spare`] from offset `room` on, with
-    /// `header` in front of them and `end` behind. An empty buffer keeps the bytes where
-    /// they are; otherwise they move up to what is held already.
+    /// Appends `n` bytes that were written to [`Buffer::spare`] from offset `room` on, with
+    /// `header` before them and `end` after them. In an empty buffer the bytes stay in place;
+    /// otherwise they move up to the held bytes.
     ///
     /// # Panics
     ///
@@ -119,13 +119,13 @@ impl Buffer {
     ///
     /// # Panics
     ///
-    /// When that many are not held there, or `to` is behind `from`.
+    /// When fewer are held there, or `to` is after `from`.
     #[inline]
     pub fn move_up(&mut self, from: usize, to: usize, n: usize) {
         assert!(to <= from && from + n <= self.len(), "moved past the end");
         let (from, to) = (self.head + from, self.head + to);
         if n == 1 {
-            // The call to move one byte would cost more than all the rest.
+            // A call to move one byte would cost more than the rest.
             self.storage[to] = self.storage[from];
         } else {
             self.storage.copy_within(from..from + n, to);
@@ -161,8 +161,8 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// One that has some pieces from the start, so that bytes can move when there is no more
-    /// memory. They occupy none before they are used.
+    /// A pool with some pieces from the start, so that bytes can move when there is no more
+    /// memory. They occupy no memory before they are used.
     pub fn new() -> Self {
         Self {
             free: (0..POOLED_MAX / 2).map(|_| new_storage()).collect(),

@@ -1,10 +1,11 @@
-//! All protocols as one: a closed choice, so that one more shows every place that must know it.
+//! All protocols as one type: a closed enum, so that the compiler finds every place that a new
+//! protocol must change.
 
 use super::terms::{Decoded, Ending, Framing, ReplyPart};
 use super::{Protocol, WireError, control, exec, sockproc};
 use crate::program::Stream;
 
-/// How large what a client sends may be.
+/// The maximal sizes of input from a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// A request up to its last argument, in bytes.
@@ -13,9 +14,9 @@ pub struct Sizes {
     pub message: usize,
 }
 
-/// Reads what a client sends, and writes what it gets, whatever it speaks.
+/// Decodes a client's input and encodes its reply, in any protocol.
 ///
-/// The bytes of output pass it by: it says what goes in front of them, or where they belong.
+/// The bytes of output do not pass through it: it provides their header, or their place.
 #[derive(Debug)]
 pub enum Codec {
     /// See [`exec`].
@@ -27,7 +28,7 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// One that stands before the first byte of a client that speaks `protocol`.
+    /// A codec before the first byte of a client that speaks `protocol`.
     pub fn new(protocol: Protocol, most: Sizes) -> Self {
         match protocol {
             Protocol::Exec => Self::Exec(exec::Decoder::new(most.request)),
@@ -36,7 +37,7 @@ impl Codec {
         }
     }
 
-    /// What is spoken.
+    /// The protocol.
     pub fn protocol(&self) -> Protocol {
         match self {
             Self::Exec(_) => Protocol::Exec,
@@ -45,13 +46,12 @@ impl Codec {
         }
     }
 
-    /// Looks at `input`, the bytes not yet consumed. Returns how many were consumed, and
-    /// what was found.
+    /// Decodes `input`, the bytes not yet consumed. Returns the number of consumed bytes, and
+    /// the part that was found.
     ///
     /// # Errors
     ///
-    /// When this is not what the protocol asks for, within its limits. The codec is of no
-    /// use afterwards.
+    /// When the bytes break the protocol or its limits. The codec cannot be used afterwards.
     #[inline]
     pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Decoded), WireError> {
         match self {
@@ -70,7 +70,7 @@ impl Codec {
         }
     }
 
-    /// How many bytes of memory the request takes that is not complete.
+    /// The number of bytes of memory of the incomplete request.
     pub fn request_bytes(&self) -> usize {
         match self {
             Self::Exec(decoder) => decoder.request_bytes(),
@@ -79,7 +79,7 @@ impl Codec {
         }
     }
 
-    /// How many steps decoding has taken since the last call, as a measure of its work.
+    /// The number of decoding steps since the last call, as a measure of the work.
     pub fn take_steps(&mut self) -> usize {
         match self {
             Self::Exec(decoder) => decoder.take_steps(),
@@ -89,7 +89,7 @@ impl Codec {
         }
     }
 
-    /// Says that `n` bytes of standard input have been taken.
+    /// Consumes `n` bytes of standard input.
     ///
     /// # Panics
     ///
@@ -103,7 +103,7 @@ impl Codec {
         }
     }
 
-    /// Gives up what was collected of a request or a message: nobody will ask for it.
+    /// Drops the collected part of a request or a message, which is not needed any more.
     pub fn forget(&mut self) {
         match self {
             Self::Exec(decoder) => decoder.forget(),
@@ -116,7 +116,7 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// When something has begun and is not complete.
+    /// When a request or a message has begun and is not complete.
     pub fn finish(&mut self) -> Result<(), WireError> {
         match self {
             Self::Exec(decoder) => decoder.finish(),
@@ -125,7 +125,7 @@ impl Codec {
         }
     }
 
-    /// What becomes of `n` bytes of output.
+    /// The handling of `n` bytes of output.
     #[inline]
     pub fn frame(&self, stream: Stream, n: usize) -> Framing {
         match self {
@@ -138,8 +138,7 @@ impl Codec {
         }
     }
 
-    /// Writes the end of a reply, behind what was sent as it came: `put` gets its parts in their
-    /// order.
+    /// Writes the end of a reply, after the output that was sent: `put` gets its parts in order.
     pub fn end(&self, ending: &Ending<'_>, put: impl FnMut(ReplyPart)) {
         match self {
             Self::Exec(_) => exec::end(ending, put),

@@ -1,22 +1,22 @@
-//! The framing of the control socket: one message after the other, each way.
+//! The framing of the control socket: messages that follow one another, in both directions.
 //!
 //! ```text
 //! message = length ":" json
-//! length  = 4 bytes, most significant first: how many bytes the JSON has, at least 1
+//! length  = 4 bytes, most significant first: the number of bytes of the JSON, at least 1
 //!
 //! 00 00 00 0e 3a {"cmd":"ping"}
 //! ```
 //!
-//! Knows nothing of what the JSON says. The decoder collects a message until it is whole, within
-//! a limit that holds before the first byte of the JSON comes, and takes no more room than bytes
-//! have come. Source: sockexec-protocol(7).
+//! Knows nothing of the JSON's content. The decoder collects a message until it is complete, within
+//! a limit that is checked before the first byte of the JSON arrives, and takes no more room than
+//! the received bytes. Source: sockexec-protocol(7).
 
 use std::fmt;
 
 use super::terms::{Ending, ReplyPart};
 use crate::program::{OutOfMemory, try_append};
 
-/// The most bytes of JSON in a message to the server.
+/// The maximal number of bytes of JSON in a message to the server.
 pub const MESSAGE_MAX: usize = 1024 * 1024;
 
 /// The bytes of a length.
@@ -25,17 +25,17 @@ const LENGTH: usize = 4;
 /// The bytes in front of the JSON: its length and the `:`.
 pub const HEADER: usize = LENGTH + 1;
 
-/// Where the bytes are no message.
+/// Why bytes are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// The length is 0, or over the limit.
     Length {
-        /// What it is, in bytes.
+        /// The length, in bytes.
         length: usize,
-        /// The most that it may be, in bytes.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// Behind the length stands this byte and no `:`.
+    /// This byte follows the length, and not a `:`.
     NoColon(u8),
     /// The input ended inside a message.
     Truncated,
@@ -52,7 +52,7 @@ impl fmt::Display for Malformed {
             ),
             Self::NoColon(byte) => write!(
                 f,
-                "'{}' where the ':' behind a message's length belongs",
+                "'{}' instead of the ':' after a message's length",
                 byte.escape_ascii()
             ),
             Self::Truncated => f.write_str("the input ends inside a message"),
@@ -63,12 +63,12 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// What has been found.
+/// A result of the decoder.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing can be said before more bytes come.
+    /// More bytes are needed.
     More,
-    /// A message is whole: the bytes of its JSON. The next one may follow at once.
+    /// A message is complete: the bytes of its JSON. The next one may follow at once.
     Message(Vec<u8>),
 }
 
@@ -77,13 +77,13 @@ pub enum Found {
 pub struct Decoder {
     limit: usize,
     header: [u8; HEADER],
-    /// How many bytes of the header have come.
+    /// The number of received bytes of the header.
     seen: usize,
     message: Vec<u8>,
 }
 
 impl Decoder {
-    /// A decoder that stands before a message, for messages of at most `limit` bytes of JSON.
+    /// A decoder at the beginning of a message, for messages of at most `limit` bytes of JSON.
     pub const fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -98,12 +98,12 @@ impl Decoder {
         self.seen == 0
     }
 
-    /// Looks at `input`, the bytes not yet consumed. Returns how many were consumed, and what
-    /// was found.
+    /// Decodes `input`, the bytes not yet consumed. Returns the number of consumed bytes, and the
+    /// result.
     ///
     /// # Errors
     ///
-    /// When this is no message within the limit. The decoder is of no use afterwards.
+    /// When this is no message within the limit. The decoder cannot be used afterwards.
     pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Found), Malformed> {
         let mut used = 0;
         while self.seen < HEADER {
@@ -125,7 +125,7 @@ impl Decoder {
         Ok((used, Found::Message(std::mem::take(&mut self.message))))
     }
 
-    /// Each part is looked at when it is complete, so that nobody waits for what will be refused.
+    /// Each part is checked when it is complete, so that no client sends bytes that will be refused.
     fn put_header(&mut self, byte: u8) -> Result<(), Malformed> {
         self.header[self.seen] = byte;
         self.seen += 1;
@@ -142,7 +142,7 @@ impl Decoder {
         u32::from_be_bytes([a, b, c, d]) as usize
     }
 
-    /// Gives up what has come of a message. The decoder is of no use afterwards.
+    /// Drops the received part of a message. The decoder cannot be used afterwards.
     pub fn forget(&mut self) {
         self.message = Vec::new();
     }
@@ -164,7 +164,7 @@ impl Decoder {
 ///
 /// # Panics
 ///
-/// When it has more bytes than four bytes of length can say, which are 4 GiB.
+/// When it has more bytes than four bytes of length can express, which are 4 GiB.
 pub fn encode(out: &mut Vec<u8>, json: &[u8]) {
     let length = u32::try_from(json.len()).expect("a message has less than 4 GiB");
     out.reserve(HEADER + json.len());
@@ -173,7 +173,7 @@ pub fn encode(out: &mut Vec<u8>, json: &[u8]) {
     out.extend_from_slice(json);
 }
 
-/// What is said at the end of a conversation: why it ends, if it is not for the client's sake.
+/// The last message of a conversation: the reason, unless the client ended it.
 pub fn end(ending: &Ending<'_>, mut put: impl FnMut(ReplyPart)) {
     if let Some(fault) = ending.fault {
         let mut answer = Vec::new();
@@ -182,7 +182,7 @@ pub fn end(ending: &Ending<'_>, mut put: impl FnMut(ReplyPart)) {
     }
 }
 
-/// The JSON of an answer to nothing in particular, which says that something failed.
+/// The JSON of a failure that answers no command.
 fn failure(reason: &str) -> String {
     let reason = serde_json::Value::from(reason);
     format!(

@@ -1,11 +1,11 @@
-//! What is wrong with what a client has sent, in any of the protocols, and in words.
+//! Faults in a client's input, in any of the protocols, with their texts.
 
 use std::fmt;
 
 use super::{control, netstring};
 use crate::program::OutOfMemory;
 
-/// The peer's fault: what it sent is no request. It ends the session with exit code 100.
+/// A fault of the peer: its input is no request. It ends the session with exit code 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WireError {
     /// The bytes are no netstring.
@@ -19,9 +19,9 @@ pub enum WireError {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// An argument holds a NUL, which no argument of a program can.
+    /// An argument has a NUL byte, which no argument of a program can have.
     Nul {
-        /// Which one, counted from 0.
+        /// The argument's number, counted from 0.
         argument: usize,
     },
     /// The client ended its input before the request was complete.
@@ -32,12 +32,12 @@ pub enum WireError {
     CountNotANumber,
     /// The number of bytes of standard input has too many digits.
     CountTooLong {
-        /// How many it may have.
+        /// The limit.
         limit: u8,
     },
     /// The client ended its input before it had sent all of the standard input it announced.
     StdinTruncated {
-        /// How many bytes are missing.
+        /// The number of missing bytes.
         missing: u64,
     },
     /// The client passed descriptors along with its bytes.

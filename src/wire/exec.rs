@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! request = argc 1*argument *chunk end          (each a netstring)
-//! argc    = how many arguments follow, in decimal, at least 1
+//! argc    = the number of arguments, in decimal, at least 1
 //! chunk   = a piece of standard input, not empty
 //! end     = the empty netstring: end of standard input
 //! reply   = *( "6:stdout," data / "6:stderr," data ) ( "8:exitcode," code / "7:termsig," signal )
@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Source: sockexec-protocol(7). The decoder holds the arguments of a request until they
-//! are complete, within a limit, and no standard input at all.
+//! are complete, within a limit. It holds no standard input.
 
 use std::borrow::Cow;
 
@@ -21,10 +21,10 @@ use super::terms::{Decoded, Ending, HEADER_MAX, Header, ReplyPart, Termsig};
 use crate::program::{Arguments, Exit, Stream};
 use crate::signal;
 
-/// The most bytes of output in one pair.
+/// The maximal number of bytes of output in one pair.
 pub const PAIR_MAX: usize = 32 * 1024;
 
-/// What ends a pair of output.
+/// The end of a pair of output.
 pub const OUTPUT_END: u8 = b',';
 
 /// Room for the longest last pair, `8:exitcode,10:1234567890,`, and for the framing of a reason.
@@ -49,7 +49,7 @@ pub struct Decoder {
     phase: Phase,
     request_max: usize,
     seen: usize,
-    /// How often something was looked at, since the caller asked.
+    /// The number of steps since the caller asked.
     steps: usize,
     /// The digits of argc.
     count: Vec<u8>,
@@ -70,23 +70,23 @@ impl Decoder {
         }
     }
 
-    /// How many bytes of memory the request takes that is not complete.
+    /// The number of bytes of memory of the incomplete request.
     pub fn request_bytes(&self) -> usize {
         self.arguments.footprint()
     }
 
-    /// How many steps the decoder has made since the last call. Small pieces take many, and
-    /// each has its price.
+    /// The number of steps that the decoder has made since the last call. Small pieces take many,
+    /// and each has its cost.
     pub fn take_steps(&mut self) -> usize {
         std::mem::take(&mut self.steps)
     }
 
-    /// Looks at `input`, the bytes not yet consumed. Returns how many were consumed, and
-    /// what was found.
+    /// Decodes `input`, the bytes not yet consumed. Returns the number of consumed bytes, and
+    /// the part that was found.
     ///
     /// # Errors
     ///
-    /// When this is no request within the limits. The decoder is of no use afterwards.
+    /// When this is no request within the limits. The decoder cannot be used afterwards.
     #[inline]
     pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Decoded), WireError> {
         let mut used = 0;
@@ -123,7 +123,7 @@ impl Decoder {
         }
     }
 
-    /// Small pieces of standard input are found in one step.
+    /// A small piece of standard input is found in one step.
     fn skip_to_short(&mut self, rest: &[u8]) -> Option<(usize, usize)> {
         match self.phase {
             Phase::Stdin => self.framing.skip_to_short(rest),
@@ -131,12 +131,12 @@ impl Decoder {
         }
     }
 
-    /// One step of what comes before standard input. `None`: go on.
+    /// One step before standard input. `None`: continue.
     fn poll_head(&mut self, rest: &[u8]) -> Result<(usize, Option<Decoded>), WireError> {
         let (mut n, token) = self.framing.poll(rest)?;
         match token {
             Token::More => {}
-            // Checked before a byte of it comes, so that nobody waits for what will be refused.
+            // Checked before a byte of it arrives, so that no client sends bytes that will be refused.
             Token::Begin(length) => self.admit(n, length)?,
             Token::Payload(length) => {
                 self.take(&rest[..length])?;
@@ -166,7 +166,7 @@ impl Decoder {
         Ok((n, found))
     }
 
-    /// Whether a netstring of `length`, whose length took `digits` bytes, fits in.
+    /// Whether a netstring of `length`, whose length took `digits` bytes, fits into the limit.
     fn admit(&self, digits: usize, length: usize) -> Result<(), WireError> {
         if self.phase == Phase::Count && length > usize::from(netstring::DIGITS_MAX) {
             return Err(WireError::ArgcNotANumber);
@@ -206,12 +206,12 @@ impl Decoder {
         }
     }
 
-    /// Gives up the arguments that have come. The decoder is of no use afterwards.
+    /// Drops the arguments received so far. The decoder cannot be used afterwards.
     pub fn forget(&mut self) {
         self.arguments = Arguments::default();
     }
 
-    /// Says that `n` bytes of standard input have been taken.
+    /// Consumes `n` bytes of standard input.
     ///
     /// # Panics
     ///
@@ -263,7 +263,7 @@ pub fn output_header(stream: Stream, n: usize) -> Header {
     Header { bytes, length }
 }
 
-/// The end of a reply: why, if there is something to say, and the last pair.
+/// The end of a reply: the reason of a fault, if there is one, and the last pair.
 pub fn end(ending: &Ending<'_>, mut put: impl FnMut(ReplyPart)) {
     let reason = ending.reason();
     let mut out = Vec::with_capacity(reason.len() + LAST_MAX);
@@ -279,7 +279,7 @@ pub fn end(ending: &Ending<'_>, mut put: impl FnMut(ReplyPart)) {
     put(ReplyPart::Bytes(out));
 }
 
-/// What the last pair says.
+/// The last pair.
 fn exit_text(exit: Exit, termsig: Termsig) -> Cow<'static, str> {
     match exit {
         Exit::Code(code) => code.to_string().into(),

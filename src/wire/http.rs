@@ -1,20 +1,20 @@
-//! Requests of HTTP, which are no commands for a shell: how to know one by its first line.
+//! Recognition of HTTP requests, which must not be run as shell commands, by their first line.
 //!
-//! Owns nothing. Source: RFC 9112, section 3, and what servers make of less.
+//! Owns nothing. Source: RFC 9112, section 3, and the leniency of real servers.
 
-/// What some program of somebody else can be brought to send to a port: these, to a path.
+/// The methods that another program can be made to send to a port, with a path.
 const METHODS: [&[u8]; 9] = [
     b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH",
 ];
 
-/// More than any method has letters.
+/// More letters than any method has.
 const METHOD_MAX: usize = 32;
 
-/// Whether a command is the first line of an HTTP request. It would be run word by word, and a
-/// browser, or a server that fetches what a stranger names, can be brought to send one to any port.
+/// Whether a command is the first line of an HTTP request. The shell would run it, and a browser,
+/// or a server that fetches a URL from a stranger, can be made to send one to any port.
 ///
-/// A capital word, then a path, or anything that ends in a version: with a line of its own in its
-/// address the stranger decides where the command ends.
+/// A capital word, then a path, or any text that ends in a version: with a line break in the
+/// address the stranger chooses where the command ends.
 pub fn is_request_line(command: &[u8]) -> bool {
     let start = &command[..command.len().min(METHOD_MAX)];
     let Some(at) = start.iter().position(|&b| b == b' ') else {

@@ -1,17 +1,16 @@
-//! What goes over the socket, without the socket: no system call, no clock, no log.
+//! The bytes on the sockets, without the sockets: no system call, no clock, no log.
 //!
-//! The framing and the protocols speak of bytes only; the types here are what they
-//! say to the rest of the program. All that is peculiar to a protocol, in both directions, is in
-//! one file.
+//! The framing and the protocols handle bytes only; the types here are their interface to the
+//! rest of the program. All details of a protocol, in both directions, are in one file.
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
-//! | `protocol` | which protocols there are |
+//! | `protocol` | the protocols |
 //! | `codec` | all of them as one |
-//! | `exec`, `sockproc`, `control` | one protocol: reading what a client sends, writing what it gets |
-//! | `netstring`, `http` | what they are made of, and what must not be taken for one |
-//! | `terms`, `error` | what they say: of a request and a reply, and of what is wrong |
-//! | `buffer` | bytes on their way through |
+//! | `exec`, `sockproc`, `control` | one protocol: decoding requests, encoding replies |
+//! | `netstring`, `http` | the framing of exec, and the recognition of HTTP requests |
+//! | `terms`, `error` | shared types: parts of requests and replies, and faults |
+//! | `buffer` | bytes in transit |
 
 pub mod buffer;
 mod codec;

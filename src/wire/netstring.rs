@@ -6,19 +6,19 @@
 //! example   = "5:uname,"
 //! ```
 //!
-//! The decoder takes bytes in any fragmentation and never holds any: it says what the
-//! next bytes are, and is told how many of them were taken. It owns a few integers.
+//! The decoder accepts bytes in any fragmentation and never holds any: it classifies the next
+//! bytes, and the caller reports how many of them it took. It owns a few integers.
 //! Source: <https://cr.yp.to/proto/netstrings.txt>, narrowed by sockexec-protocol(7).
 
 use std::fmt;
 
-/// The most digits a length may have.
+/// The maximal number of digits of a length.
 pub const DIGITS_MAX: u8 = 9;
 
-/// Where a netstring breaks the grammar.
+/// A fault in a netstring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// A byte that is neither a digit nor `:` where a length stands.
+    /// A byte in a length that is neither a digit nor `:`.
     Length(u8),
     /// A length without any digit.
     NoDigits,
@@ -26,7 +26,7 @@ pub enum Malformed {
     LeadingZero,
     /// More than [`DIGITS_MAX`] digits.
     TooManyDigits,
-    /// The bytes are not followed by a comma but by this byte.
+    /// This byte follows the bytes, and not a comma.
     NoComma(u8),
     /// The input ended inside a netstring.
     Truncated,
@@ -55,15 +55,15 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// What the next bytes are.
+/// The meaning of the next bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
-    /// Nothing can be said before more bytes come.
+    /// More bytes are needed.
     More,
     /// A netstring of this many bytes begins.
     Begin(usize),
-    /// The next so many bytes, at least one, are payload. They stay where they are:
-    /// the caller takes as many as it likes and says so with [`Decoder::advance`].
+    /// The next bytes, this number and at least one, are payload. They stay in place: the
+    /// caller takes any number of them and calls [`Decoder::advance`].
     Payload(usize),
     /// The netstring is complete.
     End,
@@ -88,7 +88,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder that stands before a netstring.
+    /// A decoder at the beginning of a netstring.
     pub const fn new() -> Self {
         Self {
             state: State::Length {
@@ -103,12 +103,12 @@ impl Decoder {
         matches!(self.state, State::Length { digits: 0, .. })
     }
 
-    /// Looks at `input`, the bytes not yet consumed. Returns how many of them were
-    /// consumed as framing, and what comes next.
+    /// Decodes `input`, the bytes not yet consumed. Returns the number of bytes consumed as
+    /// framing, and the meaning of the next ones.
     ///
     /// # Errors
     ///
-    /// When the bytes are no netstring. The decoder is of no use afterwards.
+    /// When the bytes are no netstring. The decoder cannot be used afterwards.
     #[inline]
     pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Token), Malformed> {
         match self.state {
@@ -126,9 +126,9 @@ impl Decoder {
         }
     }
 
-    /// The step from the end of one netstring into the payload of the next, where that is
-    /// short and some of it is there: what [`Decoder::poll`] finds in three calls. Returns
-    /// how many bytes were consumed as framing, and how many are payload.
+    /// The step from the end of one netstring into the payload of the next, if that is short
+    /// and a part of it is there: it replaces three calls of [`Decoder::poll`]. Returns the
+    /// number of bytes consumed as framing, and the number of payload bytes.
     #[inline]
     pub fn skip_to_short(&mut self, input: &[u8]) -> Option<(usize, usize)> {
         match (self.state, input) {
@@ -172,7 +172,7 @@ impl Decoder {
         Ok((input.len(), Token::More))
     }
 
-    /// Says that `n` bytes of the payload have been taken.
+    /// Consumes `n` bytes of the payload.
     ///
     /// # Panics
     ///

@@ -1,10 +1,10 @@
-//! Which protocols there are, and what the rest of the program has to know of each before a byte
-//! is read.
+//! The protocols, and the properties of each that the rest of the program needs before a byte is
+//! read.
 
-/// What is spoken on a socket.
+/// The protocol of a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Protocol {
-    /// Netstrings: an argument list, and output as it comes.
+    /// Netstrings: an argument list, and output as it is written.
     Exec,
     /// One shell command, and its output when it has ended.
     Sockproc,
@@ -12,10 +12,10 @@ pub enum Protocol {
     Control,
 }
 
-/// What a client asks for.
+/// The kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// One program; the reply says how it has ended.
+    /// One program; the reply has its exit status.
     Program,
     /// Commands to the server itself, one after the other, each with an answer.
     Commands,
@@ -24,14 +24,14 @@ pub enum Purpose {
 impl Protocol {
     /// All of them.
     pub const ALL: [Self; 3] = {
-        // One more stops the compiler here, as everywhere.
+        // A new protocol stops the compiler here, as everywhere.
         match Self::Exec {
             Self::Exec | Self::Sockproc | Self::Control => {}
         }
         [Self::Exec, Self::Sockproc, Self::Control]
     };
 
-    /// Its name, which a socket that is handed over has too.
+    /// Its name, also that of a socket that is handed over.
     pub fn name(self) -> &'static str {
         match self {
             Self::Exec => "exec",
@@ -40,7 +40,7 @@ impl Protocol {
         }
     }
 
-    /// What is spoken on a socket of this name: a name that is not known means exec.
+    /// The protocol of a socket of this name: an unknown name means exec.
     pub fn of_socket(name: Option<&str>) -> Self {
         let known = |name| {
             Self::ALL
@@ -50,7 +50,7 @@ impl Protocol {
         name.and_then(known).unwrap_or(Self::Exec)
     }
 
-    /// What its clients ask for.
+    /// The kind of request of its clients.
     pub fn purpose(self) -> Purpose {
         match self {
             Self::Exec | Self::Sockproc => Purpose::Program,

@@ -2,31 +2,31 @@
 //!
 //! ```text
 //! request = command CRLF count CRLF stdin
-//! command = what the shell is to run; ends at the first CRLF, so that a lone CR or LF is part of it
-//! count   = how many bytes of standard input follow, 1 to 19 decimal digits
+//! command = for the shell; ends at the first CRLF, so that a lone CR or LF is part of it
+//! count   = the number of bytes of standard input, 1 to 19 decimal digits
 //! reply   = "status:" status CRLF size CRLF stdout size CRLF stderr
-//! status  = how the command ended, in decimal, as wait(2) encodes it: exit 3 is 768, SIGTERM 15
-//! size    = how many bytes of that output follow, in decimal
+//! status  = the wait status of the command, see wait(2), in decimal: exit 3 is 768, SIGTERM 15
+//! size    = the number of bytes of that output, in decimal
 //!
 //! uname<CRLF>0<CRLF>   ->   status:0<CRLF>6<CRLF>Linux<LF>0<CRLF>
 //! ```
 //!
-//! A command that is the first line of an HTTP request is none: see [`super::http`].
+//! The first line of an HTTP request is not accepted as a command: see [`super::http`].
 //!
 //! Source: sockexec-protocol(7). The decoder holds the command until the count is
-//! complete, within a limit, and no standard input at all.
+//! complete, within a limit. It holds no standard input.
 
 use super::terms::{Decoded, Ending, ReplyPart};
 use super::{WireError, http};
 use crate::program::{Arguments, Exit, Stream};
 
-/// What runs a command, which becomes the last argument.
+/// The shell; the command becomes the last argument.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
-/// The most digits of a count: any number of so many fits in 64 bits.
+/// The maximal number of digits of a count: any such number fits into 64 bits.
 const DIGITS_MAX: u8 = 19;
 
-/// What wait(2) adds to the number of a signal when a core was dumped.
+/// The bit of wait(2) for a core dump, added to the number of the signal.
 const DUMPED: i32 = 0x80;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +41,11 @@ enum Stage {
 #[derive(Debug)]
 pub struct Decoder {
     stage: Stage,
-    /// The last byte was a CR, of which the next will show whether it ends the line.
+    /// The last byte was a CR; the next byte decides whether it ends the line.
     return_seen: bool,
     request_max: usize,
     seen: usize,
-    /// How often something was looked at, since the caller asked.
+    /// The number of steps since the caller asked.
     steps: usize,
     arguments: Arguments,
 }
@@ -63,24 +63,24 @@ impl Decoder {
         }
     }
 
-    /// How many bytes of memory the request takes that is not complete.
+    /// The number of bytes of memory of the incomplete request.
     pub fn request_bytes(&self) -> usize {
         self.arguments.footprint()
     }
 
-    /// How many steps the decoder has made since the last call. Small pieces take many, and
-    /// each has its price.
+    /// The number of steps that the decoder has made since the last call. Small pieces take many,
+    /// and each has its cost.
     pub fn take_steps(&mut self) -> usize {
         std::mem::take(&mut self.steps)
     }
 
-    /// Looks at `input`, the bytes not yet consumed. Returns how many were consumed, and
-    /// what was found. With all of standard input taken it finds the end, also in an
+    /// Decodes `input`, the bytes not yet consumed. Returns the number of consumed bytes, and
+    /// the part that was found. After all of standard input it finds the end, even in an
     /// empty `input`: no byte of the protocol marks it.
     ///
     /// # Errors
     ///
-    /// When this is no request within the limits. The decoder is of no use afterwards.
+    /// When this is no request within the limits. The decoder cannot be used afterwards.
     pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Decoded), WireError> {
         let mut used = 0;
         loop {
@@ -112,7 +112,7 @@ impl Decoder {
         }
     }
 
-    /// One step of what comes before standard input, on no more bytes than it may have.
+    /// One step before standard input, on no more bytes than the limit allows.
     fn poll_head(
         &mut self,
         rest: &[u8],
@@ -162,7 +162,7 @@ impl Decoder {
         }
     }
 
-    /// The command as far as it has come.
+    /// The received part of the command.
     fn command(&self) -> &[u8] {
         let before: usize = SHELL.iter().map(|argument| argument.len() + 1).sum();
         &self.arguments.as_bytes_with_nul()[before..]
@@ -189,12 +189,12 @@ impl Decoder {
         Ok(1)
     }
 
-    /// Gives up the arguments that have come. The decoder is of no use afterwards.
+    /// Drops the arguments received so far. The decoder cannot be used afterwards.
     pub fn forget(&mut self) {
         self.arguments = Arguments::default();
     }
 
-    /// Says that `n` bytes of standard input have been taken.
+    /// Consumes `n` bytes of standard input.
     ///
     /// # Panics
     ///
@@ -225,7 +225,7 @@ impl Decoder {
     }
 }
 
-/// The number that wait(2) would give for a process that has ended like this.
+/// The wait status of a process that has ended like this.
 fn wait_status(exit: Exit) -> i32 {
     match exit {
         Exit::Code(code) => code << 8,
@@ -233,8 +233,8 @@ fn wait_status(exit: Exit) -> i32 {
     }
 }
 
-/// A whole reply: the status, then each output behind a line with its size. The reason for an
-/// end that is not the program's own is the end of stderr.
+/// A whole reply: the status, then each output after a line with its size. The reason of a fault
+/// is the end of stderr.
 pub fn end(ending: &Ending<'_>, mut put: impl FnMut(ReplyPart)) {
     let reason = ending.reason();
     let [out, err] = ending.kept;

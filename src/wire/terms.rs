@@ -1,39 +1,39 @@
-//! What is found in a request and what a reply is made of, in terms that all protocols share.
+//! The parts of requests and replies, in terms that all protocols share.
 
 use crate::program::{Arguments, Exit, Stream};
 
 /// Room for the longest header of a piece of output: `6:stdout,5:32768:`.
 pub const HEADER_MAX: usize = 15;
 
-/// What a piece of what a client sent is.
+/// A decoded part of a client's input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decoded {
-    /// Nothing can be said before more bytes come.
+    /// More bytes are needed.
     More,
     /// The request for a program is complete.
     Request(Arguments),
-    /// The next so many bytes are standard input. They stay where they are: the caller
-    /// takes as many as it likes and says so with [`advance`](super::Codec::advance).
+    /// The next bytes, this number, are standard input. They stay in place: the caller takes
+    /// any number of them and calls [`advance`](super::Codec::advance).
     Stdin(usize),
-    /// Standard input is at its end. Whatever follows is consumed unseen.
+    /// Standard input is at its end. Any bytes after it are discarded.
     End,
     /// A message to the server itself is complete.
     Message(Vec<u8>),
 }
 
-/// What becomes of a piece of output.
+/// The handling of a piece of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// It is sent as it comes, with a header in front of it and a byte behind it.
+    /// It is sent at once, with a header before it and a byte after it.
     Sent {
-        /// What goes in front.
+        /// The header.
         header: Header,
-        /// What goes behind.
+        /// The byte after it.
         end: u8,
     },
     /// It is kept until the program has ended.
     Kept,
-    /// There is none.
+    /// There is no output.
     None,
 }
 
@@ -45,40 +45,40 @@ pub struct Header {
 }
 
 impl Header {
-    /// What is to be sent.
+    /// The bytes to send.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
     }
 }
 
-/// How a reply tells the signal that ended a program.
+/// The form of a signal in a reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Termsig {
     /// `15`, which the known clients parse.
     #[default]
     Number,
-    /// `TERM`, as the original server has it.
+    /// `TERM`, as in the original server.
     Name,
 }
 
-/// What the end of a reply has to say.
+/// The content of the end of a reply.
 #[derive(Clone, Copy, Debug)]
 pub struct Ending<'a> {
-    /// How the program has ended, or what is said in the place of that.
+    /// The program's exit, or the status that replaces it.
     pub exit: Exit,
-    /// Why it is not how the program itself has ended.
+    /// The fault, if the status is not the program's own.
     pub fault: Option<&'a str>,
     /// The program's name, once it is known.
     pub program: Option<&'a [u8]>,
-    /// How much was kept of each output.
+    /// The size of each kept output.
     pub kept: [u64; 2],
-    /// How a signal is named.
+    /// The form of a signal.
     pub termsig: Termsig,
 }
 
 impl Ending<'_> {
-    /// What stderr says about the fault: a line, or nothing.
+    /// The text about the fault for stderr: a line, or nothing.
     pub(super) fn reason(&self) -> Vec<u8> {
         let mut reason = Vec::new();
         if let Some(fault) = self.fault {
@@ -99,6 +99,6 @@ impl Ending<'_> {
 pub enum ReplyPart {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// What was kept of this output.
+    /// The kept part of this output.
     Kept(Stream),
 }

@@ -68,7 +68,7 @@ fn answers_that_are_none_are_111() {
         ),
         (b"\0\0\0\0:", "a message of 0 bytes"),
         (b"HTTP/1.1 400 Bad Request\r\n", "a message of"),
-        (b"\0\0\0\x02{}", "'{' where the ':'"),
+        (b"\0\0\0\x02{}", "'{' instead of the ':'"),
         (&cut, "the input ends inside a message"),
     ] {
         let answer = answer.to_vec();
