@@ -109,3 +109,74 @@ impl Memory {
         stuck.map(|(_, (id, _))| id).min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USER: User = Some(1);
+    const OTHER: User = Some(2);
+
+    fn memory() -> (Memory, [ConnectionId; 2]) {
+        let memory = Memory::default();
+        memory.configure(100, 50);
+        let first = ConnectionId::FIRST;
+        (memory, [first, first.next()])
+    }
+
+    #[test]
+    fn a_client_is_read_again_when_room_is_given_back() {
+        let (mut memory, [one, two]) = memory();
+        let (mut request, mut complete) = (memory.open(USER), memory.open(USER));
+        request.set(10);
+        complete.set(40);
+        memory.begin_turn();
+        memory.update(one, USER, Need::Room { held: 10 });
+        memory.begin_turn();
+        assert_eq!(memory.poll(), Some((one, false)));
+        // That was for the limits; there is still no room.
+        memory.update(one, USER, Need::Room { held: 10 });
+        memory.begin_turn();
+        assert_eq!(memory.poll(), None);
+        assert!(!memory.has_work());
+        drop(complete);
+        assert!(memory.has_work());
+        memory.update(two, OTHER, Need::Nothing);
+        memory.begin_turn();
+        assert_eq!(memory.poll(), Some((one, false)));
+        assert_eq!(memory.poll(), None);
+    }
+
+    #[test]
+    fn what_others_can_give_back_is_waited_for() {
+        let (mut memory, [one, two]) = memory();
+        let mut requests = [one, two].map(|_| memory.open(USER));
+        requests.iter_mut().for_each(|request| request.set(25));
+        memory.update(one, USER, Need::Room { held: 25 });
+        memory.account.take_released();
+        assert_eq!(memory.poll(), None);
+        memory.update(two, USER, Need::Room { held: 25 });
+        assert_eq!(memory.poll(), Some((one, true)));
+        memory.update(one, USER, Need::Beyond);
+        assert_eq!(memory.poll(), None);
+        memory.update(one, USER, Need::Nothing);
+        requests[0].set(0);
+        memory.begin_turn();
+        assert_eq!(memory.poll(), Some((two, false)));
+    }
+
+    #[test]
+    fn a_full_memory_is_offered_to_none() {
+        let (mut memory, [one, two]) = memory();
+        let mut request = memory.open(OTHER);
+        let mut other = memory.open(USER);
+        other.set(1);
+        request.set(50);
+        memory.update(one, OTHER, Need::Room { held: 20 });
+        memory.update(two, OTHER, Need::Room { held: 20 });
+        memory.begin_turn();
+        other.set(50);
+        assert_eq!(memory.poll(), None);
+        assert!(memory.again.is_empty());
+    }
+}

@@ -47,3 +47,25 @@ impl Queue {
         std::mem::take(&mut self.waiting).into_values()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_left_from_the_middle_and_once() {
+        let mut queue = Queue::default();
+        let first = ConnectionId::FIRST;
+        let [one, two, three] = [first, first.next(), first.next().next()];
+        let tickets = [one, two, three].map(|id| queue.push(id));
+        queue.leave(tickets[1]);
+        queue.leave(tickets[1]);
+        assert_eq!((queue.len(), queue.pop()), (2, Some(one)));
+        // Its place is nobody else's.
+        let again = queue.push(one);
+        queue.leave(tickets[0]);
+        assert_eq!(queue.take_all().collect::<Vec<_>>(), [three, one]);
+        queue.leave(again);
+        assert!(queue.is_empty());
+    }
+}

@@ -109,3 +109,64 @@ impl Quotas {
         crowded.map(|quota| quota.held.len()).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: QuotaId = QuotaId(1);
+    const OTHER: QuotaId = QuotaId(2);
+
+    fn ids() -> [ConnectionId; 3] {
+        let first = ConnectionId::FIRST;
+        [first, first.next(), first.next().next()]
+    }
+
+    #[test]
+    fn a_rule_that_has_gone_is_kept_while_something_runs_by_it() {
+        let mut quotas = Quotas::default();
+        quotas.configure(&[(RULE, Some(1)), (OTHER, None)]);
+        let entrance = quotas.enter(RULE, ids()[0]);
+        quotas.configure(&[]);
+        assert_eq!(quotas.all.keys().collect::<Vec<_>>(), [&RULE]);
+        drop(entrance);
+        quotas.configure(&[]);
+        assert!(quotas.all.is_empty());
+        assert!(quotas.enter(RULE, ids()[0]).is_none());
+    }
+
+    #[test]
+    fn nothing_overtakes_what_is_held() {
+        let mut quotas = Quotas::default();
+        quotas.configure(&[(RULE, Some(1))]);
+        let [first, second, third] = ids().map(|id| quotas.enter(RULE, id).unwrap());
+        assert_eq!(quotas.held(), 2);
+        assert!(quotas.release().is_none());
+        drop(first);
+        let Entrance::Held(ticket) = third else {
+            panic!("{third:?}")
+        };
+        assert!(matches!(second, Entrance::Held(_)));
+        quotas.leave(RULE, ticket);
+        // There is room, and one that waits.
+        let late = quotas.enter(RULE, ids()[2]);
+        assert!(matches!(late, Some(Entrance::Held(_))));
+        let (id, _charge) = quotas.release().unwrap();
+        assert_eq!((id, quotas.held()), (ids()[1], 1));
+    }
+
+    #[test]
+    fn a_rule_without_room_holds_up_no_other() {
+        let mut quotas = Quotas::default();
+        quotas.configure(&[(RULE, Some(0)), (OTHER, Some(1))]);
+        let [held, runs, waits] = ids();
+        quotas.enter(RULE, held);
+        let running = quotas.enter(OTHER, runs);
+        quotas.enter(OTHER, waits);
+        assert!(quotas.release().is_none());
+        drop(running);
+        assert_eq!(quotas.release().map(|(id, _)| id), Some(waits));
+        assert_eq!(quotas.recall(), [held]);
+        assert_eq!(quotas.held(), 0);
+    }
+}

@@ -100,6 +100,7 @@ impl Server {
                 Order::Judge(id) => self.schedule.permit(id, self.quota),
                 order => orders.push(order),
             }
+            assert!(orders.len() < 100, "{orders:?} and so on");
         }
         orders
     }
