@@ -29,6 +29,13 @@ fn term_and_int_end_an_idle_daemon() {
 }
 
 #[test]
+fn a_daemon_to_which_no_client_comes_leaves_as_idle() {
+    let mut daemon = Daemon::start(&["--idle-exit", "0.2"]);
+    assert_eq!(daemon.wait().code(), Some(0));
+    stopping(&daemon);
+}
+
+#[test]
 fn term_lets_programs_clean_up_and_clients_hear_of_it() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut daemon = Daemon::start(&["-k", "60"]);
