@@ -21,7 +21,7 @@ pub fn group(name: &str) -> Result<Option<u32>, Errno> {
     absent(Group::from_name(name)).map(|found| found.map(|group| group.gid.as_raw()))
 }
 
-/// getpwnam(3) lists errors by which some databases say that there is no such name.
+/// getpwnam(3) lists errors that some databases return for an unknown name.
 fn absent<T>(found: Result<Option<T>, Errno>) -> Result<Option<T>, Errno> {
     match found {
         Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => Ok(None),

@@ -21,12 +21,12 @@ pub struct Starter {
     waiting: UnixStream,
 }
 
-/// Returns in a new process. The one that called ends here: with 0 when the new one says
-/// that it serves ([`Starter::let_go`]), else with the new one's exit code when it has
-/// ended. So a caller that starts a server finds it serving, or learns why it does not.
+/// Returns in a new process. The calling process ends here: with 0 when the new one reports
+/// that it serves ([`Starter::let_go`]), or with the new one's exit code when it has ended.
+/// So when the command returns, the server serves, or there is a reason why not.
 ///
-/// To be called before there is a second thread, and before anything that is not to be
-/// shared with another process. What it keeps open has a number from `least` on.
+/// To be called before there is a second thread, and before anything that must not be
+/// shared with another process. Its descriptors have numbers from `least` on.
 ///
 /// # Errors
 ///
@@ -57,12 +57,12 @@ fn outcome(mut notified: UnixStream, child: Pid) -> i32 {
 }
 
 impl Starter {
-    /// Cuts what ties this process to where it was started: the session with its terminal,
-    /// the working directory, which is `/` from now on, and the standard streams, which
-    /// become `/dev/null`. Then lets the starter end.
+    /// Detaches this process from its origin: from the session with its terminal, the working
+    /// directory, which is `/` from now on, and the standard streams, which become `/dev/null`.
+    /// Then lets the starter end.
     ///
-    /// A leader of a session gets a terminal if it opens one. The server opens none, so no
-    /// second fork has to take that away from it.
+    /// A session leader gets a terminal if it opens one. The server opens none, so a second fork
+    /// is not necessary.
     ///
     /// # Errors
     ///
@@ -80,20 +80,20 @@ impl Starter {
     }
 }
 
-/// A file with the number of this process, for those who want to signal it. It goes with
-/// this, unless another has taken its place.
+/// A file with the number of this process, for signalling it. It is removed with this object,
+/// unless another file has taken its place.
 #[derive(Debug)]
 pub struct Pidfile {
     _file: Bound,
 }
 
 impl Pidfile {
-    /// Writes the number of this process and a newline to a file at `path`, which all may
-    /// read. It is there with its content or not at all.
+    /// Writes the number of this process and a newline to a file at `path`, which all users may
+    /// read. The file appears with its content or not at all.
     ///
-    /// A file that is there already is replaced, whatever it says: a server that crashed
-    /// has left it behind, and the number in it may long be somebody else's. That there is
-    /// one server only is what its socket is for.
+    /// An existing file is replaced, whatever its content: a server that crashed has left it,
+    /// and the number in it may belong to another process by now. The socket ensures that there
+    /// is only one server.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Pidfile {
         if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
             return Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
-                "there is something that is not a plain file, it stays as it is",
+                "there is something that is not a plain file, and it is left alone",
             ));
         }
         let mut new = path.clone().into_os_string();
@@ -115,7 +115,7 @@ impl Pidfile {
             .mode(0o644)
             .open(new)?;
         let placed = (|| {
-            // The mask may have taken away what all are to have.
+            // The umask may have removed permissions.
             file.set_permissions(fs::Permissions::from_mode(0o644))?;
             (&file).write_all(format!("{}\n", process::id()).as_bytes())?;
             let bound = Bound::new(path.clone(), &file.metadata()?);
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(directory.names(), before);
     }
 
-    /// What the process that goes to the background does in a test: the variable is set in
+    /// The work of the background process in a test: the variable is set in
     /// one that the test has started.
     const ROLE: &str = "SOCKEXEC_TEST_BACKGROUND";
 
@@ -219,7 +219,7 @@ mod tests {
             }
             Ok(_) => {
                 let starter = daemonize(100).unwrap();
-                // Descriptors below belong to others, who replace what is there.
+                // Lower descriptors belong to other code, which replaces them.
                 assert!(starter.waiting.as_raw_fd() >= 100);
                 println!("\npid {}", id());
                 starter.let_go().unwrap();
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(run("fails").status.code(), Some(42));
         assert_eq!(run("dies").status.code(), Some(128 + 9));
 
-        // The outputs come to their end although the process in the background lives.
+        // The outputs reach end-of-file although the background process lives.
         let output = run("serves");
         let text = String::from_utf8(output.stdout).unwrap();
         let number = text.lines().find_map(|line| line.strip_prefix("pid "));

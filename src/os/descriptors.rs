@@ -1,4 +1,4 @@
-//! Descriptors: how many there may be, and which numbers are kept free.
+//! Descriptors: their limit, and the numbers that are kept free.
 
 use std::ffi::c_int;
 use std::fs::OpenOptions;
@@ -45,7 +45,7 @@ pub fn move_up(fd: OwnedFd, least: RawFd) -> io::Result<OwnedFd> {
         return Ok(fd);
     }
     let moved = fcntl(fd.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(least))?;
-    // SAFETY: fcntl has just made this descriptor, and nobody else knows it.
+    // SAFETY: fcntl has just made this descriptor, and nothing else uses it.
     Ok(unsafe { OwnedFd::from_raw_fd(moved) })
 }
 
@@ -62,11 +62,11 @@ pub fn open_null() -> io::Result<OwnedFd> {
         .into())
 }
 
-/// Makes `number` another descriptor for what `fd` is, replacing what it was.
+/// Makes `number` a copy of `fd`, replacing the old descriptor.
 ///
 /// # Errors
 ///
-/// What dup3(2) says.
+/// The error of dup3(2).
 pub fn copy_to(fd: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
     // SAFETY: the callers own `number`: it is a standard stream or one of the numbers that
     // are kept for programs being started, and no `OwnedFd` stands for it.
@@ -78,7 +78,7 @@ pub fn copy_to(fd: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
 pub fn reserve(fd: BorrowedFd<'_>, count: u64) {
     let last = RawFd::try_from(count.saturating_sub(1)).unwrap_or(RawFd::MAX);
     if let Ok(copy) = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(last)) {
-        // SAFETY: fcntl has just made this descriptor, and nobody else knows it.
+        // SAFETY: fcntl has just made this descriptor, and nothing else uses it.
         drop(unsafe { OwnedFd::from_raw_fd(copy) });
     }
 }
@@ -87,7 +87,7 @@ pub fn reserve(fd: BorrowedFd<'_>, count: u64) {
 ///
 /// # Errors
 ///
-/// What fcntl(2) says.
+/// The error of fcntl(2).
 pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     if !flags.contains(OFlag::O_NONBLOCK) {
@@ -100,7 +100,7 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
 ///
 /// # Errors
 ///
-/// What fcntl(2) says.
+/// The error of fcntl(2).
 pub fn set_new_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map(drop)
 }

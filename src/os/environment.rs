@@ -10,8 +10,8 @@ use crate::program::{OutOfMemory, try_append};
 /// Where programs are looked for when the server itself was started without a PATH.
 pub const PATH_DEFAULT: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What a service manager says to the server alone: where it listens and reports, which unit it
-/// is, where that unit's secrets are, which journal it writes to, and its client's address.
+/// Variables from a service manager for the server alone: its sockets and notifications, its unit,
+/// that unit's secrets, its journal, and its client's address.
 const OWN: [&str; 11] = [
     "NOTIFY_SOCKET",
     "JOURNAL_STREAM",
@@ -40,7 +40,7 @@ fn is_kept_back(name: &[u8]) -> bool {
         || is_one_of(&peer::VARIABLES)
 }
 
-/// The variables that only one program gets, each `NAME=value`: its number, and who asked for it.
+/// The variables of one program, each `NAME=value`: the job's number, and the client.
 pub fn of_job(number: impl fmt::Display, peer: &Peer) -> Vec<String> {
     let mut variables = peer.variables();
     variables.push(format!("{JOB}={number}"));
@@ -58,7 +58,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Takes the server's own, less what programs must not see.
+    /// The server's own environment, without the variables that programs must not see.
     pub fn inherited() -> Self {
         Self::new(std::env::vars_os())
     }
@@ -97,9 +97,9 @@ impl Environment {
         &self.path
     }
 
-    /// Puts every file that `program` may mean into `out`, with a NUL behind each, and
-    /// returns how many. A name with a slash is itself; any other is looked for in PATH,
-    /// where an empty part is the working directory. An empty name is no file.
+    /// Appends every file that `program` may mean to `out`, each followed by a NUL, and returns
+    /// their number. A name with a slash is the file; any other is searched in PATH, where an
+    /// empty part is the working directory. An empty name is no file.
     ///
     /// # Errors
     ///

@@ -21,10 +21,10 @@ use nix::sys::stat::{Mode, umask};
 use crate::os::descriptors::{copy_to, move_up, open_null, set_nonblocking};
 use crate::os::peer;
 
-/// How long to wait for others that start in the same directory; each takes microseconds.
+/// How long to wait for other servers that start in the same directory; each takes microseconds.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
-/// How long to wait before looking again.
+/// How long to wait before the next attempt.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A socket that came with the process, and the name it was given.
@@ -32,7 +32,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(5);
 pub struct Inherited {
     /// The socket.
     pub socket: OwnedFd,
-    /// `FileDescriptorName=` of the unit, where there is one.
+    /// `FileDescriptorName=` of the unit, if there is one.
     pub name: Option<String>,
     /// Whether it listens. If not, it is a client.
     pub listens: bool,
@@ -122,13 +122,13 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// What has this path, which is absolute, and this identity.
+    /// The file with this path, which is absolute, and this identity.
     pub(in crate::os) fn new(path: PathBuf, metadata: &fs::Metadata) -> Self {
         let identity = (metadata.dev(), metadata.ino());
         Self { path, identity }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -143,12 +143,12 @@ impl Drop for Bound {
     }
 }
 
-/// Listens at `path`, with `mode` from the first moment on and `queue` connections waiting
-/// at most. Replaces a socket on which nobody listens any more, and nothing else.
+/// Listens at `path`, with `mode` from the moment the socket exists, and a queue of at most
+/// `queue` connections. Replaces a stale socket, and nothing else.
 ///
 /// # Errors
 ///
-/// When the path is in use, is no socket or is too long, or the system refuses. The message says which.
+/// When the path is in use, is no socket or is too long, or the system refuses. The message has the reason.
 pub fn listen_at(path: &Path, mode: u32, queue: usize) -> io::Result<(OwnedFd, Bound)> {
     let address = UnixAddr::new(path).map_err(|errno| match errno {
         Errno::ENAMETOOLONG => io::Error::new(
@@ -163,8 +163,8 @@ pub fn listen_at(path: &Path, mode: u32, queue: usize) -> io::Result<(OwnedFd, B
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let new = || socket(AddressFamily::Unix, SockType::Stream, flags, None);
     let fd = new()?;
-    // Until it listens, a socket looks like one that nobody listens on any more: servers
-    // that start at once must not remove each other's.
+    // Until it listens, a socket looks stale: servers that start at the same time must not
+    // remove each other's.
     let _lock = lock_directory(path)?;
     match bind_with_mode(&fd, &address, mode) {
         Err(Errno::EADDRINUSE) => {
@@ -188,7 +188,7 @@ fn bind_with_mode(fd: &OwnedFd, address: &UnixAddr, mode: u32) -> Result<(), Err
     result
 }
 
-/// Keeps others that start from this directory. Where it may not be read, there is no lock.
+/// Locks the directory against other servers that start. An unreadable directory is not locked.
 fn lock_directory(path: &Path) -> io::Result<Option<Flock<fs::File>>> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
     let mut directory = match fs::File::open(parent.unwrap_or(Path::new("."))) {
@@ -204,7 +204,7 @@ fn lock_directory(path: &Path) -> io::Result<Option<Flock<fs::File>>> {
             Err((_, Errno::EWOULDBLOCK)) => {
                 return Err(io::Error::new(
                     io::ErrorKind::AddrInUse,
-                    "the directory is locked by somebody else",
+                    "another process has locked the directory",
                 ));
             }
             Err((_, errno)) => return Err(errno.into()),
@@ -213,14 +213,14 @@ fn lock_directory(path: &Path) -> io::Result<Option<Flock<fs::File>>> {
     }
 }
 
-/// Removes what is at `path` if it is a socket on which nobody listens.
+/// Removes the file at `path` if it is a stale socket.
 fn make_way(path: &Path, address: &UnixAddr, probe: &OwnedFd) -> io::Result<()> {
     let in_use = |what: &str| Err(io::Error::new(io::ErrorKind::AddrInUse, what.to_owned()));
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
         Ok(metadata) if !metadata.file_type().is_socket() => {
-            return in_use("there is something that is not a socket, it stays as it is");
+            return in_use("there is a file that is not a socket, and it is left alone");
         }
         Ok(_) => {}
     }
@@ -231,7 +231,7 @@ fn make_way(path: &Path, address: &UnixAddr, probe: &OwnedFd) -> io::Result<()> 
         Err(errno) => Err(io::Error::new(
             io::ErrorKind::AddrInUse,
             format!(
-                "cannot tell whether a server is listening there: {}",
+                "cannot determine whether a server is listening there: {}",
                 errno.desc()
             ),
         )),
@@ -241,7 +241,7 @@ fn make_way(path: &Path, address: &UnixAddr, probe: &OwnedFd) -> io::Result<()> 
 /// Why no connection was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptError {
-    /// There is none.
+    /// There is no connection.
     Empty,
     /// That one has gone; there may be others.
     Lost,
@@ -259,7 +259,7 @@ pub enum AcceptError {
 pub fn accept(listener: BorrowedFd<'_>) -> Result<OwnedFd, AcceptError> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     accept4(listener.as_raw_fd(), flags)
-        // SAFETY: accept4 has just made this descriptor, and nobody else knows it.
+        // SAFETY: accept4 has just made this descriptor, and nothing else uses it.
         .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
         .map_err(AcceptError::of)
 }
@@ -272,17 +272,16 @@ impl AcceptError {
             Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP => {
                 Self::Broken(errno)
             }
-            // EMFILE, ENFILE, ENOMEM, ENOBUFS, and what nobody expects: it may not pass, and
-            // the connection is still in the queue, so to try again at once would be to
-            // try for ever.
+            // EMFILE, ENFILE, ENOMEM, ENOBUFS, and unexpected errors: they may persist, and
+            // the connection is still in the queue, so trying again at once could loop for ever.
             _ => Self::Refused(errno),
         }
     }
 }
 
-/// Sends small replies at once, where the socket would rather collect them.
+/// Makes the socket send small replies at once.
 pub fn set_nodelay(socket: &OwnedFd) {
-    // A UNIX socket does not know the option and does not need it.
+    // A UNIX socket does not have the option and does not need it.
     let _ = setsockopt(socket, sockopt::TcpNoDelay, &true);
 }
 

@@ -29,7 +29,7 @@ const PATH_MAX: usize = libc::PATH_MAX as usize;
 pub enum LookupError {
     /// Nothing of that name can be run; the error is that of execvp(3).
     System(Errno),
-    /// The name has a component `..`: what it leads to is not known without looking.
+    /// The name has a component `..`: its target is unknown without access to files.
     Upwards,
 }
 
@@ -38,7 +38,7 @@ pub enum LookupError {
 pub struct Lookup {
     /// The directories of PATH, without symbolic links where they are there.
     directories: Vec<Vec<u8>>,
-    /// What stands in PATH and leads elsewhere, and where; the longest first.
+    /// The links in PATH and their targets; the longest first.
     aliases: Vec<(Vec<u8>, Vec<u8>)>,
     /// The working directory, if it is known.
     here: Option<Vec<u8>>,
@@ -120,7 +120,7 @@ impl Lookup {
         })
     }
 
-    /// Goes through PATH as execvp(3) does.
+    /// Searches PATH as execvp(3) does.
     fn search(&self, name: &[u8]) -> Result<Vec<u8>, Errno> {
         let mut worst = Errno::ENOENT;
         if name.is_empty() {
@@ -146,7 +146,7 @@ impl Lookup {
     }
 }
 
-/// Whether what is there is a file that the server may execute.
+/// Whether the path is a file that the server may execute.
 fn runs(file: &[u8]) -> Result<bool, Errno> {
     let status = stat(file)?;
     let regular = status.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits();
@@ -198,7 +198,7 @@ pub fn real(directory: &[u8]) -> Option<Vec<u8>> {
     Some(path.into_os_string().into_encoded_bytes())
 }
 
-/// Whether there is a directory of this name, perhaps behind a link.
+/// Whether there is a directory of this name, perhaps through a link.
 pub fn is_directory(path: &[u8]) -> bool {
     let found = stat(path);
     found.is_ok_and(|found| found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFDIR.bits())

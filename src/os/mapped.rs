@@ -1,8 +1,8 @@
-//! Users and groups that a number can stand for.
+//! Whether a number from the kernel identifies a user or a group.
 //!
 //! In a user namespace (user_namespaces(7)) the kernel shows each user that is not mapped there
-//! as one number, the overflow uid, 65534, which is that of `nobody` too. So that number says
-//! nothing there, and must not be taken for anybody's.
+//! as one number, the overflow uid, 65534, which is that of `nobody` too. So that number
+//! identifies no user there.
 
 use std::fs;
 use std::sync::OnceLock;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 /// The kernel's own overflow uid and gid.
 const OVERFLOW: u32 = 65534;
 
-/// How many numbers there are: the last one, -1, stands for none.
+/// The count of numbers: the last one, -1, means none.
 const ALL: u64 = u32::MAX as u64;
 
 /// Whether a number from the kernel is a user's.
@@ -25,11 +25,11 @@ pub fn is_group(gid: u32) -> bool {
     *AMBIGUOUS.get_or_init(|| ambiguous("gid_map", "overflowgid")) != Some(gid)
 }
 
-/// The number that may stand for anybody, if there is one. The map of a process does not change
-/// once it has one.
+/// The ambiguous number, if there is one. The map of a process does not change once it has
+/// one.
 fn ambiguous(map: &str, overflow: &str) -> Option<u32> {
     let map = fs::read_to_string(format!("/proc/self/{map}"));
-    // Without a map the number may be anybody's.
+    // Without a map the number is ambiguous.
     if map.is_ok_and(|map| is_whole(&map)) {
         return None;
     }
@@ -38,7 +38,7 @@ fn ambiguous(map: &str, overflow: &str) -> Option<u32> {
     Some(number.unwrap_or(OVERFLOW))
 }
 
-/// Whether a map has a place for each number: three columns a line, the last is how many.
+/// Whether a map covers every number: three columns a line, the last is the count.
 fn is_whole(map: &str) -> bool {
     let counts = map.lines().map(|line| {
         let count = line.split_whitespace().nth(2);

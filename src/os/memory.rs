@@ -1,12 +1,12 @@
-//! The process's memory: which processes may look into it, what the allocator keeps for itself, and what is
-//! in reserve when the system gives no more.
+//! The process's memory: which processes may look into it, how much the allocator keeps, and a
+//! reserve for the time when the system has no more.
 //!
-//! Rust ends a process that gets no memory, and everybody's programs with it. So there are two
-//! kinds of requests. Large ones come from what clients send and programs write; the code that
-//! makes them expects a refusal and passes it on. Small ones, for a line of the log or an entry
-//! in a list, expect none: when the system refuses one it is met from a reserve, which is laid
-//! in at the start. While half of it is gone, and the system has nothing to fill it up with,
-//! large requests are refused, and callers of [`is_short`] should begin nothing new.
+//! Rust ends a process that gets no memory, and all programs with it. So there are two kinds of
+//! allocations. Large ones are for data from clients and programs; their code expects a refusal
+//! and passes it on. Small ones, for a log line or an entry in a list, expect no refusal: when the
+//! system refuses one, a reserve satisfies it, which is allocated at the start. While half of it
+//! is used, and the system has no memory to fill it up, large allocations are refused, and callers
+//! of [`is_short`] should begin nothing new.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
@@ -18,7 +18,7 @@ use nix::sys::prctl;
 /// The largest piece of memory that is not given back to the system when it is freed.
 const KEPT_MAX: i32 = 256 * 1024;
 
-/// What is this large, in bytes, may be refused: the smallest is a buffer of a connection.
+/// An allocation from this size on, in bytes, may be refused: the smallest is a connection's buffer.
 const LARGE: usize = 32 * 1024;
 
 /// The reserve: pieces of a fixed size. No request needs more than one of them.
@@ -30,11 +30,11 @@ const PIECE: Layout = match Layout::from_size_align(LARGE, 16) {
 
 static RESERVE: [AtomicPtr<u8>; PIECES] = [const { AtomicPtr::new(ptr::null_mut()) }; PIECES];
 
-/// How many pieces are there.
+/// The number of pieces left.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
 
-/// Has large pieces of memory given back as soon as they are freed, and lays in the reserve.
-/// The allocator would else learn from a few large requests to keep such memory for good.
+/// Makes the allocator return large pieces of memory as soon as they are freed, and fills the
+/// reserve. Otherwise the allocator would adapt to a few large requests and keep such memory.
 ///
 /// To be called where [`Allocator`] is the program's.
 pub fn prepare() {
@@ -53,7 +53,7 @@ pub fn prepare() {
 ///
 /// # Errors
 ///
-/// Where the kernel does not know that.
+/// If the kernel does not support that.
 pub fn hide() -> io::Result<()> {
     Ok(prctl::set_dumpable(false)?)
 }
@@ -66,7 +66,7 @@ pub fn is_short() -> bool {
     LEFT.load(Ordering::Acquire) < PIECES / 2
 }
 
-/// Whether `size` bytes could be had now, for what comes in many small pieces.
+/// Whether `size` bytes are available now, for data that comes in many small pieces.
 pub fn has(size: usize) -> bool {
     !is_short() && Vec::<u8>::new().try_reserve_exact(size).is_ok()
 }
@@ -87,19 +87,19 @@ fn lay_in() {
             Ok(_) => {
                 LEFT.fetch_add(1, Ordering::AcqRel);
             }
-            // SAFETY: just made, and nobody has seen it.
+            // SAFETY: just made, and not shared yet.
             Err(_) => unsafe { System.dealloc(piece, PIECE) },
         }
     }
 }
 
-/// Gives a piece of the reserve back to the system's allocator. False: there is none left.
+/// Returns a piece of the reserve to the system's allocator. False: there is none left.
 fn spend() -> bool {
     for place in &RESERVE {
         let piece = place.swap(ptr::null_mut(), Ordering::AcqRel);
         if !piece.is_null() {
             LEFT.fetch_sub(1, Ordering::AcqRel);
-            // SAFETY: made with this layout, and taken out of the list, so nobody else has it.
+            // SAFETY: made with this layout, and taken out of the list, so nothing else owns it.
             unsafe { System.dealloc(piece, PIECE) };
             return true;
         }
@@ -139,7 +139,7 @@ unsafe impl GlobalAlloc for Allocator {
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: as the caller vouches; a refusal leaves what was there.
+        // SAFETY: the caller's guarantees; a refusal leaves the old memory unchanged.
         Self::ask(size, || unsafe { System.realloc(memory, layout, size) })
     }
 

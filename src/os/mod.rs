@@ -1,4 +1,4 @@
-//! What the server asks of the system. Knows no protocol and no session.
+//! All uses of the system. Knows no protocol and no session.
 
 pub mod accounts;
 pub mod background;

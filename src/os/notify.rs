@@ -1,9 +1,9 @@
-//! Notifications to the service manager (sd_notify(3)). To send one never blocks, not even when the
-//! manager does.
+//! Notifications to the service manager (sd_notify(3)). Sending one never blocks, even if the
+//! manager is blocked.
 //!
-//! What the manager does not take, because its queue is full or it is about to begin anew,
-//! waits here and is sent again: a manager that has not heard READY=1 ends the server when
-//! its time for a start is over, and one that has heard RELOADING=1 waits for the READY=1 that follows.
+//! Notifications that the manager does not accept, because its queue is full or it restarts, wait
+//! here and are sent again: without READY=1 the manager ends the server after its start timeout,
+//! and after RELOADING=1 it waits for READY=1.
 
 use std::collections::VecDeque;
 use std::env;
@@ -33,15 +33,15 @@ pub struct Notifier {
 struct Manager {
     address: SocketAddr,
     socket: UnixDatagram,
-    /// What it has not taken, in its order.
+    /// Notifications that it has not accepted, in order.
     queue: VecDeque<String>,
     /// It is not there.
     gone: bool,
 }
 
 impl Notifier {
-    /// Finds the manager that started this process. One that started only the parent is
-    /// not ours: inetd passes on what it was given, and WATCHDOG_PID shows that.
+    /// Finds the manager that started this process. A manager of the parent only is not ours:
+    /// inetd passes on its own variables, and WATCHDOG_PID shows that.
     pub fn from_env() -> Self {
         let foreign =
             env::var("WATCHDOG_PID").is_ok_and(|pid| pid != std::process::id().to_string());
@@ -52,7 +52,7 @@ impl Notifier {
         }
     }
 
-    /// No manager: what started this process did so on behalf of another client.
+    /// No manager: a superserver started this process for a client.
     pub fn none() -> Self {
         Self {
             manager: None,
@@ -65,13 +65,13 @@ impl Notifier {
         self.manager.is_some()
     }
 
-    /// Within which time the manager wants to hear of us, again and again.
+    /// The watchdog interval of the manager.
     pub fn watchdog(&self) -> Option<Duration> {
         self.manager.as_ref().and(self.watchdog)
     }
 
-    /// Notifies the manager of `states`, the first of which says what it is about. What it does
-    /// not take at once waits for [`Notifier::flush_or_retry_after`].
+    /// Notifies the manager of `states`; the first is the key of the message. A message that it does
+    /// not accept at once waits for [`Notifier::flush_or_retry_after`].
     pub fn notify(&mut self, states: &[NotifyState<'_>]) {
         if let Some(manager) = &mut self.manager {
             manager.put(
@@ -84,8 +84,8 @@ impl Notifier {
         }
     }
 
-    /// Sends again what was not taken. Returns the time to wait before the next attempt, or
-    /// `None` when nothing waits any more.
+    /// Sends waiting notifications again. Returns the time to wait before the next attempt, or
+    /// `None` when none waits any more.
     pub fn flush_or_retry_after(&mut self) -> Option<Duration> {
         let manager = self.manager.as_mut()?;
         manager.flush();
@@ -113,8 +113,8 @@ impl Manager {
         })
     }
 
-    /// Adds a message, in the place of those that it makes superfluous: so there are never
-    /// many, however long the manager takes none.
+    /// Adds a message, and removes those that it makes superfluous: so there are never many,
+    /// however long the manager accepts none.
     fn put(&mut self, message: String) {
         match key(&message) {
             only @ ("STATUS" | "WATCHDOG") => self.queue.retain(|other| key(other) != only),
@@ -133,7 +133,7 @@ impl Manager {
     fn flush(&mut self) {
         self.gone = false;
         while let Some(message) = self.queue.front() {
-            // By its address each time: a manager that begins anew has another socket there.
+            // By its address each time: after a restart the manager has another socket there.
             match self.socket.send_to_addr(message.as_bytes(), &self.address) {
                 Ok(_) => {
                     self.queue.pop_front();
@@ -148,7 +148,7 @@ impl Manager {
     }
 }
 
-/// What a message is about.
+/// The key of a message.
 fn key(message: &str) -> &str {
     message.split('=').next().unwrap_or_default()
 }

@@ -1,15 +1,15 @@
-//! Which user has the other end of a TCP connection, where that end is on this machine.
+//! The user of the other end of a TCP connection, if that end is on this machine.
 //!
-//! The kernel knows the owner of any socket of a network namespace (sock_diag(7)): the user who
-//! made it. A connection is known by its four numbers, and a client may do with its end what it
-//! likes meanwhile: close it, reset it, bind the port anew. So an answer is believed only if
+//! The kernel reports the owner of any socket of a network namespace (sock_diag(7)): the user who
+//! made it. A connection is identified by its four numbers, and a client may change its end
+//! meanwhile: close it, reset it, bind the port again. So an answer is accepted only if
 //!
-//! | condition | what it keeps out |
+//! | condition | what it excludes |
 //! |---|---|
 //! | it is about these four numbers | a listener on the client's port, which is found instead |
-//! | its state is that of a connection | one that is just being made by somebody else |
-//! | it has an inode | an end that was closed: the kernel says that it is root's |
-//! | *afterwards* our own end is still found | an end that was reset, whose port is another's now |
+//! | its state is that of a connection | a connection that another process is just making |
+//! | it has an inode | an end that was closed: the kernel reports root for it |
+//! | *afterwards* our own end is still found | an end that was reset, and whose port was reused |
 //! | and has our descriptor's inode | a pair with these numbers in another network namespace |
 
 use std::net::{IpAddr, SocketAddr};
@@ -24,8 +24,8 @@ use crate::os::sock_diag::{Diag, u32_at};
 /// one side has ended its half.
 const CONNECTED: [u8; 4] = [1, 4, 5, 8];
 
-/// Who made the other end of `socket`, whose addresses these are. `None` where that is not on this
-/// machine, has gone, or cannot be found out.
+/// The user who made the other end of `socket`, which has these addresses. `None` if that end is
+/// not on this machine, has gone, or cannot be determined.
 pub fn of_other_end(socket: impl AsFd, own: SocketAddr, other: SocketAddr) -> Option<u32> {
     let diag = Diag::open()?;
     let theirs = find(&diag, other, own)?;
@@ -37,7 +37,7 @@ pub fn of_other_end(socket: impl AsFd, own: SocketAddr, other: SocketAddr) -> Op
     (u64::from(ours.inode) == inode && mapped::is_user(theirs.uid)).then_some(theirs.uid)
 }
 
-/// What the kernel says of a socket.
+/// The kernel's report about a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Found {
     state: u8,
@@ -80,7 +80,7 @@ fn request([from, to]: [SocketAddr; 2]) -> Vec<u8> {
     request
 }
 
-/// An `inet_diag_msg`: what it says, and of which socket.
+/// An `inet_diag_msg`: a report, and its socket.
 fn read(answer: &[u8]) -> Option<(Found, [SocketAddr; 2])> {
     let found = Found {
         state: *answer.get(1)?,
@@ -151,7 +151,7 @@ mod tests {
         fd.into()
     }
 
-    /// Waits for what the kernel does a moment later.
+    /// Waits for a change that the kernel makes a moment later.
     fn eventually(condition: impl Fn() -> bool) {
         let end = Instant::now() + Duration::from_secs(10);
         while !condition() {
@@ -209,7 +209,7 @@ mod tests {
     fn a_listener_on_the_clients_port_is_not_the_client() {
         let (client, served) = pair("127.0.0.1:0");
         let (own, other) = (served.local_addr().unwrap(), served.peer_addr().unwrap());
-        // A reset leaves nothing behind, and the port to the next.
+        // A reset leaves nothing, and frees the port.
         setsockopt(
             &client,
             sockopt::Linger,
@@ -244,7 +244,7 @@ mod tests {
         let _next = bound(other, Some(own));
         let next = listener.accept().unwrap().0;
         assert_eq!(of_other_end(&next, own, other), own_user());
-        // What was asked about is the first one, which had the same numbers.
+        // The question was about the first connection, which had the same numbers.
         assert_eq!(of_other_end(&served, own, other), None);
     }
 

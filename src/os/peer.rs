@@ -1,4 +1,4 @@
-//! Who is at the other end of a socket.
+//! The peer of a socket.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use nix::sys::socket::{
 
 use crate::os::{mapped, owner};
 
-/// A client, as the kernel vouches for it: who it was when it connected.
+/// A client, by the peer credentials from the kernel, as they were when it connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A process on a UNIX socket.
@@ -25,9 +25,9 @@ pub enum Peer {
     },
     /// A TCP connection.
     Tcp {
-        /// Where it comes from.
+        /// Its address.
         address: SocketAddr,
-        /// The user who made that socket, where it can be found out: see [`owner`].
+        /// The user who made that socket, if it is known: see [`owner`].
         uid: Option<u32>,
     },
     /// Neither; such a socket can only have been handed over.
@@ -47,13 +47,13 @@ impl Peer {
                 gid: Some(credentials.gid()).filter(|&gid| mapped::is_group(gid)),
                 pid: credentials.pid(),
             }),
-            // On TCP there are none; that is no error, or this one.
+            // TCP has no credentials: this result is no error, or one of these errors.
             Ok(_) | Err(Errno::ENOPROTOOPT | Errno::EOPNOTSUPP) => Self::of_inet(socket),
             Err(errno) => Err(errno),
         }
     }
 
-    /// Its effective user, where the kernel knows it.
+    /// Its effective user, if the kernel knows it.
     pub fn uid(&self) -> Option<u32> {
         match self {
             Self::Local { uid, .. } | Self::Tcp { uid, .. } => *uid,
@@ -73,9 +73,9 @@ impl Peer {
         })
     }
 
-    /// The variables by which a program learns who asked for it, as the UCSPI convention
-    /// has them, each `NAME=value`. The user of a TCP client has the name that it has on a UNIX
-    /// socket: what `TCPREMOTEINFO` says is a claim of the other host, and this is the kernel's.
+    /// The variables that identify the client to a program, as in the UCSPI convention, each
+    /// `NAME=value`. The user of a TCP client has the same variable as on a UNIX socket:
+    /// `TCPREMOTEINFO` is a claim of the other host, and this number comes from the kernel.
     pub fn variables(&self) -> Vec<String> {
         let mut variables = Vec::new();
         let mut put = |name: &str, value: String| variables.push(format!("{name}={value}"));
@@ -102,7 +102,7 @@ impl Peer {
 }
 
 /// The groups of the peer of a UNIX socket as they were when it connected: the effective
-/// one and the supplementary ones. None where the kernel knows none.
+/// one and the supplementary ones. Empty if the kernel does not know them.
 pub fn groups(socket: &(impl AsFd + AsRawFd)) -> Vec<u32> {
     let Ok(Peer::Local { gid, .. }) = Peer::of(socket) else {
         return Vec::new();
@@ -116,7 +116,7 @@ pub fn groups(socket: &(impl AsFd + AsRawFd)) -> Vec<u32> {
 }
 
 fn supplementary(socket: RawFd) -> Vec<u32> {
-    // Few processes are in more groups; where one is, the kernel says how many.
+    // Few processes are in more groups; then the kernel returns the number.
     let mut groups: Vec<u32> = vec![0; 64];
     loop {
         let mut size = libc::socklen_t::try_from(size_of_val(&groups[..])).unwrap_or(0);
@@ -143,8 +143,8 @@ fn supplementary(socket: RawFd) -> Vec<u32> {
     }
 }
 
-/// The names of all variables by which this server, or another one of the convention, says who
-/// a client is.
+/// The names of all variables by which this server, or another one of the convention,
+/// identifies a client.
 pub const VARIABLES: [&str; 13] = [
     "PROTO",
     "IPCREMOTEEUID",
@@ -161,7 +161,7 @@ pub const VARIABLES: [&str; 13] = [
     "TCPLOCALHOST",
 ];
 
-/// The address as the standard library has it, if it is an Internet address.
+/// The address as a type of the standard library, if it is an Internet address.
 pub fn inet(address: &SockaddrStorage) -> Option<SocketAddr> {
     address.family()?;
     let v4 = address

@@ -1,8 +1,8 @@
 //! The one place in which the server waits: tokens for keys, and descriptors that leave
 //! the poller before they are closed.
 //!
-//! Everything is one-shot: what has fired stays silent until it is armed again, so a
-//! paused pipe costs nothing and a hang-up is reported once.
+//! All events are one-shot: a descriptor that has fired stays silent until it is armed again, so
+//! a paused pipe costs nothing and a hang-up is reported once.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -49,7 +49,7 @@ pub enum Token {
     Connection(ConnectionId, Part),
 }
 
-/// The most listening sockets that tokens can tell apart.
+/// The maximal number of listening sockets that tokens can distinguish.
 pub const LISTENERS_MAX: usize = CONNECTIONS_FROM as usize - 1;
 
 /// Keys below this belong to signals and listeners, by [`PARTS`].
@@ -85,14 +85,14 @@ impl Token {
     }
 }
 
-/// What an event says.
+/// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    /// Whose it is.
+    /// The owner's token.
     pub token: Token,
     /// Bytes, a connection or the end can be read.
     pub readable: bool,
-    /// There is room, or nobody will ever read.
+    /// There is room, or there is no reader any more.
     pub writable: bool,
     /// Both directions of a socket are shut down, or a pipe's other end is gone.
     pub hangup: bool,
@@ -121,7 +121,7 @@ impl Poller {
     ///
     /// # Errors
     ///
-    /// What the system says. What was found ready before is in `ready` all the same.
+    /// The error of the system. Descriptors that were found ready before are still in `ready`.
     pub fn wait(&mut self, ready: &mut Vec<Ready>, timeout: Option<Duration>) -> io::Result<()> {
         ready.clear();
         self.events.clear();
@@ -164,8 +164,8 @@ impl Watched {
         self.token = token;
     }
 
-    /// Sees to it that an event comes when what is asked for is ready; a hang-up always
-    /// is. Does nothing where that holds already.
+    /// Arms the descriptor for these events; a hang-up is always one. Does nothing if it is armed
+    /// already.
     ///
     /// # Errors
     ///
@@ -180,9 +180,9 @@ impl Watched {
             poller.inner.modify(&self.fd, event)?;
         } else {
             // SAFETY: with epoll, a descriptor leaves the poller when its last copy is
-            // closed. A `Watched` is its only owner, and where somebody else may have
-            // another copy it leaves by `close`. Should an event come all the same, it
-            // comes once, and its token finds nobody.
+            // closed. A `Watched` is its only owner, and if another process may have
+            // a copy it leaves by `close`. If an event still comes, it comes once, and
+            // its token has no owner any more.
             unsafe {
                 poller
                     .inner
@@ -210,7 +210,7 @@ impl Watched {
         self.armed = None;
     }
 
-    /// Leaves the poller, for what others will have a copy of.
+    /// Leaves the poller, for a descriptor that another process will have a copy of.
     pub fn release(self, poller: &Poller) -> OwnedFd {
         if self.added {
             // The only way to fail is not to be there.
@@ -219,9 +219,9 @@ impl Watched {
         self.fd
     }
 
-    /// Leaves the poller, then closes: for what somebody else has a copy of, such as a
-    /// listening socket of the service manager. To drop anything else is enough, and
-    /// spares a system call: no child ever has a copy of it (see
+    /// Leaves the poller, then closes: for a descriptor that another process has a copy of, such
+    /// as a listening socket of the service manager. For all others dropping is enough, and
+    /// saves a system call: no child ever has a copy of them (see
     /// [`launch`](crate::os::launch)).
     pub fn close(self, poller: &Poller) {
         drop(self.release(poller));

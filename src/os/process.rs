@@ -5,8 +5,8 @@ use nix::unistd::Pid;
 
 use crate::program::Exit;
 
-/// A process of ours. Until it is reaped its number, and its group's, cannot be given to
-/// anybody else.
+/// A process of ours. Until it is reaped the kernel gives its number, and its group's, to no
+/// other process.
 #[derive(Debug)]
 pub struct Process {
     pid: Pid,
@@ -28,13 +28,13 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// EPERM where none of its processes may be signalled; ESRCH when it has been reaped.
+    /// EPERM if none of its processes may be signalled; ESRCH if it has been reaped.
     pub fn signal_group(&self, signal: i32) -> Result<(), Errno> {
         if self.reaped {
             return Err(Errno::ESRCH);
         }
         match send(-self.pid.as_raw(), signal) {
-            // The child has not yet come to make the group: it is alone.
+            // The child has not made the group yet: it is alone.
             Err(Errno::ESRCH) => send(self.pid.as_raw(), signal),
             result => result,
         }
@@ -45,7 +45,7 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// What waitid(2) says: then nothing is known.
+    /// The error of waitid(2): then nothing is known.
     pub fn peek_exit(&self) -> Result<Option<Exit>, Errno> {
         wait(self.pid, libc::WNOWAIT)
     }
@@ -54,22 +54,22 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// What waitid(2) says: then nothing is known.
+    /// The error of waitid(2): then nothing is known.
     pub fn take_exit(&mut self) -> Result<Option<Exit>, Errno> {
         let exit = wait(self.pid, 0)?;
         self.reaped = exit.is_some();
         Ok(exit)
     }
 
-    /// Whether there is no such process: somebody else has reaped it.
+    /// Whether there is no such process: another party has reaped it.
     pub fn is_gone(&self) -> bool {
         self.reaped
             || (wait(self.pid, libc::WNOWAIT) == Err(Errno::ECHILD)
                 && send(self.pid.as_raw(), 0) == Err(Errno::ESRCH))
     }
 
-    /// Takes the zombie, if there still is one. Returns the process if it has not ended, or
-    /// nobody knows.
+    /// Reaps the zombie, if there still is one. Returns the process if it has not ended, or if
+    /// that is unknown.
     ///
     /// # Errors
     ///
@@ -86,7 +86,7 @@ impl Process {
     }
 }
 
-/// nix knows no real-time signals, so this is the plain call.
+/// nix has no real-time signals, so this is the plain call.
 fn send(to: i32, signal: i32) -> Result<(), Errno> {
     // SAFETY: kill(2) touches no memory of ours.
     Errno::result(unsafe { libc::kill(to, signal) }).map(drop)
@@ -128,7 +128,7 @@ mod tests {
             "exit 3",
             "kill -TERM $$",
             "ulimit -c 0; kill -SEGV $$",
-            // Leaves a core where the system keeps any.
+            // Leaves a core if the system keeps cores.
             "ulimit -c unlimited; kill -SEGV $$",
         ] {
             let mut child = Command::new("sh")

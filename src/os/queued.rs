@@ -1,7 +1,7 @@
-//! How many connections wait at a listening socket for somebody to accept them.
+//! The length of the listen queue of a socket.
 //!
 //! For a UNIX socket the kernel reports it over netlink (`sock_diag`), for TCP as an option
-//! of the socket (tcp(7)). Where it does not, it is not known.
+//! of the socket (tcp(7)). If it does not, the length is not known.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -11,7 +11,7 @@ use nix::sys::stat::fstat;
 
 use crate::os::sock_diag::Diag;
 
-/// How many connections wait at `listener`, where the kernel knows.
+/// The length of the queue of `listener`, if the kernel reports it.
 pub fn queued(listener: BorrowedFd<'_>) -> Option<u32> {
     let address: SockaddrStorage = getsockname(listener.as_raw_fd()).ok()?;
     match address.family()? {
@@ -50,9 +50,9 @@ fn unix(listener: BorrowedFd<'_>) -> Option<u32> {
 mod unix_diag {
     use crate::os::sock_diag::{u16_at, u32_at};
 
-    /// `UDIAG_SHOW_RQLEN`: the answer is to have the lengths of the queues.
+    /// `UDIAG_SHOW_RQLEN`: a request for the lengths of the queues.
     const SHOW_RQLEN: u32 = 0x10;
-    /// `UNIX_DIAG_RQLEN`, the attribute with them. The first is what waits.
+    /// `UNIX_DIAG_RQLEN`, the attribute with them. The first is the waiting connections.
     const RQLEN: u16 = 4;
     /// The sizes of a `unix_diag_msg` and of a `rtattr`.
     const SOCKET_HEADER: usize = 16;
@@ -68,7 +68,7 @@ mod unix_diag {
         request
     }
 
-    /// What the answer says of the queue, if it does.
+    /// The length in the answer, if there is one.
     pub fn waiting(answer: &[u8]) -> Option<u32> {
         let mut rest = answer.get(SOCKET_HEADER..)?;
         loop {

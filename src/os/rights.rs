@@ -1,12 +1,11 @@
 //! Descriptors that a client passes along with its bytes (`SCM_RIGHTS`, unix(7)). The server
-//! takes none, and this file sees to it that none can stop it.
+//! accepts none, and this file prevents them from blocking the server.
 //!
-//! The kernel drops what is passed and not received: inside recv(2), or inside close(2) when
-//! the socket is closed before it was read to its end. To drop the last descriptor of a file
-//! may take long. That of a TCP socket with unsent data and `SO_LINGER` takes as long as the
-//! client likes, and the server would wait for it. To receive the descriptors and close them
-//! is no way out: close(2) waits for the file system, and a client may bring one of its own
-//! (FUSE). So
+//! The kernel drops descriptors that are passed and not received: inside recv(2), or inside
+//! close(2) when the socket is closed before it was read to its end. Dropping the last descriptor
+//! of a file may take long. For a TCP socket with unsent data and `SO_LINGER` the client chooses
+//! the time, and the server would wait for it. Receiving the descriptors and closing them does
+//! not help: close(2) waits for the file system, which may be the client's own (FUSE). So
 //!
 //! - from Linux 6.16 on the kernel refuses them on our behalf (`SO_PASSRIGHTS`): the sender
 //!   gets EPERM;
@@ -28,8 +27,8 @@ use nix::unistd::{ForkResult, Pid, fork, pipe2};
 
 use crate::os::process::Process;
 
-/// `SO_PASSRIGHTS`, which libc does not know yet: the number that it has everywhere but on
-/// parisc and sparc, where the kernel answers as an old one does.
+/// `SO_PASSRIGHTS`, which libc does not define yet: its number everywhere except on parisc and
+/// sparc, where the kernel answers as an old one does.
 const SO_PASSRIGHTS: c_int = 83;
 
 /// `SO_PASSPIDFD`, likewise.
@@ -61,7 +60,7 @@ impl Rights {
         }
     }
 
-    /// All who had connected have been accepted.
+    /// All earlier clients have been accepted.
     pub fn set_drained(&mut self) {
         self.drained = true;
     }
@@ -73,10 +72,10 @@ impl Rights {
             return false;
         }
         if !self.drained {
-            // What the listener was asked for came too late for this one, perhaps.
+            // The option of the listener may have come too late for this client.
             prepare(client);
         }
-        // A byte that is out of band may carry descriptors too. It is to be seen as it comes.
+        // An out-of-band byte may carry descriptors too, so it is read in line.
         set(client, libc::SO_OOBINLINE, 1);
         true
     }
@@ -124,10 +123,10 @@ fn set(socket: BorrowedFd<'_>, option: c_int, value: c_int) -> bool {
     result == 0
 }
 
-/// What the next recv would find.
+/// The result of the next recv.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ahead {
-    /// This number of bytes, and nothing else. To receive just as many drops no descriptor.
+    /// This number of bytes, and nothing else. Receiving exactly these drops no descriptor.
     Bytes(usize),
     /// The end.
     End,
@@ -135,11 +134,11 @@ pub enum Ahead {
     Descriptors,
 }
 
-/// Looks at what `client` has sent, as far as it fits into `room`, and leaves it there.
+/// Peeks at the bytes from `client` that fit into `room`.
 ///
 /// # Errors
 ///
-/// What recv(2) says.
+/// The error of recv(2).
 pub fn peek(client: BorrowedFd<'_>, room: &mut [u8]) -> Result<Ahead, Errno> {
     let mut piece = libc::iovec {
         iov_base: room.as_mut_ptr().cast(),
@@ -164,7 +163,7 @@ pub fn peek(client: BorrowedFd<'_>, room: &mut [u8]) -> Result<Ahead, Errno> {
     })
 }
 
-/// What has become of a socket that was to be closed.
+/// The result of closing a socket.
 #[derive(Debug)]
 pub enum Discarded {
     /// It is closed.
@@ -222,7 +221,7 @@ fn hand_over(client: &OwnedFd) -> Result<(Process, OwnedFd, OwnedFd), Errno> {
     }
 }
 
-/// What the child does: keeps the client's socket until nobody else has it.
+/// The work of the child: it keeps the client's socket until no other process has it.
 fn wait_alone(client: RawFd, gate: RawFd) -> ! {
     let (low, high) = (client.min(gate), client.max(gate));
     for (first, last) in [(0, low - 1), (low + 1, high - 1), (high + 1, c_int::MAX)] {
@@ -246,6 +245,6 @@ fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
     // SAFETY: makes a descriptor and touches no memory of ours.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
     let fd = Errno::result(result)? as RawFd;
-    // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+    // SAFETY: the kernel has just made this descriptor, and nothing else uses it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -1,7 +1,7 @@
 //! Signals as something to read, so that the loop finds them like everything else, and the
 //! dispositions with which the server and its programs start.
 //!
-//! What the server handles is blocked and read from a signalfd(2). So it has no handlers: none
+//! The handled signals are blocked and read from a signalfd(2). So there are no handlers: none
 //! interrupts a system call, and none can run in a child that shares the server's memory.
 
 use std::ffi::{c_int, c_void};
@@ -22,8 +22,8 @@ const HANDLED: [Signal; 4] = [
     Signal::SIGUSR1,
 ];
 
-/// The signals that the server ignores: to write where no reader is left, or more than
-/// a file may hold, is an error of that write and of nothing else. No program may find them so.
+/// The signals that the server ignores: a write without a reader, or beyond the limit of a
+/// file's size, only fails. Programs do not inherit this.
 pub(in crate::os) const IGNORED: [Signal; 2] = [Signal::SIGPIPE, Signal::SIGXFSZ];
 
 /// Larger than `struct sigaction` of the kernel on any architecture; all zero is the
@@ -48,8 +48,8 @@ impl Signals {
     /// Starts to collect the signals that the server handles, and returns what to watch for reading.
     ///
     /// Whatever the server was started with, only these are blocked afterwards, SIGPIPE and
-    /// SIGXFSZ are ignored and all else has its default disposition: a SIGCHLD that is ignored would
-    /// take the exit statuses away, and programs inherit what is ignored.
+    /// SIGXFSZ are ignored, and all others have their default disposition: an ignored SIGCHLD would
+    /// discard the exit statuses, and programs inherit ignored signals.
     ///
     /// # Errors
     ///
@@ -64,8 +64,8 @@ impl Signals {
         Ok((Self { come }, watched))
     }
 
-    /// The signals that have come since the last call, as many as there are kinds of them: the
-    /// kernel keeps each once, however often it came.
+    /// The signals received since the last call, each kind at most once: the kernel keeps each
+    /// once, however often it was sent.
     pub fn take(&mut self) -> Vec<Signal> {
         let come = self.come.by_ref().take(HANDLED.len());
         come.filter_map(|info| Signal::try_from(info.ssi_signo as i32).ok())
@@ -77,7 +77,7 @@ fn set_dispositions() -> io::Result<()> {
     for number in 1..=SIGNALS_MAX {
         match Signal::try_from(number) {
             Ok(Signal::SIGKILL | Signal::SIGSTOP) => {}
-            // Here the runtime has its own handlers for an overflow of the stack.
+            // The runtime has its own handlers for a stack overflow here.
             Ok(Signal::SIGSEGV | Signal::SIGBUS) if !is_ignored(number)? => {}
             _ => set_default(number)?,
         }

@@ -1,7 +1,7 @@
 //! Questions about one socket, which the kernel answers over netlink (sock_diag(7)).
 //!
-//! Nothing here waits: the kernel has answered when the question is sent. Where it does not
-//! answer, as in a sandbox without netlink, nothing is known.
+//! Nothing here waits: the kernel answers while the question is sent. If it does not answer, as
+//! in a sandbox without netlink, nothing is known.
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
@@ -54,13 +54,13 @@ fn question(request: &[u8]) -> Vec<u8> {
     let mut message = length.to_ne_bytes().to_vec();
     message.extend_from_slice(&BY_FAMILY.to_ne_bytes());
     message.extend_from_slice(&REQUEST.to_ne_bytes());
-    // A sequence number and a port, which nobody looks at.
+    // A sequence number and a port, which are not used.
     message.extend_from_slice(&[0; 8]);
     message.extend_from_slice(request);
     message
 }
 
-/// What is in an answer, if it is one.
+/// The content of an answer, if it is one.
 fn body(answer: &[u8]) -> Option<&[u8]> {
     let message = answer.get(..u32_at(answer, 0)? as usize)?;
     match u16_at(message, 4)? {

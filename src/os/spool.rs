@@ -1,8 +1,8 @@
-//! Bytes that are too many for memory: a temporary file without a name, filled at its end
+//! Output that does not fit into memory: a temporary file without a name, filled at its end
 //! and sent from anywhere.
 //!
-//! Nobody else can open it, and it is gone with its descriptor, whatever becomes of this
-//! process.
+//! No other process can open it, and it disappears with its descriptor, however this process
+//! ends.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher as _, RandomState};
@@ -38,18 +38,18 @@ impl Spool {
     ///
     /// When there is no space (ENOSPC, EDQUOT, EFBIG), or the file cannot be written to.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // At a place of its own: what a failed attempt has left is written over.
+        // At a fixed offset: the rest of a failed attempt is overwritten.
         self.file.write_all_at(bytes, self.len)?;
         self.len += bytes.len() as u64;
         Ok(())
     }
 
-    /// How many bytes it holds.
+    /// The number of bytes in it.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether it holds none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

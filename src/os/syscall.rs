@@ -1,11 +1,11 @@
 //! System calls that leave errno alone.
 //!
-//! A child that shares the server's memory shares its errno too. What the C library offers
-//! writes to that, and so would change the outcome of a call that the server makes at the same
-//! moment. Here the kernel is asked directly: one instruction on each architecture, with
-//! the registers of syscall(2). No crate does this with the oldest compiler that may build
-//! this and for all architectures on which Debian has it: `syscalls` wants a newer one
-//! (0.7) or a nightly one on s390x (0.6), `rustix` goes through the C library on s390x.
+//! A child that shares the server's memory shares its errno too. The functions of the C library
+//! write to it, and so would change the result of a call that the server makes at the same
+//! moment. This file calls the kernel directly: one instruction on each architecture, with
+//! the registers of syscall(2). No crate does this with the minimum compiler and for all
+//! architectures of Debian: `syscalls` requires a newer one (0.7) or a nightly one on s390x
+//! (0.6), `rustix` uses the C library on s390x.
 
 use std::ffi::{c_int, c_long};
 
@@ -25,7 +25,7 @@ pub const WRITES_ERRNO: bool = !cfg!(any(
 ///
 /// # Errors
 ///
-/// What the kernel says.
+/// The result of the kernel.
 ///
 /// # Safety
 ///
@@ -63,7 +63,7 @@ unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
 #[cfg(target_arch = "x86")]
 unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
     let result;
-    // SAFETY: as above. The compiler keeps esi for itself, and has it back afterwards.
+    // SAFETY: as above. The compiler reserves esi, and it is restored afterwards.
     unsafe {
         std::arch::asm!("xchg esi, {d}", "int 0x80", "xchg esi, {d}", d = in(reg) d,
             inlateout("eax") number => result, in("ebx") a, in("ecx") b, in("edx") c,
@@ -86,7 +86,7 @@ unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
 #[cfg(target_arch = "arm")]
 unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
     let result;
-    // SAFETY: as above. The compiler may keep r7 for itself, and has it back afterwards.
+    // SAFETY: as above. The compiler may reserve r7, and it is restored afterwards.
     unsafe {
         std::arch::asm!("mov {r7}, r7", "mov r7, {number}", "svc 0", "mov r7, {r7}",
             r7 = out(reg) _, number = in(reg) number, inlateout("r0") a => result,

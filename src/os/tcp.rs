@@ -12,7 +12,7 @@ use nix::sys::socket::{
 /// Listens at `address`, with `queue` connections waiting at most. For port 0 the system
 /// chooses one.
 ///
-/// TCP has no permissions: everybody on this machine may connect, and so nobody else.
+/// TCP has no permissions: every local user may connect, so no remote user may.
 ///
 /// # Errors
 ///

@@ -1,15 +1,15 @@
-//! Whether others could change a file, or put another one in its place.
+//! Whether other users could change a file, or replace it.
 //!
-//! Looked at are the file, each directory on the way to it from the root, and each symbolic
-//! link with its own way. Trusted are root, who can do it anyway, and the user of this
-//! process: programs that it runs have the same rights, and could stop it or start another.
-//! In a user namespace root may have another number; there the root directory is his.
+//! The check covers the file, each directory on the path from the root, and each symbolic
+//! link with its own path. Root is trusted, because it can change anything, and so is the user
+//! of this process: its programs have the same rights, and could stop it or start another one.
+//! In a user namespace root may have another number: the owner of the root directory.
 //!
 //! ```text
-//! file          nobody else owns it, and neither group nor others may write
-//! directory     the same; or it is sticky, as /tmp is, so that others cannot replace what
-//!               is not theirs
-//! link          nobody else owns it
+//! file          owned by one of them, and neither group nor others may write
+//! directory     the same; or it is sticky, as /tmp is, so that others cannot replace files
+//!               that they do not own
+//! link          owned by one of them
 //! ```
 
 use std::ffi::OsString;
@@ -20,22 +20,22 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-/// How many symbolic links there may be on the way, as for the kernel.
+/// The maximal number of symbolic links on the path, as in the kernel.
 const LINKS_MAX: usize = 40;
 
-/// Why a file is not to be trusted.
+/// Why a file is not trusted.
 #[derive(Debug)]
 pub enum Untrusted {
-    /// Somebody else owns this.
+    /// Another user owns this.
     Owner {
-        /// The file, or something on the way to it.
+        /// The file, or a directory or link on the path to it.
         path: PathBuf,
         /// The user.
         uid: u32,
     },
     /// Others than its owner may write to this.
     Mode {
-        /// The file, or something on the way to it.
+        /// The file, or a directory or link on the path to it.
         path: PathBuf,
         /// Its permissions.
         mode: u32,
@@ -73,20 +73,20 @@ impl fmt::Display for Untrusted {
     }
 }
 
-/// Who could change a file that is trusted.
+/// The users that could change a trusted file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trusted {
-    /// Root alone.
+    /// Root only.
     Root,
-    /// The user of this process too, and with it whatever this process runs.
+    /// Also the user of this process, and with it all programs that this process runs.
     Own,
 }
 
-/// Looks at the way to a file, and at the file.
+/// Checks the path to a file, and the file.
 ///
 /// # Errors
 ///
-/// When somebody else could change the file, and when something cannot be looked at.
+/// When another user could change the file, and when a part of the path cannot be examined.
 pub fn check(file: &Path) -> Result<Trusted, Untrusted> {
     let root = Path::new("/");
     let mut judge = Judge {
@@ -100,7 +100,7 @@ pub fn check(file: &Path) -> Result<Trusted, Untrusted> {
     push(&mut names, file);
     judge.step(root)?;
     while let Some(name) = names.pop() {
-        // No link is left in what it goes up from.
+        // All links up to here are resolved.
         if name == ".." {
             here.pop();
             continue;
@@ -136,7 +136,7 @@ fn push(names: &mut Vec<OsString>, path: &Path) {
     names.extend(steps);
 }
 
-/// Whom to trust, and who could change what was looked at.
+/// The trusted users, and the result so far.
 struct Judge {
     /// The users that are root.
     roots: [u32; 2],
@@ -196,7 +196,7 @@ mod tests {
             fs::set_permissions(self.0.join(name), Permissions::from_mode(mode)).unwrap();
         }
 
-        /// What is said of a file, without the directory's name.
+        /// The error about a file, without the directory's name.
         fn check(&self, name: &str) -> Result<Trusted, String> {
             let strip = |error: Untrusted| {
                 let text = error.to_string();
@@ -206,7 +206,7 @@ mod tests {
         }
     }
 
-    /// What is this user's own.
+    /// The uid of this user.
     fn own() -> Trusted {
         match geteuid().is_root() {
             true => Trusted::Root,
@@ -295,7 +295,7 @@ mod tests {
         ] {
             assert_eq!(place.check(good), Ok(own()), "{good}");
         }
-        // Others could make another link of it, although what it leads to now is theirs not.
+        // Other users could replace the link, although its target is not theirs.
         place.chmod("bad", 0o777);
         for bad in ["bad/link", "through"] {
             let error = place.check(bad).unwrap_err();
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn what_somebody_else_owns_is_not_trusted() {
         let place = Place::new("owners");
-        // Nobody but root can give a file away.
+        // Only root can give a file away.
         if !geteuid().is_root() {
             return;
         }
@@ -318,7 +318,7 @@ mod tests {
         let text = "good/file belongs to user 65534 and not to root";
         assert!(error.ends_with(text), "{error}");
         chown(place.0.join("good/file"), Some(0), None).unwrap();
-        // In /tmp too the owner of a directory decides what is in it.
+        // Even in /tmp the owner of a directory controls its content.
         place.chmod("good", 0o1777);
         chown(place.0.join("good"), Some(12345), None).unwrap();
         let error = place.check("good/file").unwrap_err();

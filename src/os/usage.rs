@@ -1,8 +1,8 @@
-//! What this process uses of the system, as /proc has it.
+//! The resources in use by this process, from /proc.
 
 use std::fs;
 
-/// Resident memory in bytes. `None` where /proc does not have it.
+/// Resident memory in bytes. `None` if /proc does not have it.
 pub fn resident() -> Option<u64> {
     resident_of(&fs::read_to_string("/proc/self/status").ok()?)
 }
@@ -15,7 +15,7 @@ fn resident_of(status: &str) -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-/// How many descriptors are open. `None` where /proc does not have it.
+/// The number of open descriptors. `None` if /proc does not have it.
 pub fn descriptors() -> Option<u64> {
     // Since Linux 6.2 the directory's size is their number.
     match fs::metadata("/proc/self/fd").ok()?.len() {
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn each_descriptor_counts() {
-        // In a process of its own, where no other test opens any.
+        // In a process of its own, in which no other test opens descriptors.
         const ALONE: &str = "SOCKEXEC_TEST_ALONE";
         if std::env::var_os(ALONE).is_none() {
             let name = "os::usage::tests::each_descriptor_counts";

@@ -1,4 +1,4 @@
-//! What one child lives on until it has left the server's memory: its stack, its plan and the
+//! The memory of one child until it has left the server's memory: its stack, its plan and the
 //! strings that the plan points to.
 
 use std::ffi::c_char;
@@ -19,7 +19,7 @@ use crate::program::{Arguments, OutOfMemory, SpawnError, try_append};
 /// One that has grown beyond this, for a large argument list, is not kept.
 const KEPT_MAX: usize = 64 * 1024;
 
-/// The memory of one child. Boxed by its owner, because a child knows where it is.
+/// The memory of one child. Boxed by its owner, because the child has its address.
 pub(super) struct LaunchBuffer {
     stack: Stack,
     plan: Plan,
@@ -92,7 +92,7 @@ impl LaunchBuffer {
         self.plan.begin();
         *self.inside.get_mut() = 1;
         // SAFETY: this buffer has one child at a time. It is boxed, nothing of it is changed until
-        // `has_left`, and its owner keeps it until then, and what `fill` was given.
+        // `has_left`, and its owner keeps it until then, and the arguments of `fill` too.
         unsafe { clone(&self.stack, &self.plan, &self.inside) }
             .inspect_err(|_| *self.inside.get_mut() = 0)
     }
@@ -107,19 +107,19 @@ impl LaunchBuffer {
         self.inside.load(Ordering::Acquire) == 0
     }
 
-    /// What has become of a child that has left.
+    /// The outcome of a child that has left.
     pub(super) fn outcome(&self) -> Result<(), SpawnError> {
         self.plan.outcome()
     }
 
-    /// Lets go of what it was filled with. Returns whether it is worth keeping for the next child.
+    /// Drops its content. Returns whether it is worth keeping for the next child.
     pub(super) fn clear(&mut self) -> bool {
         self.arguments = Arguments::default();
         let pointers = self.pointers.capacity() * size_of::<*const c_char>();
         self.strings.capacity() + pointers <= KEPT_MAX
     }
 
-    /// As if a child were in it, or none.
+    /// Simulates a child inside, or none.
     #[cfg(test)]
     pub(super) fn set_inside(&mut self, inside: bool) {
         *self.inside.get_mut() = inside.into();

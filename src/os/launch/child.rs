@@ -1,14 +1,15 @@
-//! What happens between clone(2) and execve(2), in the child.
+//! The child, between clone(2) and execve(2).
 //!
 //! The child runs on a stack of its own in the server's memory, at the same time as the
 //! server. So it makes system calls and nothing else: no allocation, no lock, no panic,
 //! no libc wrapper (those write errno, which is the server's). It begins with the server's
 //! table of descriptors too, leaves that with its first call, and keeps of it only the
-//! numbers below [`FIRST_FREE`]: a server with many connections starts a program as fast as one
-//! with none, and no program ever holds, even for a moment on a slow file system, another's pipe.
+//! numbers below [`FIRST_FREE`]: a server with many connections starts a program as fast as an
+//! idle one, and no program ever holds another program's pipe, not even for a moment on a slow
+//! file system.
 //!
-//! [`STEPS`] has what it does, in this order. A step more is a row there, with a [`Step`] to
-//! name it by where the system refuses it.
+//! [`STEPS`] lists its steps in order. A new step is a row there, with a [`Step`] that names it
+//! if the system refuses it.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::ptr;
@@ -21,17 +22,17 @@ use crate::os::signals;
 use crate::os::syscall::syscall;
 use crate::program::{SpawnError, Step};
 
-/// What is the same for all children of a server.
+/// The values that all children of a server share.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surroundings {
-    /// The soft limit of descriptors that programs get, if it is not the server's; less,
-    /// where the hard limit is lower by now.
+    /// The soft limit of descriptors for programs, if it is not the server's; less if the
+    /// hard limit is lower by now.
     pub(super) descriptors: Option<u64>,
     /// The server's process.
     pub(super) parent: c_int,
 }
 
-/// What the child needs to know, and where it leaves how far it came.
+/// The child's input, and its progress.
 #[derive(Debug)]
 pub(super) struct Plan {
     surroundings: Surroundings,
@@ -43,7 +44,7 @@ pub(super) struct Plan {
     pub(super) argv: *const *const c_char,
     /// The program's environment; ends with a null.
     pub(super) envp: *const *const c_char,
-    /// How many of [`STEPS`] are done. After all of them only the exec can fail.
+    /// The number of [`STEPS`] that are done. After all of them only the exec can fail.
     done: AtomicUsize,
     /// The error that kept the program from running, or 0.
     errno: AtomicI32,
@@ -77,7 +78,7 @@ impl Plan {
         self.done.load(Ordering::Acquire) > 0
     }
 
-    /// What has become of a child that has left the server's memory.
+    /// The outcome of a child that has left the server's memory.
     pub(super) fn outcome(&self) -> Result<(), SpawnError> {
         let errno = match self.errno.load(Ordering::Acquire) {
             0 => return Ok(()),
@@ -95,7 +96,7 @@ impl Plan {
 /// Makes system calls that change this process alone. The error is an errno.
 type Work = unsafe fn(&Plan) -> Result<(), c_int>;
 
-/// What the child does before it executes the program.
+/// The steps of the child before it executes the program.
 const STEPS: [(Step, Work); 8] = [
     (Step::OwnDescriptors, leave_table),
     (Step::Streams, take_streams),
@@ -108,8 +109,8 @@ const STEPS: [(Step, Work); 8] = [
     (Step::SignalMask, unblock_signals),
 ];
 
-/// The child's exit code when it does not become the program. Nobody sees it: the
-/// plan says more.
+/// The child's exit code when it does not become the program. It is not used: the plan has the
+/// error.
 const NOT_RUN: c_int = 127;
 
 const NULL: usize = 0;
@@ -187,7 +188,7 @@ unsafe fn end_with_server(plan: &Plan) -> Result<(), c_int> {
     }
 }
 
-/// What the server ignores, the program must not find ignored.
+/// The program must not inherit the signals that the server ignores.
 unsafe fn reset_signals(_: &Plan) -> Result<(), c_int> {
     for signal in signals::IGNORED {
         let action = signals::DEFAULT_ACTION.as_ptr() as usize;
@@ -224,7 +225,7 @@ unsafe fn limit_descriptors(plan: &Plan) -> Result<(), c_int> {
     Ok(())
 }
 
-/// What the server has blocked, the program must not find blocked.
+/// The program must not inherit the signals that the server blocks.
 unsafe fn unblock_signals(_: &Plan) -> Result<(), c_int> {
     let (how, none) = (libc::SIG_SETMASK as usize, SIGSET.as_ptr() as usize);
     let arguments = [how, none, NULL, signals::SIGSET_SIZE];
@@ -254,7 +255,7 @@ unsafe fn run(plan: &Plan) -> c_int {
                     return errno;
                 }
                 libc::ENOENT => {}
-                // Says more than that the other directories do not have it, unless it is the
+                // This is a better reason than ENOENT of other directories, unless it is the
                 // directory that may not be searched.
                 libc::EACCES if several && is_there => worst = libc::EACCES,
                 libc::EACCES if several => {}

@@ -14,14 +14,14 @@ use super::stack::Stack;
 use crate::os::syscall::WRITES_ERRNO;
 
 /// Without `CLONE_SIGHAND` the child's dispositions are its own from the start. The server has no
-/// handler that a signal for the child could run (see [`crate::os::signals`]), so none
-/// has to be kept away from it.
+/// handler that a signal for the child could run (see [`crate::os::signals`]), so no signal has
+/// to be blocked.
 const FLAGS: c_int = libc::CLONE_VM
     | libc::CLONE_FILES
     | libc::CLONE_PIDFD
     | libc::CLONE_CHILD_CLEARTID
     | libc::SIGCHLD
-    // Else errno would be the child's and ours at once.
+    // Otherwise the child and the server would share errno.
     | if WRITES_ERRNO { libc::CLONE_VFORK } else { 0 };
 
 /// Makes a child that carries out `plan`. The kernel sets `inside` to 0 when it has left our
@@ -29,8 +29,8 @@ const FLAGS: c_int = libc::CLONE_VM
 ///
 /// # Safety
 ///
-/// Nobody else uses the stack, and all three, and what the plan points to, stay where they are
-/// until `inside` is 0.
+/// Nothing else uses the stack, and all three, and everything that the plan points to, stay in
+/// place until `inside` is 0.
 pub(super) unsafe fn clone(
     stack: &Stack,
     plan: &Plan,
@@ -49,6 +49,6 @@ pub(super) unsafe fn clone(
             inside.as_ptr(),
         )
     })?;
-    // SAFETY: the kernel has just made this descriptor, and nobody else knows it.
+    // SAFETY: the kernel has just made this descriptor, and nothing else uses it.
     Ok((Pid::from_raw(pid), unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }

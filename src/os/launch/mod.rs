@@ -1,20 +1,20 @@
 //! Starts programs without waiting for them.
 //!
 //! A child is made with clone(2) in the server's own memory and with the server's own
-//! table of descriptors. Nothing is copied, and the server goes on at once, also while the exec
-//! hangs on a slow file system. Whether the program runs is found out later, by
-//! [`Launcher::sweep`]: the kernel clears a word of ours when the child leaves our memory.
+//! table of descriptors. Nothing is copied, and the server continues at once, even while the exec
+//! hangs on a slow file system. [`Launcher::sweep`] finds out later whether the program runs: the
+//! kernel clears a word of ours when the child leaves our memory.
 //! Needs Linux 5.9 (close_range).
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
-//! | `mod` | which children are on their way, and how it went |
-//! | `order` | what is to be started |
-//! | `places` | how a child gets its descriptors |
-//! | `buffer` | the memory that a child lives on, and what is laid out there |
+//! | `mod` | the children in flight, and their outcomes |
+//! | `order` | an order to start a program |
+//! | `places` | the descriptors of a child |
+//! | `buffer` | the memory of a child, and its layout |
 //! | `stack` | the stack in it |
 //! | `clone` | the system call that makes the child |
-//! | `child` | what the child does until it is the program |
+//! | `child` | the steps of the child until the exec |
 
 mod buffer;
 mod child;
@@ -41,16 +41,16 @@ use crate::os::environment::Environment;
 use crate::os::process::Process;
 use crate::program::{OutOfMemory, SpawnError};
 
-/// A process that was made for a program, and what connects us to it.
+/// A process that was made for a program, and its descriptors.
 #[derive(Debug)]
 pub struct Spawned {
     /// The process, whose number is also that of its group.
     pub process: Process,
     /// Becomes readable when the process has ended.
     pub pidfd: OwnedFd,
-    /// What the program reads.
+    /// The writing end of its standard input.
     pub stdin: OwnedFd,
-    /// What the program writes, by stream.
+    /// The reading ends of its outputs, by stream.
     pub outputs: [OwnedFd; 2],
 }
 
@@ -66,11 +66,11 @@ struct Flight<T> {
 #[derive(Debug)]
 pub struct Launcher<T> {
     places: Places,
-    /// Shared with children that are still inside when the launcher goes.
+    /// Shared with children that are still inside when the launcher is dropped.
     environment: Rc<Environment>,
     surroundings: Surroundings,
     flights: Vec<Flight<T>>,
-    /// For the next children. Boxed, because a child in flight knows where its buffer is.
+    /// For the next children. Boxed, because a child in flight has the address of its buffer.
     #[allow(clippy::vec_box)]
     buffers: Vec<Box<LaunchBuffer>>,
 }
@@ -101,7 +101,7 @@ impl<T: Copy> Launcher<T> {
         self.environment.path()
     }
 
-    /// `/dev/null`, for others who need it.
+    /// `/dev/null`, for other code.
     pub fn null(&self) -> &OwnedFd {
         self.places.null()
     }
@@ -116,7 +116,7 @@ impl<T: Copy> Launcher<T> {
         self.places.is_any_in_use()
     }
 
-    /// Whether a sweep is due a little later: to try again what has failed.
+    /// Whether a sweep is due a little later, to try failed places again.
     pub fn is_stuck(&self) -> bool {
         self.places.is_any_stuck()
     }
@@ -151,8 +151,8 @@ impl<T: Copy> Launcher<T> {
         spawned
     }
 
-    /// Closes what a child has taken over, and reports to `outcome` each child that runs its
-    /// program, or has failed to, since the last call.
+    /// Frees the places of children that have their own descriptors, and reports to `outcome` each
+    /// child that has executed its program, or has failed to, since the last call.
     pub fn sweep(&mut self, mut outcome: impl FnMut(T, Result<(), SpawnError>)) {
         self.places.free_stuck();
         let mut i = 0;
@@ -183,7 +183,7 @@ impl<T: Copy> Launcher<T> {
 
 impl<T> Drop for Launcher<T> {
     fn drop(&mut self) {
-        // A child that is still inside lives on this memory: it may have it for good.
+        // A child that is still inside uses this memory: it is leaked.
         for flight in self.flights.drain(..) {
             if !flight.buffer.has_left() {
                 std::mem::forget(flight.buffer);

@@ -5,10 +5,10 @@
 //!                 own     place   place          everything else of the server
 //! ```
 //!
-//! A child keeps only what is below [`FIRST_FREE`]. So its ends of its pipes are put into
+//! A child keeps only descriptors below [`FIRST_FREE`]. So its ends of its pipes are put into
 //! one of the places there, until it has made its copy of that part of the table; that
-//! takes microseconds. The places that are not in use hold `/dev/null`, so that nothing
-//! else settles there.
+//! takes microseconds. Places that are not in use hold `/dev/null`, so that no other descriptor
+//! gets these numbers.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -17,7 +17,7 @@ use nix::errno::Errno;
 
 use crate::os::descriptors::{copy_to, move_up, open_null};
 
-/// How many children may be between their clone and their own table of descriptors.
+/// The maximal number of children between their clone and their own table of descriptors.
 pub(super) const PLACES: usize = 8;
 
 /// The lowest descriptor that the server uses for itself, besides its standard streams.
@@ -27,7 +27,7 @@ pub const FIRST_FREE: RawFd = 3 + 3 * PLACES as RawFd;
 #[derive(Debug)]
 pub(super) struct Place {
     first: RawFd,
-    /// How many of them hold something else than `/dev/null`.
+    /// The number of them that do not hold `/dev/null`.
     filled: RawFd,
 }
 
@@ -56,7 +56,7 @@ impl Place {
 pub(super) struct Places {
     null: OwnedFd,
     free: Vec<Place>,
-    /// They still hold what a child has taken over: `/dev/null` could not be put there.
+    /// They still hold the pipes of a child: `/dev/null` could not be put there.
     stuck: Vec<Place>,
 }
 
@@ -78,7 +78,7 @@ impl Places {
         })
     }
 
-    /// None at all.
+    /// No place.
     #[cfg(test)]
     pub(super) fn none() -> Self {
         Self {
@@ -112,9 +112,9 @@ impl Places {
     }
 
     /// Puts `/dev/null` into the numbers of a place that are filled, so that it can be used
-    /// again. Where that fails, because a number is beyond a limit that was lowered
-    /// meanwhile, it is tried again later. To close them instead would not do: something else
-    /// of the server's would settle there.
+    /// again. If that fails, because a number is beyond a limit that was lowered
+    /// meanwhile, it is tried again later. Closing them instead would be wrong: another descriptor
+    /// of the server would get these numbers.
     pub(super) fn vacate(&mut self, mut place: Place) {
         let numbers = place.first..place.first + place.filled;
         let copies = numbers.map(|number| copy_to(self.null.as_fd(), number));
@@ -127,7 +127,7 @@ impl Places {
         }
     }
 
-    /// Tries again what has failed.
+    /// Tries failed places again.
     pub(super) fn free_stuck(&mut self) {
         for place in std::mem::take(&mut self.stuck) {
             self.vacate(place);

@@ -1,4 +1,4 @@
-//! The stack of one child: a mapping with a page below it that nobody may touch.
+//! The stack of one child: a mapping with a guard page below it.
 
 use std::ffi::c_void;
 use std::ptr;
@@ -44,9 +44,9 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Where it begins: stacks grow downwards.
+    /// Its beginning: stacks grow downwards.
     pub(super) fn top(&self) -> *mut c_void {
-        // SAFETY: the end of what was asked for, which is aligned as a stack must be.
+        // SAFETY: the end of the mapping, which is aligned as a stack must be.
         unsafe { self.bottom.add(self.guard + SIZE) }
     }
 }

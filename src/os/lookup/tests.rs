@@ -1,4 +1,4 @@
-//! Names and what they mean, in a directory made for it.
+//! Names and their files, in a directory made for the test.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
