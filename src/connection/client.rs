@@ -14,7 +14,7 @@ use crate::os::rights::{self, Ahead};
 /// What a client has sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {
-    /// So many bytes.
+    /// This many bytes.
     Bytes(usize),
     /// Nothing, and no more is to come.
     End,
@@ -24,7 +24,7 @@ pub(super) enum Received {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct ClientSocket {
     socket: Option<Watched>,
     /// What it sends is looked at before it is received.
     may_pass_descriptors: bool,
@@ -32,7 +32,7 @@ pub(super) struct Client {
     discarded: Option<OwnedFd>,
 }
 
-impl Client {
+impl ClientSocket {
     pub(super) fn new(socket: Watched, may_pass_descriptors: bool) -> Self {
         Self {
             socket: Some(socket),
@@ -110,7 +110,7 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for ClientSocket {
     fn drop(&mut self) {
         if self.may_pass_descriptors {
             // Closed at the exit of the process, which does not wait for what was passed.

@@ -7,7 +7,7 @@
 //!
 //! | file | what it knows |
 //! |---|---|
-//! | `mod` | what the server says to a connection, and hears of it |
+//! | `mod` | what the server asks of a connection, and what it is asked |
 //! | `pump` | bytes: from where to where, until nothing moves |
 //! | `actions` | what the session asks to be done |
 //! | `client`, `process`, `spools` | the descriptors: the socket; the program and its pipes; files |
@@ -31,7 +31,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 
-use self::client::Client;
+use self::client::ClientSocket;
 pub use self::process::Orphan;
 use self::process::Running;
 use self::room::Room;
@@ -96,7 +96,7 @@ pub struct Connection {
     id: ConnectionId,
     peer: Peer,
     session: Session,
-    client: Client,
+    client: ClientSocket,
     running: Option<Running>,
     /// The number of the program's process, for the record.
     program: Option<i32>,
@@ -123,7 +123,7 @@ impl Connection {
             id,
             peer,
             session: Session::new(protocol, limits, now),
-            client: Client::new(socket, may_pass_descriptors),
+            client: ClientSocket::new(socket, may_pass_descriptors),
             running: None,
             program: None,
             orphan: None,
@@ -140,7 +140,7 @@ impl Connection {
         moments.into_iter().flatten().min()
     }
 
-    /// Who the client is.
+    /// The client's user, and what else the kernel says of it.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
@@ -247,7 +247,7 @@ impl Connection {
         Some(running.kill(signal).map(|()| running.pid()))
     }
 
-    /// Tells the session something that concerns no descriptor.
+    /// Hands the session a fact that concerns no descriptor.
     pub fn inform(&mut self, input: Input, context: &mut Context<'_>) {
         // What is in a pipe at the end of a wait still counts.
         self.tries.output_read = [true; 2];
@@ -301,7 +301,7 @@ impl Connection {
         }
     }
 
-    /// Closes everything. Whatever still runs was told to end before.
+    /// Closes everything. What still runs was made to end before.
     pub fn close(mut self) {
         self.reap();
     }

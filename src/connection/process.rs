@@ -51,7 +51,7 @@ pub(super) struct Running {
     outputs: [Option<OutputPipe>; 2],
 }
 
-/// When to look whether the program has ended, where the poller does not tell.
+/// When to look whether the program has ended, where the poller does not report it.
 #[derive(Debug)]
 struct Look {
     at: Instant,

@@ -110,8 +110,8 @@ impl Connection {
         }
     }
 
-    /// Gives the session what it is to hear, if there is something. Returns whether there was.
-    fn tell(&mut self, input: Option<Input>, now: Instant) -> bool {
+    /// Hands the session a fact, if there is one. Returns whether there was.
+    fn handle(&mut self, input: Option<Input>, now: Instant) -> bool {
         match input {
             Some(input) => {
                 self.session.handle(input, now);
@@ -183,7 +183,7 @@ impl Connection {
                 running.close_output(stream);
             }
         }
-        self.tell(input, context.now)
+        self.handle(input, context.now)
     }
 
     fn send_reply(&mut self, context: &mut Context<'_>) -> bool {
@@ -227,7 +227,7 @@ impl Connection {
                 self.weigh((meaning, errno), "send to a client", outcomes, context)
             }
         };
-        self.tell(input, context.now)
+        self.handle(input, context.now)
     }
 
     fn write_stdin(&mut self, context: &mut Context<'_>) -> bool {
@@ -253,7 +253,7 @@ impl Connection {
                 self.weigh(meaning, "write to a program", outcomes, context)
             }
         };
-        self.tell(input, context.now)
+        self.handle(input, context.now)
     }
 
     fn read_client(&mut self, context: &mut Context<'_>) -> bool {
@@ -286,7 +286,7 @@ impl Connection {
                 self.weigh(meaning, "receive from a client", outcomes, context)
             }
         };
-        let came = self.tell(input, context.now);
+        let came = self.handle(input, context.now);
         self.room.hold(&self.session);
         came
     }

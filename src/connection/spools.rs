@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 
 use nix::errno::Errno;
 
-use super::client::Client;
+use super::client::ClientSocket;
 use super::trouble::{errno_of, retry};
 use crate::os::spool::Spool;
 use crate::program::Stream;
@@ -43,7 +43,7 @@ impl Spools {
         &self,
         stream: Stream,
         (offset, size): (u64, usize),
-        client: &Client,
+        client: &ClientSocket,
     ) -> Result<usize, Errno> {
         let (Some(file), Some(socket)) = (&self.files[stream as usize], client.socket()) else {
             return Err(Errno::EIO);

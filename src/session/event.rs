@@ -11,7 +11,7 @@ use crate::program::{Arguments, Exit, SpawnError, Stream};
 /// Something that happened.
 #[derive(Debug)]
 pub enum Input {
-    /// So many bytes came into [`Session::inbox`].
+    /// This many bytes came into [`Session::inbox`].
     ClientSent(usize),
     /// The client has passed descriptors. Nothing more is read from it.
     ClientPassedDescriptors,
@@ -27,26 +27,26 @@ pub enum Input {
     SpawnFailed(SpawnError, ProcessLeft),
     /// The program has ended; its process is a zombie.
     Exited(Exit),
-    /// The program has ended, and somebody who traces it has not let go of it: there is no
+    /// The program has ended, and a process that traces it has not let go of it: there is no
     /// exit status yet.
     Held,
-    /// So many bytes came into [`Session::outbox`].
+    /// This many bytes came into [`Session::outbox`].
     Output(Stream, usize),
     /// Nothing more can be read from an output at the moment.
     OutputDry(Stream),
     /// An output is at its end.
     OutputEnded(Stream),
-    /// The program has taken so many bytes of [`Session::stdin`].
+    /// The program has taken this many bytes of [`Session::stdin`].
     StdinTaken(usize),
     /// Nobody reads the program's standard input any more.
     StdinClosed,
-    /// So many bytes of [`Session::reply`] were sent.
+    /// This many bytes of [`Session::reply`] were sent.
     ReplySent(usize),
     /// What [`Session::unspooled`] had is in the temporary file now.
     Spooled(Stream),
     /// It could not be put there.
     SpoolFailed(Errno),
-    /// It was not put there: all temporary files together may have so many bytes.
+    /// It was not put there: all temporary files together may have this many bytes.
     SpoolsFull(u64),
     /// A command was carried out, and this is to be sent, if anything is.
     Answered {
@@ -62,9 +62,9 @@ pub enum Input {
     Failed(Trouble, Errno),
     /// Nothing that this client sends is carried out.
     Stranger,
-    /// So many of the user's connections wait for a slot already, and no more may.
+    /// This many of the user's connections wait for a slot already, and no more may.
     Crowded(u64),
-    /// From now on the connection may last so long since its acceptance; `None`: as long
+    /// From now on the connection may last this long since its acceptance; `None`: as long
     /// as it likes.
     Timeout(Option<Duration>),
     /// Time has passed.
@@ -92,7 +92,7 @@ pub enum Trouble {
     Wait,
     /// To learn how the program has ended: its process is gone.
     Exit,
-    /// To learn who the client is.
+    /// To learn which user the client is.
     Peer,
 }
 

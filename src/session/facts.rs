@@ -19,7 +19,7 @@ use crate::wire::{Codec, Framing, Protocol, Purpose, Sizes, WireError};
 
 /// What has happened that changes nothing by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum Prompt {
     /// Time has passed.
     Time,
     /// The server stops.
@@ -50,7 +50,7 @@ pub(super) struct Facts {
     /// The connection met its deadline.
     pub(super) late: bool,
     pub(super) timers: Timers,
-    pub(super) news: Option<News>,
+    pub(super) prompt: Option<Prompt>,
 }
 
 impl Facts {
@@ -83,7 +83,7 @@ impl Facts {
             refusal: None,
             late: false,
             timers,
-            news: None,
+            prompt: None,
         }
     }
 
@@ -112,9 +112,9 @@ impl Facts {
             Input::Stranger => self.blame(Fault::Stranger),
             Input::Crowded(limit) => self.blame(Fault::Crowded(limit)),
             Input::Timeout(timeout) => self.limit_time(timeout),
-            Input::Time => self.news = Some(News::Time),
-            Input::Stop => self.news = Some(News::Stop),
-            Input::StopNow => self.news = Some(News::StopNow),
+            Input::Time => self.prompt = Some(Prompt::Time),
+            Input::Stop => self.prompt = Some(Prompt::Stop),
+            Input::StopNow => self.prompt = Some(Prompt::StopNow),
             Input::StdinTaken(n) => {
                 self.inbox.consume(n);
                 if let Some(job) = &mut self.job {
@@ -194,7 +194,7 @@ impl Facts {
     /// Something does not work any more. The client is to hear why, as far as there is a way.
     fn store_failure(&mut self, trouble: Trouble, errno: Errno) {
         let fault = Fault::System(trouble, errno);
-        // What it has been told cannot be taken back: it finds that bytes are missing.
+        // A size that was sent cannot be taken back: the client finds that bytes are missing.
         if self.outbox.is_streaming() || trouble == Trouble::Spooled {
             self.blame(fault);
         }
@@ -210,7 +210,7 @@ impl Facts {
         }
     }
 
-    /// The connection may last so long.
+    /// The connection may last this long.
     fn limit_time(&mut self, timeout: Option<Duration>) {
         self.limits.timeout = timeout;
         if !self.is_stopping() && self.is_active() {
@@ -252,7 +252,7 @@ impl Facts {
         self.job.as_ref().is_some_and(Job::lives)
     }
 
-    /// Whether the program was told to end.
+    /// Whether the program was made to end.
     pub(super) fn is_stopping(&self) -> bool {
         self.job.as_ref().is_some_and(Job::is_stopping)
     }
@@ -290,7 +290,7 @@ impl Facts {
     }
 
     /// Whether what the client sends next makes the request larger. Of a control connection
-    /// it does not: those are few, and of clients who may do anything.
+    /// it does not: those are few, and of clients that may do anything.
     pub(super) fn is_collecting(&self) -> bool {
         self.job.is_none() && self.commands.is_none() && self.listens()
     }
@@ -312,7 +312,7 @@ impl Facts {
         self.outbox.check();
         assert!(!self.client.is_gone() || self.outbox.is_sent());
         assert!(self.job.is_none() || (self.commands.is_none() && self.refusal.is_none()));
-        assert!(self.news.is_none());
+        assert!(self.prompt.is_none());
         if let Some(job) = &self.job {
             job.check(self.codec.protocol().keeps_output());
         }

@@ -33,7 +33,7 @@ impl Session {
         }
     }
 
-    /// Whether the program's standard input is still to be had.
+    /// Whether the program's standard input is open on our side.
     pub fn has_stdin(&self) -> bool {
         self.facts
             .job
@@ -71,7 +71,7 @@ impl Session {
     }
 
     /// Whether what the client sends next makes the request larger. Of a control connection
-    /// it does not: those are few, and of clients who may do anything.
+    /// it does not: those are few, and of clients that may do anything.
     pub fn is_collecting(&self) -> bool {
         self.facts.is_collecting()
     }

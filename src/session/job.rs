@@ -15,7 +15,7 @@ use crate::program::{Arguments, Exit, OutOfMemory, SpawnError, Stream};
 const NAME_MAX: usize = 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Program {
+enum Stage {
     Waiting,
     Launched,
     Running,
@@ -23,7 +23,7 @@ enum Program {
     Gone,
 }
 
-/// How the program was told to end.
+/// How the program was made to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stopping {
     No,
@@ -54,7 +54,7 @@ pub(super) struct Job {
     excerpt: Excerpt,
     /// What the arguments take, in bytes, until the program runs.
     arguments: usize,
-    program: Program,
+    stage: Stage,
     stopping: Stopping,
     pub(super) stdin: Stdin,
     pub(super) outputs: Outputs,
@@ -72,7 +72,7 @@ impl Job {
             name: program[..program.len().min(NAME_MAX)].to_vec(),
             excerpt: Excerpt::of(arguments),
             arguments: arguments.footprint(),
-            program: Program::Waiting,
+            stage: Stage::Waiting,
             stopping: Stopping::No,
             stdin: Stdin::new(),
             outputs: Outputs::default(),
@@ -86,14 +86,14 @@ impl Job {
 /// What happens to it.
 impl Job {
     pub(super) fn launch(&mut self) {
-        if self.program == Program::Waiting {
-            self.program = Program::Launched;
+        if self.stage == Stage::Waiting {
+            self.stage = Stage::Launched;
         }
     }
 
     pub(super) fn start(&mut self) {
-        if self.program == Program::Launched {
-            self.program = Program::Running;
+        if self.stage == Stage::Launched {
+            self.stage = Stage::Running;
         }
     }
 
@@ -107,7 +107,7 @@ impl Job {
 
     /// Its process has ended, and is a zombie.
     pub(super) fn exit(&mut self, exit: Exit) {
-        self.program = Program::Exited;
+        self.stage = Stage::Exited;
         if !self.has_failed_to_start() {
             self.exit = Some(exit);
         }
@@ -115,10 +115,10 @@ impl Job {
 
     /// Its process has ended, and nobody knows how.
     pub(super) fn exit_unknown(&mut self) {
-        self.program = Program::Exited;
+        self.stage = Stage::Exited;
     }
 
-    /// Its process has ended, and somebody who traces it has not let go of it.
+    /// Its process has ended, and one that traces it has not let go of it.
     pub(super) fn hold(&mut self) {
         self.held = true;
     }
@@ -155,7 +155,7 @@ impl Job {
             return None;
         }
         self.stopping = Stopping::Terminated;
-        if self.program == Program::Waiting {
+        if self.stage == Stage::Waiting {
             self.blame(Fault::Spawn(SpawnError::Cancelled));
             self.vanish();
             return Some(Stop::Withdraw);
@@ -174,13 +174,13 @@ impl Job {
 
     /// Waits no longer for the end of a process, if it has not ended yet.
     pub(super) fn give_up(&mut self) -> bool {
-        let now = matches!(self.program, Program::Launched | Program::Running);
+        let now = matches!(self.stage, Stage::Launched | Stage::Running);
         if now {
             self.blame(match self.held {
                 true => Fault::Held,
                 false => Fault::Stuck(GIVE_UP),
             });
-            self.program = Program::Gone;
+            self.stage = Stage::Gone;
         }
         self.outputs.end_all();
         now
@@ -197,17 +197,17 @@ impl Job {
         over && self.stdin.close()
     }
 
-    /// Reaps a program that has ended, as soon as nothing more hangs on its number; `told`:
-    /// nobody waits for the reply any more.
-    pub(super) fn reap(&mut self, told: bool) -> Option<Reaping> {
-        if self.program != Program::Exited {
+    /// Reaps a program that has ended, as soon as nothing more hangs on its number. `is_over`:
+    /// no more of its output goes into the reply.
+    pub(super) fn reap(&mut self, is_over: bool) -> Option<Reaping> {
+        if self.stage != Stage::Exited {
             return None;
         }
-        let killed = self.stopping == Stopping::Killed && told;
+        let killed = self.stopping == Stopping::Killed && is_over;
         if !(self.has_failed_to_start() || self.outputs.have_ended() || killed) {
             return None;
         }
-        self.program = Program::Gone;
+        self.stage = Stage::Gone;
         // The last moment at which the number is certainly ours.
         let kill = self.stopping == Stopping::Terminated;
         Some(Reaping { kill })
@@ -215,7 +215,7 @@ impl Job {
 
     /// There is no process, and will be none.
     fn vanish(&mut self) {
-        self.program = Program::Gone;
+        self.stage = Stage::Gone;
         self.outputs.end_all();
     }
 }
@@ -224,31 +224,31 @@ impl Job {
 impl Job {
     /// Whether there is, or may soon be, a process.
     pub(super) fn lives(&self) -> bool {
-        match self.program {
-            Program::Waiting | Program::Launched | Program::Running | Program::Exited => true,
-            Program::Gone => false,
+        match self.stage {
+            Stage::Waiting | Stage::Launched | Stage::Running | Stage::Exited => true,
+            Stage::Gone => false,
         }
     }
 
-    /// Whether the program was told to end.
+    /// Whether the program was made to end.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping > Stopping::No
     }
 
     /// Whether the process is a zombie that is not reaped.
     pub(super) fn is_zombie(&self) -> bool {
-        self.program == Program::Exited
+        self.stage == Stage::Exited
     }
 
     /// How far it has come, while there is a process or may soon be.
     pub(super) fn state(&self) -> Option<JobState> {
-        match self.program {
-            Program::Gone => None,
+        match self.stage {
+            Stage::Gone => None,
             _ if self.is_stopping() => Some(JobState::Stopping),
-            Program::Waiting => Some(JobState::Waiting),
-            Program::Launched => Some(JobState::Starting),
-            Program::Running => Some(JobState::Running),
-            Program::Exited => Some(JobState::Draining),
+            Stage::Waiting => Some(JobState::Waiting),
+            Stage::Launched => Some(JobState::Starting),
+            Stage::Running => Some(JobState::Running),
+            Stage::Exited => Some(JobState::Draining),
         }
     }
 
@@ -275,9 +275,9 @@ impl Job {
         if let Some(fault @ Fault::Spawn(_)) = &self.fault {
             return fault.exit();
         }
-        match self.program {
+        match self.stage {
             // A fault without a status of its own leaves the program's.
-            Program::Exited | Program::Gone if self.outputs.are_done() => self
+            Stage::Exited | Stage::Gone if self.outputs.are_done() => self
                 .fault
                 .as_ref()
                 .and_then(Fault::exit)
@@ -298,9 +298,9 @@ impl Job {
 
     /// How many bytes its arguments take, until it runs.
     pub(super) fn footprint(&self) -> usize {
-        match self.program {
-            Program::Waiting | Program::Launched => self.arguments,
-            Program::Running | Program::Exited | Program::Gone => 0,
+        match self.stage {
+            Stage::Waiting | Stage::Launched => self.arguments,
+            Stage::Running | Stage::Exited | Stage::Gone => 0,
         }
     }
 
@@ -314,7 +314,7 @@ impl Job {
 
     /// What always holds; `kept`: its output is kept.
     pub(super) fn check(&self, kept: bool) {
-        assert!(self.exit.is_none() || matches!(self.program, Program::Exited | Program::Gone));
+        assert!(self.exit.is_none() || matches!(self.stage, Stage::Exited | Stage::Gone));
         assert!(kept || self.outputs.keep_nothing());
     }
 }

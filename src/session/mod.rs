@@ -1,10 +1,9 @@
 //! What one connection does next: the state machine between a client and its program.
 //!
-//! A session is told what happened ([`Session::handle`]), stores that one fact, and lets
-//! `settle` draw all consequences: only there can something be added to what is to be done. The
-//! caller then takes actions until there are none ([`Session::poll_action`]), passes on what the
-//! server is asked for ([`Session::poll_ask`]), watches what [`Session::interest`] names, and
-//! comes back at
+//! A session takes one fact at a time ([`Session::handle`]): it stores the fact, and `settle` draws
+//! all consequences, the only place that can add to what is to be done. The caller then takes
+//! actions until there are none ([`Session::poll_action`]), passes on what is asked of the server
+//! ([`Session::poll_ask`]), watches what [`Session::interest`] names, and comes back at
 //! [`Session::poll_timeout`] with [`Input::Time`]. Spurious calls do nothing. A session makes
 //! no system call, reads no clock and never logs.
 //!
@@ -22,14 +21,14 @@
 //! |---|---|---|
 //! | none | the request is not complete: there is no job | a request |
 //! | `Waiting` | was asked for, and has no process yet | `Launched`, `SpawnFailed`, `Ask::Withdraw` |
-//! | `Launched` | has a process, whose exec is yet to come | `Started`, `SpawnFailed` and `Exited` |
-//! | `Running` | runs | `Exited` |
+//! | `Launched` | has a process, whose exec is yet to come or has failed | `Started`, `Exited`, `Action::Abandon` |
+//! | `Running` | runs | `Exited`, `Action::Abandon` |
 //! | `Exited` | is a zombie that pins its process group's number | `Action::Reap` |
-//! | `Gone` | has been reaped, or never was | |
+//! | `Gone` | has been reaped or given up, or never was | |
 //!
 //! | reply | means | leaves by |
 //! |---|---|---|
-//! | `Streaming` | output goes to the client, or is kept, as it comes; commands are answered | the verdict |
+//! | `Streaming` | output is sent or kept as it comes; commands are answered | the verdict; the last answer |
 //! | `Ended` | all that is to be sent is there | all of it sent |
 //! | `Shut` | our writing side is shut down, the client may still send | its end, or the linger timer |
 //!
@@ -47,10 +46,10 @@
 //! |---|---|
 //! | `mod` | a fact in, its consequences out |
 //! | `event` | what goes in and comes out |
-//! | `flow`, `summary` | what may move; what there is to tell |
+//! | `flow`, `summary` | what may move; what there is to report |
 //! | `settle` | what follows from the facts, and what is to be done |
 //! | `facts` | all that is known |
-//! | `client`, `job`, `commands` | one side each: who asks; the program asked for, or the commands |
+//! | `client`, `job`, `commands` | one side each: the client; the program it asks for, or its commands |
 //! | `stdin`, `output` | those of a job |
 //! | `inbox`, `outbox`, `outgoing` | bytes on their way |
 //! | `timers`, `policy`, `verdict`, `excerpt` | moments, limits, faults, the beginning of the arguments |

@@ -105,7 +105,7 @@ impl Outbox {
 
     /// Puts `bytes` behind what is to be sent: into the same send, if there is not much of it.
     pub(super) fn put(&mut self, bytes: Vec<u8>) {
-        // Where nobody lent the buffer anything there may be no memory for so much.
+        // A buffer without storage was lent none: there may be no memory for that much.
         let has_storage = self.buffer.footprint() > 0;
         if has_storage && self.tail.is_empty() && bytes.len() <= SMALL_MAX {
             self.buffer.append(&bytes);

@@ -19,7 +19,7 @@ pub enum Piece<'a> {
         stream: Stream,
         /// From here on.
         offset: u64,
-        /// So many bytes, at least one.
+        /// How many bytes, at least one.
         length: u64,
     },
 }

@@ -48,13 +48,13 @@ pub(super) struct Outputs {
     first: Option<Instant>,
     /// Nobody waits for their end any more: what can be read now is all.
     released: bool,
-    /// There is no place for more of what is kept: the program is told to end, and whatever it
-    /// still writes is lost.
+    /// There is no place for more of what is kept: the program must end, and what it still
+    /// writes is lost.
     refused: bool,
 }
 
 impl Outputs {
-    /// So many bytes have come.
+    /// This many bytes have come.
     #[inline]
     pub(super) fn count(&mut self, stream: Stream, n: usize, now: Instant) {
         self.first.get_or_insert(now);
@@ -114,8 +114,7 @@ impl Outputs {
         self.refused = true;
     }
 
-    /// Whether what is in memory, of which so many bytes are one too many, is to go to the file
-    /// now.
+    /// Whether what is in memory is to go to the file now, because it has reached `most` bytes.
     pub(super) fn spool(&mut self, stream: Stream, most: usize) -> bool {
         let output = &mut self.each[stream as usize];
         let memory = output.kept.memory.len();

@@ -33,7 +33,7 @@ pub struct Limits {
     pub control_idle: Duration,
     /// The size of a message on the control socket, in bytes.
     pub control_message_max: usize,
-    /// How a termination by a signal is told.
+    /// How a reply names the signal that ended a program.
     pub termsig: Termsig,
 }
 

@@ -22,7 +22,7 @@ impl Stdin {
         }
     }
 
-    /// The program has taken so many bytes.
+    /// The program has taken this many bytes.
     pub(super) fn take(&mut self, n: usize) {
         self.bytes += n as u64;
     }

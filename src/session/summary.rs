@@ -55,7 +55,7 @@ impl Session {
         self.facts.client.is_gone() && !self.facts.lives()
     }
 
-    /// Whether the program was told to end, and its process group is still to be dealt with.
+    /// Whether the program was made to end, and its process group is still to be dealt with.
     pub fn is_stopping(&self) -> bool {
         self.facts.is_stopping()
     }

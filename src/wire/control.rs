@@ -27,7 +27,7 @@ pub const HEADER: usize = LENGTH + 1;
 
 /// Why bytes are no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Malformed {
+pub enum BadMessage {
     /// The length is 0, or over the limit.
     Length {
         /// The length, in bytes.
@@ -43,7 +43,7 @@ pub enum Malformed {
     NoMemory,
 }
 
-impl fmt::Display for Malformed {
+impl fmt::Display for BadMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { length, limit } => write!(
@@ -61,7 +61,7 @@ impl fmt::Display for Malformed {
     }
 }
 
-impl std::error::Error for Malformed {}
+impl std::error::Error for BadMessage {}
 
 /// A result of the decoder.
 #[derive(Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Decoder {
     /// # Errors
     ///
     /// When this is no message within the limit. The decoder cannot be used afterwards.
-    pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Found), Malformed> {
+    pub fn poll(&mut self, input: &[u8]) -> Result<(usize, Found), BadMessage> {
         let mut used = 0;
         while self.seen < HEADER {
             let Some(&byte) = input.get(used) else {
@@ -116,7 +116,8 @@ impl Decoder {
         let missing = self.length() - self.message.len();
         let rest = &input[used..];
         let taken = missing.min(rest.len());
-        try_append(&mut self.message, &rest[..taken]).map_err(|OutOfMemory| Malformed::NoMemory)?;
+        try_append(&mut self.message, &rest[..taken])
+            .map_err(|OutOfMemory| BadMessage::NoMemory)?;
         used += taken;
         if taken < missing {
             return Ok((used, Found::More));
@@ -126,13 +127,13 @@ impl Decoder {
     }
 
     /// Each part is checked when it is complete, so that no client sends bytes that will be refused.
-    fn put_header(&mut self, byte: u8) -> Result<(), Malformed> {
+    fn put_header(&mut self, byte: u8) -> Result<(), BadMessage> {
         self.header[self.seen] = byte;
         self.seen += 1;
         let (length, limit) = (self.length(), self.limit);
         match self.seen {
-            LENGTH if length == 0 || length > limit => Err(Malformed::Length { length, limit }),
-            HEADER if byte != b':' => Err(Malformed::NoColon(byte)),
+            LENGTH if length == 0 || length > limit => Err(BadMessage::Length { length, limit }),
+            HEADER if byte != b':' => Err(BadMessage::NoColon(byte)),
             _ => Ok(()),
         }
     }
@@ -152,10 +153,10 @@ impl Decoder {
     /// # Errors
     ///
     /// When a message was cut short.
-    pub fn finish(&self) -> Result<(), Malformed> {
+    pub fn finish(&self) -> Result<(), BadMessage> {
         match self.at_boundary() {
             true => Ok(()),
-            false => Err(Malformed::Truncated),
+            false => Err(BadMessage::Truncated),
         }
     }
 }
@@ -199,7 +200,7 @@ mod tests {
     const LIMIT: usize = 300;
 
     /// Decodes `pieces`, then the end of the input.
-    fn decode(pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>, Malformed> {
+    fn decode(pieces: &[&[u8]]) -> Result<Vec<Vec<u8>>, BadMessage> {
         let mut decoder = Decoder::new(LIMIT);
         let mut all = Vec::new();
         for mut piece in pieces.iter().copied() {
@@ -217,7 +218,7 @@ mod tests {
         Ok(all)
     }
 
-    fn in_every_split(input: &[u8], check: impl Fn(Result<Vec<Vec<u8>>, Malformed>)) {
+    fn in_every_split(input: &[u8], check: impl Fn(Result<Vec<Vec<u8>>, BadMessage>)) {
         for a in 0..=input.len() {
             for b in a..=input.len() {
                 check(decode(&[&input[..a], &input[a..b], &input[b..]]));
@@ -246,28 +247,28 @@ mod tests {
     fn errors_in_every_split() {
         let limit = LIMIT;
         for (input, error) in [
-            (&b"\0\0\0\0"[..], Malformed::Length { length: 0, limit }),
-            (b"\0\0\x01\x2d", Malformed::Length { length: 301, limit }),
+            (&b"\0\0\0\0"[..], BadMessage::Length { length: 0, limit }),
+            (b"\0\0\x01\x2d", BadMessage::Length { length: 301, limit }),
             (
                 b"\xff\xff\xff\xff:{}",
-                Malformed::Length {
+                BadMessage::Length {
                     length: 0xffff_ffff,
                     limit,
                 },
             ),
             (
                 b"GET / HTTP/1.1\r\n",
-                Malformed::Length {
+                BadMessage::Length {
                     length: 0x4745_5420,
                     limit,
                 },
             ),
-            (b"\0\0\0\x02{}", Malformed::NoColon(b'{')),
-            (b"\0\0\0\x02:{}\0\0\0\x02,", Malformed::NoColon(b',')),
-            (b"\0", Malformed::Truncated),
-            (b"\0\0\0\x02", Malformed::Truncated),
-            (b"\0\0\0\x02:", Malformed::Truncated),
-            (b"\0\0\0\x02:{}\0\0\0\x02:{", Malformed::Truncated),
+            (b"\0\0\0\x02{}", BadMessage::NoColon(b'{')),
+            (b"\0\0\0\x02:{}\0\0\0\x02,", BadMessage::NoColon(b',')),
+            (b"\0", BadMessage::Truncated),
+            (b"\0\0\0\x02", BadMessage::Truncated),
+            (b"\0\0\0\x02:", BadMessage::Truncated),
+            (b"\0\0\0\x02:{}\0\0\0\x02:{", BadMessage::Truncated),
         ] {
             in_every_split(input, |found| assert_eq!(found, Err(error), "{input:?}"));
         }

@@ -43,15 +43,15 @@ pub enum WireError {
     /// The client passed descriptors along with its bytes.
     Descriptors,
     /// The bytes are no message to the server.
-    Message(control::Malformed),
+    Message(control::BadMessage),
     /// There is no memory for the request. That is not the peer's fault.
     NoMemory,
 }
 
-impl From<control::Malformed> for WireError {
-    fn from(malformed: control::Malformed) -> Self {
+impl From<control::BadMessage> for WireError {
+    fn from(malformed: control::BadMessage) -> Self {
         match malformed {
-            control::Malformed::NoMemory => Self::NoMemory,
+            control::BadMessage::NoMemory => Self::NoMemory,
             malformed => Self::Message(malformed),
         }
     }

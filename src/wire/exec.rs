@@ -31,7 +31,7 @@ pub const OUTPUT_END: u8 = b',';
 const LAST_MAX: usize = 48;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum Expecting {
     Count,
     Arguments {
         left: usize,
@@ -46,7 +46,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct Decoder {
     framing: netstring::Decoder,
-    phase: Phase,
+    expecting: Expecting,
     request_max: usize,
     seen: usize,
     /// The number of steps since the caller asked.
@@ -61,7 +61,7 @@ impl Decoder {
     pub fn new(request_max: usize) -> Self {
         Self {
             framing: netstring::Decoder::new(),
-            phase: Phase::Count,
+            expecting: Expecting::Count,
             request_max,
             seen: 0,
             steps: 0,
@@ -93,9 +93,9 @@ impl Decoder {
         loop {
             self.steps += 1;
             let rest = &input[used..];
-            match self.phase {
-                Phase::Ended => return Ok((input.len(), Decoded::More)),
-                Phase::Stdin | Phase::Ending => {
+            match self.expecting {
+                Expecting::Ended => return Ok((input.len(), Decoded::More)),
+                Expecting::Stdin | Expecting::Ending => {
                     if let Some((skipped, n)) = self.skip_to_short(rest) {
                         return Ok((used + skipped, Decoded::Stdin(n)));
                     }
@@ -104,15 +104,15 @@ impl Decoder {
                     match token {
                         Token::More => return Ok((used, Decoded::More)),
                         Token::Payload(n) => return Ok((used, Decoded::Stdin(n))),
-                        Token::Begin(0) => self.phase = Phase::Ending,
-                        Token::End if self.phase == Phase::Ending => {
-                            self.phase = Phase::Ended;
+                        Token::Begin(0) => self.expecting = Expecting::Ending,
+                        Token::End if self.expecting == Expecting::Ending => {
+                            self.expecting = Expecting::Ended;
                             return Ok((used, Decoded::End));
                         }
                         Token::Begin(_) | Token::End => {}
                     }
                 }
-                Phase::Count | Phase::Arguments { .. } => {
+                Expecting::Count | Expecting::Arguments { .. } => {
                     let (n, found) = self.poll_head(rest)?;
                     used += n;
                     if let Some(found) = found {
@@ -125,8 +125,8 @@ impl Decoder {
 
     /// A small piece of standard input is found in one step.
     fn skip_to_short(&mut self, rest: &[u8]) -> Option<(usize, usize)> {
-        match self.phase {
-            Phase::Stdin => self.framing.skip_to_short(rest),
+        match self.expecting {
+            Expecting::Stdin => self.framing.skip_to_short(rest),
             _ => None,
         }
     }
@@ -146,18 +146,18 @@ impl Decoder {
             Token::End => {}
         }
         self.seen += n;
-        let found = match (token, self.phase) {
+        let found = match (token, self.expecting) {
             (Token::More, _) => Some(Decoded::More),
-            (Token::End, Phase::Count) => {
+            (Token::End, Expecting::Count) => {
                 let left = self.argc()?;
-                self.phase = Phase::Arguments { left };
+                self.expecting = Expecting::Arguments { left };
                 None
             }
-            (Token::End, Phase::Arguments { left }) => {
+            (Token::End, Expecting::Arguments { left }) => {
                 self.arguments.try_end()?;
-                self.phase = Phase::Arguments { left: left - 1 };
+                self.expecting = Expecting::Arguments { left: left - 1 };
                 (left == 1).then(|| {
-                    self.phase = Phase::Stdin;
+                    self.expecting = Expecting::Stdin;
                     Decoded::Request(std::mem::take(&mut self.arguments))
                 })
             }
@@ -168,7 +168,7 @@ impl Decoder {
 
     /// Whether a netstring of `length`, whose length took `digits` bytes, fits into the limit.
     fn admit(&self, digits: usize, length: usize) -> Result<(), WireError> {
-        if self.phase == Phase::Count && length > usize::from(netstring::DIGITS_MAX) {
+        if self.expecting == Expecting::Count && length > usize::from(netstring::DIGITS_MAX) {
             return Err(WireError::ArgcNotANumber);
         }
         if self.seen + digits + length + 1 > self.request_max {
@@ -180,7 +180,7 @@ impl Decoder {
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), WireError> {
-        if self.phase == Phase::Count {
+        if self.expecting == Expecting::Count {
             self.count.extend_from_slice(bytes);
         } else if bytes.contains(&0) {
             return Err(WireError::Nul {
@@ -227,13 +227,13 @@ impl Decoder {
     ///
     /// When the request is not complete, or a chunk was cut short.
     pub fn finish(&mut self) -> Result<(), WireError> {
-        match self.phase {
-            Phase::Count | Phase::Arguments { .. } => Err(WireError::EndBeforeRequest),
-            Phase::Stdin | Phase::Ending if !self.framing.at_boundary() => {
+        match self.expecting {
+            Expecting::Count | Expecting::Arguments { .. } => Err(WireError::EndBeforeRequest),
+            Expecting::Stdin | Expecting::Ending if !self.framing.at_boundary() => {
                 Err(netstring::Malformed::Truncated.into())
             }
-            Phase::Stdin | Phase::Ending | Phase::Ended => {
-                self.phase = Phase::Ended;
+            Expecting::Stdin | Expecting::Ending | Expecting::Ended => {
+                self.expecting = Expecting::Ended;
                 Ok(())
             }
         }

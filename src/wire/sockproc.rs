@@ -30,7 +30,7 @@ const DIGITS_MAX: u8 = 19;
 const DUMPED: i32 = 0x80;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum Reading {
     Command,
     Count { value: u64, digits: u8 },
     Stdin { left: u64 },
@@ -40,7 +40,7 @@ enum Stage {
 /// Reads one request.
 #[derive(Debug)]
 pub struct Decoder {
-    stage: Stage,
+    reading: Reading,
     /// The last byte was a CR; the next byte decides whether it ends the line.
     return_seen: bool,
     request_max: usize,
@@ -54,7 +54,7 @@ impl Decoder {
     /// A decoder for a request of at most `request_max` bytes up to its standard input.
     pub fn new(request_max: usize) -> Self {
         Self {
-            stage: Stage::Command,
+            reading: Reading::Command,
             return_seen: false,
             request_max,
             seen: 0,
@@ -86,24 +86,24 @@ impl Decoder {
         loop {
             self.steps += 1;
             let rest = &input[used..];
-            match self.stage {
-                Stage::Ended => return Ok((input.len(), Decoded::More)),
-                Stage::Stdin { left: 0 } => {
-                    self.stage = Stage::Ended;
+            match self.reading {
+                Reading::Ended => return Ok((input.len(), Decoded::More)),
+                Reading::Stdin { left: 0 } => {
+                    self.reading = Reading::Ended;
                     return Ok((used, Decoded::End));
                 }
-                Stage::Stdin { .. } if rest.is_empty() => return Ok((used, Decoded::More)),
-                Stage::Stdin { left } => {
+                Reading::Stdin { .. } if rest.is_empty() => return Ok((used, Decoded::More)),
+                Reading::Stdin { left } => {
                     let all = usize::try_from(left).unwrap_or(usize::MAX);
                     return Ok((used, Decoded::Stdin(all.min(rest.len()))));
                 }
-                Stage::Command | Stage::Count { .. } if rest.is_empty() => {
+                Reading::Command | Reading::Count { .. } if rest.is_empty() => {
                     return Ok((used, Decoded::More));
                 }
-                Stage::Command => used += self.poll_head(rest, Self::take_command)?,
-                Stage::Count { .. } => {
+                Reading::Command => used += self.poll_head(rest, Self::take_command)?,
+                Reading::Count { .. } => {
                     used += self.poll_head(rest, Self::take_count)?;
-                    if matches!(self.stage, Stage::Stdin { .. }) {
+                    if matches!(self.reading, Reading::Stdin { .. }) {
                         let arguments = std::mem::take(&mut self.arguments);
                         return Ok((used, Decoded::Request(arguments)));
                     }
@@ -139,7 +139,7 @@ impl Decoder {
                     return Err(WireError::Http);
                 }
                 self.arguments.try_end()?;
-                self.stage = Stage::Count {
+                self.reading = Reading::Count {
                     value: 0,
                     digits: 0,
                 };
@@ -169,17 +169,17 @@ impl Decoder {
     }
 
     fn take_count(&mut self, bytes: &[u8]) -> Result<usize, WireError> {
-        let Stage::Count { value, digits } = self.stage else {
+        let Reading::Count { value, digits } = self.reading else {
             unreachable!("called only while the count is read");
         };
         match bytes[0] {
-            b'\n' if self.return_seen => self.stage = Stage::Stdin { left: value },
+            b'\n' if self.return_seen => self.reading = Reading::Stdin { left: value },
             b'\r' if !self.return_seen && digits > 0 => self.return_seen = true,
             digit @ b'0'..=b'9' if !self.return_seen => {
                 if digits == DIGITS_MAX {
                     return Err(WireError::CountTooLong { limit: DIGITS_MAX });
                 }
-                self.stage = Stage::Count {
+                self.reading = Reading::Count {
                     value: value * 10 + u64::from(digit - b'0'),
                     digits: digits + 1,
                 };
@@ -200,9 +200,9 @@ impl Decoder {
     ///
     /// When [`Decoded::Stdin`] offered fewer.
     pub fn advance(&mut self, n: usize) {
-        match &mut self.stage {
-            Stage::Stdin { left } if *left >= n as u64 => *left -= n as u64,
-            stage => panic!("{n} bytes taken in {stage:?}"),
+        match &mut self.reading {
+            Reading::Stdin { left } if *left >= n as u64 => *left -= n as u64,
+            reading => panic!("{n} bytes taken in {reading:?}"),
         }
     }
 
@@ -212,13 +212,13 @@ impl Decoder {
     ///
     /// When the request is not complete, or standard input is shorter than announced.
     pub fn finish(&mut self) -> Result<(), WireError> {
-        match self.stage {
-            Stage::Command | Stage::Count { .. } => Err(WireError::EndBeforeRequest),
-            Stage::Stdin {
+        match self.reading {
+            Reading::Command | Reading::Count { .. } => Err(WireError::EndBeforeRequest),
+            Reading::Stdin {
                 left: missing @ 1..,
             } => Err(WireError::StdinTruncated { missing }),
-            Stage::Stdin { left: 0 } | Stage::Ended => {
-                self.stage = Stage::Ended;
+            Reading::Stdin { left: 0 } | Reading::Ended => {
+                self.reading = Reading::Ended;
                 Ok(())
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::event::Action;
-use super::super::facts::{Facts, News};
+use super::super::facts::{Facts, Prompt};
 use super::super::job::{Job, Stop};
 use super::super::policy::GIVE_UP;
 use super::super::timers::Timer;
@@ -11,22 +11,22 @@ use super::super::verdict::Fault;
 use super::orders::Orders;
 
 /// Draws the consequences of what has happened that changes nothing by itself.
-pub(super) fn take_news(facts: &mut Facts, orders: &mut Orders, now: Instant) {
-    match facts.news.take() {
+pub(super) fn take_prompt(facts: &mut Facts, orders: &mut Orders, now: Instant) {
+    match facts.prompt.take() {
         None => {}
-        Some(News::Time) => {
+        Some(Prompt::Time) => {
             while let Some(timer) = facts.timers.take_due(now) {
                 expire(timer, facts, orders, now);
             }
         }
-        Some(News::Stop | News::StopNow) if facts.commands.is_some() => dismiss(facts),
-        Some(News::Stop) => {
+        Some(Prompt::Stop | Prompt::StopNow) if facts.commands.is_some() => dismiss(facts),
+        Some(Prompt::Stop) => {
             stop(facts, orders, now);
             facts
                 .timers
                 .set(Timer::Kill, now + facts.limits.kill_timeout);
         }
-        Some(News::StopNow) => {
+        Some(Prompt::StopNow) => {
             stop(facts, orders, now);
             facts.timers.stop(Timer::Kill);
             kill(facts, orders, now);

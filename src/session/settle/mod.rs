@@ -26,7 +26,7 @@ use crate::wire::{Ending, ReplyPart};
 
 /// Draws all consequences.
 pub(super) fn settle(facts: &mut Facts, orders: &mut Orders, now: Instant) {
-    expire::take_news(facts, orders, now);
+    expire::take_prompt(facts, orders, now);
     close_stdin(facts, orders, Job::close_refused_stdin);
     decode::finish(facts);
     decode::decode(facts, orders);
@@ -97,9 +97,9 @@ fn conclude(facts: &mut Facts) {
 
 /// Reaps a program that has ended, as soon as nothing more hangs on its number.
 fn reap(facts: &mut Facts, orders: &mut Orders) {
-    let told = facts.discards();
+    let is_over = facts.discards();
     let Some(job) = &mut facts.job else { return };
-    if let Some(Reaping { kill }) = job.reap(told) {
+    if let Some(Reaping { kill }) = job.reap(is_over) {
         if kill {
             orders.act(Action::Kill);
         }
