@@ -11,6 +11,7 @@
 //! | module | content |
 //! |---|---|
 //! | [`config`] | the command line and the configuration file |
+//! | [`settings`] | the table of settings: name, range, default, how each may be changed |
 //! | [`rules`] | the rules: which client may run which program |
 //! | [`mod@log`] | log lines and their destination |
 //! | [`os`] | all uses of the system: sockets, programs, signals, the poller |
@@ -45,6 +46,7 @@ pub mod rules;
 pub mod schedule;
 pub mod server;
 pub mod session;
+pub mod settings;
 pub mod signal;
 pub mod statistics;
 pub mod wire;

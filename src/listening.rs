@@ -107,11 +107,11 @@ impl Plan {
 
 /// Listens at an address.
 fn open(address: &Address, protocol: Protocol, config: &Config) -> Result<Listener, Fatal> {
-    let queue = config.queue as usize;
+    let queue = config.settings.queue as usize;
     let (socket, file) = match address {
         Address::Path(path) => {
             let mode = match protocol.purpose() {
-                Purpose::Program => config.mode,
+                Purpose::Program => config.settings.mode.0,
                 Purpose::Commands => CONTROL_MODE,
             };
             let (socket, bound) = listen::listen_at(path, mode, queue)

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use log::LevelFilter;
-use sockexec::config::{Address, Config, LogTo, Source};
+use sockexec::config::{Address, Config, Source};
 use sockexec::log::Target;
 use sockexec::os::background::{self, Pidfile};
 use sockexec::os::descriptors;
@@ -20,6 +20,7 @@ use sockexec::os::memory;
 use sockexec::os::notify::Notifier;
 use sockexec::os::signals::Signals;
 use sockexec::server::{Frame, Server};
+use sockexec::settings::LogTo;
 use sockexec::wire::{Protocol, Purpose};
 
 use crate::listening::Plan;
@@ -121,7 +122,8 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
         control: plan.has(|protocol| protocol.purpose() == Purpose::Commands),
         idle_exit: (config.inetd && plan.listens()).then_some(INETD_IDLE),
     };
-    let demand = frame.demand(config.max_connections as usize, config.user_share);
+    let settings = &config.settings;
+    let demand = frame.demand(settings.max_connections as usize, settings.user_share);
     descriptors::reserve(
         launcher.null().as_fd(),
         limit.raised.min(demand.descriptors() as u64),
@@ -178,7 +180,7 @@ fn start_log(config: &Config, handed_over: bool) {
         || config.background
         || handed_over
         || std::env::var_os("NOTIFY_SOCKET").is_some();
-    let target = match config.log {
+    let target = match config.settings.log {
         LogTo::Syslog => Target::Syslog,
         LogTo::Stderr => Target::Stderr,
         // Under inetd standard error is the client's socket.
@@ -186,5 +188,5 @@ fn start_log(config: &Config, handed_over: bool) {
         LogTo::Auto if service && sockexec::log::has_syslog() => Target::Syslog,
         LogTo::Auto => Target::Stderr,
     };
-    sockexec::log::start(target, config.level);
+    sockexec::log::start(target, config.settings.log_level);
 }

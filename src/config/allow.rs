@@ -3,17 +3,15 @@
 //! Names of users and groups are asked for here, once, and so are the real directories of
 //! programs: a decision then needs nothing but a comparison.
 
-use std::time::Duration;
-
 use nix::errno::Errno;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::document::{Document, in_order, number, scalar, wanted};
-use super::keys::Key;
-use super::value::{Kind, SECONDS_MAX, Value};
 use crate::os::{accounts, lookup};
 use crate::rules::{Program, Rule, Unmatched, prefix};
+use crate::settings::Key;
+use crate::settings::value::{Kind, SECONDS_MAX, Stored};
 
 /// The name of the tables.
 pub const NAME: &str = "allow";
@@ -138,10 +136,9 @@ fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
             "user" => rule.users = place.accounts(value, accounts::user)?,
             "group" => rule.groups = place.accounts(value, accounts::group)?,
             "program" => rule.programs = place.programs(value)?,
-            "max-jobs" => rule.max_jobs = Some(place.one(value, MAX_JOBS)?.number()),
+            "max-jobs" => rule.max_jobs = Some(place.stored(value, MAX_JOBS)?),
             "timeout" => {
-                let time = place.one(value, TIMEOUT)?.time();
-                rule.timeout = Some(Some(time).filter(|time| *time != Duration::ZERO));
+                rule.timeout = Some(place.stored(value, TIMEOUT)?);
             }
             _ => rule.run_prefix = place.prefix(value)?,
         }
@@ -168,8 +165,9 @@ impl Place<'_> {
         self.document.refusal(&value.span(), self.key, &accepted)
     }
 
-    fn one(&self, value: &Node<'_>, kind: Kind) -> Result<Value, String> {
-        scalar(kind, value.get_ref()).ok_or_else(|| self.document.wrong(value, self.key, kind))
+    fn stored<T: Stored>(&self, value: &Node<'_>, kind: Kind) -> Result<T, String> {
+        let read = scalar(kind, value.get_ref()).and_then(T::stored);
+        read.ok_or_else(|| self.document.wrong(value, self.key, kind))
     }
 
     /// The elements of a list that is not empty.

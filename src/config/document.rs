@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::value::{Kind, Value};
+use crate::settings::value::{Kind, Value};
 
 /// Finds a key, and what it accepts.
 type Find = fn(&str) -> Option<(&'static str, String)>;
@@ -57,7 +57,7 @@ impl<'a> Document<'a> {
     /// A value is not what a setting of this kind wants.
     pub fn wrong(&self, value: &Spanned<DeValue<'_>>, key: &str, kind: Kind) -> String {
         let mut wanted = wanted(kind);
-        let is_number = matches!(kind, Kind::Number(..) | Kind::Seconds(..));
+        let is_number = matches!(kind, Kind::Number(..) | Kind::Bytes(..) | Kind::Seconds(..));
         if is_number && value.get_ref().is_str() {
             wanted.push_str(", without quotes");
         }
@@ -109,7 +109,7 @@ impl<'a> Document<'a> {
 /// A value of a setting, if it is accepted.
 pub fn scalar(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
     match (kind, value) {
-        (Kind::Number(..), DeValue::Integer(_)) => kind.number(number(value)?),
+        (Kind::Number(..) | Kind::Bytes(..), DeValue::Integer(_)) => kind.number(number(value)?),
         (Kind::Seconds(..), DeValue::Integer(_)) => kind.seconds(number(value)? as f64),
         (Kind::Seconds(..), DeValue::Float(seconds)) => {
             kind.seconds(seconds.as_str().parse().ok()?)
@@ -130,7 +130,7 @@ pub fn wanted(kind: Kind) -> String {
                 .collect();
             format!("one of {}", quoted.join(", "))
         }
-        Kind::Number(..) | Kind::Seconds(..) => kind.accepted(),
+        Kind::Number(..) | Kind::Bytes(..) | Kind::Seconds(..) => kind.accepted(),
     }
 }
 

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use super::allow;
 use super::document::{Document, in_order, scalar, wanted};
-use super::keys::{KEYS, Key};
-use super::value::Value;
 use crate::os::trusted::{self, Trusted};
 use crate::rules::Rules;
+use crate::settings::value::Value;
+use crate::settings::{KEYS, Key};
 
 /// The size of a file in bytes. It is read into memory.
 const SIZE_MAX: u64 = 1024 * 1024;

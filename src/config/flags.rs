@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser};
-use clap::{ArgAction, Command, CommandFactory as _, FromArgMatches as _, Parser};
+use clap::{Arg, ArgAction, Args as _, Command, FromArgMatches as _, Parser};
 
-use super::keys::Key;
-use super::value::{Kind, Value};
 use super::{Address, Given};
+use crate::settings::value::{Kind, Value};
+use crate::settings::{KEYS, Key};
 use crate::wire::Protocol;
 
 const ABOUT: &str = "\
@@ -28,8 +28,7 @@ Without PATH the listening sockets come from systemd, or with --inetd from inetd
 An option wins over the configuration file.
 Exit codes: 0 ended as told, 100 wrong usage, 111 the system refused something.";
 
-/// What the options say. One that the file may set too has no default here, so that it can
-/// be told whether it was given; its default stands in its help.
+/// The options that are no settings.
 #[derive(Debug, Parser)]
 #[command(
     name = "sockexec",
@@ -41,34 +40,6 @@ Exit codes: 0 ended as told, 100 wrong usage, 111 the system refused something."
     max_term_width = 96
 )]
 struct Flags {
-    /// Connections that may wait to be accepted [default: 100]
-    #[arg(short, long, value_name = "N", value_parser = parser("queue"))]
-    queue: Option<Value>,
-
-    /// Permissions of the socket, octal [default: 0660]
-    #[arg(short = 'M', long, value_name = "MODE", value_parser = parser("mode"))]
-    mode: Option<Value>,
-
-    /// Connections served at once; more wait in the queue [default: 100]
-    #[arg(short, long, value_name = "N", value_parser = parser("max-connections"))]
-    max_connections: Option<Value>,
-
-    /// Seconds that a connection may last, 0 for no deadline [default: 60]
-    #[arg(short, long, value_name = "SECONDS", value_parser = parser("timeout"))]
-    timeout: Option<Value>,
-
-    /// Seconds between SIGTERM and SIGKILL for a program that must end [default: 10]
-    #[arg(short, long, value_name = "SECONDS", value_parser = parser("kill-timeout"))]
-    kill_timeout: Option<Value>,
-
-    /// Seconds that programs get to end by themselves when the server is told to stop [default: 0]
-    #[arg(long, value_name = "SECONDS", value_parser = parser("stop-grace"))]
-    stop_grace: Option<Value>,
-
-    /// Seconds without any connection after which to leave, 0 for never [default: 0, with --inetd 30]
-    #[arg(long, value_name = "SECONDS", value_parser = parser("idle-exit"))]
-    idle_exit: Option<Value>,
-
     /// Descriptor 0 is the socket, as inetd and s6 pass it
     #[arg(long)]
     inetd: bool,
@@ -90,20 +61,8 @@ struct Flags {
     #[arg(long)]
     check: bool,
 
-    /// How to tell a client of a termination by a signal [default: number]
-    #[arg(long, value_name = "FORM", value_parser = parser("termsig"))]
-    termsig: Option<Value>,
-
-    /// Where log lines go [default: auto]
-    #[arg(long, value_name = "TARGET", value_parser = parser("log"))]
-    log: Option<Value>,
-
-    /// Which log lines are written [default: info]
-    #[arg(long, value_name = "LEVEL", value_parser = parser("log-level"))]
-    log_level: Option<Value>,
-
     /// Log what happens on each connection, as --log-level debug does
-    #[arg(short, long, conflicts_with = "log_level")]
+    #[arg(short, long, conflicts_with = "log-level")]
     debug: bool,
 
     /// Print the version
@@ -114,9 +73,8 @@ struct Flags {
     path: Option<PathBuf>,
 }
 
-/// Reads a setting of this name; help lists the words that it accepts.
-fn parser(name: &str) -> ValueParser {
-    let kind = Key::find(name).expect("a key").kind;
+/// Reads a value of this kind; help lists the words that it accepts.
+fn parser(kind: Kind) -> ValueParser {
     match kind {
         Kind::Words(words) => {
             let all = words
@@ -130,10 +88,27 @@ fn parser(name: &str) -> ValueParser {
     }
 }
 
+/// The option of a setting. It has no default here, so that it is known whether it was given; its
+/// default stands in its help.
+fn option(key: &'static Key) -> Option<Arg> {
+    let flag = key.is.option?;
+    let help = format!("{} [default: {}{}]", flag.help, key.default(), flag.default);
+    let option = Arg::new(key.name)
+        .long(key.name)
+        .value_name(flag.value)
+        .value_parser(parser(key.kind))
+        .help(help);
+    Some(match flag.short {
+        Some(letter) => option.short(letter),
+        None => option,
+    })
+}
+
 /// The options, with their values. No option is a digit: where a value is wanted, `-1` is one,
 /// and the refusal says what is accepted there.
 fn command() -> Command {
-    Flags::command().mut_args(|arg| {
+    let settings = Command::new("sockexec").args(KEYS.iter().filter_map(option));
+    Flags::augment_args(settings).mut_args(|arg| {
         let has_value = arg.get_action().takes_values() && !arg.is_positional();
         arg.allow_negative_numbers(has_value)
     })
@@ -141,41 +116,24 @@ fn command() -> Command {
 
 /// Reads the command line.
 pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
-    let flags = Flags::from_arg_matches(&command().try_get_matches_from(arguments)?)?;
-    let level = if flags.debug {
-        Some(Value::Word("debug"))
-    } else {
-        flags.log_level
-    };
+    let matches = command().try_get_matches_from(arguments)?;
+    let flags = Flags::from_arg_matches(&matches)?;
     let exec = flags.path.into_iter().map(Address::Path);
     let control = flags.control.into_iter().map(Address::Path);
+    let sockproc = flags.sockproc.into_iter();
     let listen = exec
         .map(|address| (Protocol::Exec, address))
         .chain(control.map(|address| (Protocol::Control, address)))
-        .chain(
-            flags
-                .sockproc
-                .into_iter()
-                .map(|address| (Protocol::Sockproc, address)),
-        )
+        .chain(sockproc.map(|address| (Protocol::Sockproc, address)))
         .collect();
-    let values = [
-        ("queue", flags.queue),
-        ("mode", flags.mode),
-        ("max-connections", flags.max_connections),
-        ("timeout", flags.timeout),
-        ("kill-timeout", flags.kill_timeout),
-        ("stop-grace", flags.stop_grace),
-        ("idle-exit", flags.idle_exit),
-        ("termsig", flags.termsig),
-        ("log", flags.log),
-        ("log-level", level),
-    ];
+    let options = KEYS.iter().filter(|key| key.is.option.is_some());
+    let given = options.filter_map(|key| {
+        let value = matches.get_one::<Value>(key.name)?;
+        Some((key.name, *value))
+    });
+    let debug = flags.debug.then_some(("log-level", Value::Word("debug")));
     Ok(Given {
-        values: values
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect(),
+        values: given.chain(debug).collect(),
         file: flags.config,
         listen,
         inetd: flags.inetd,
@@ -187,7 +145,6 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::keys::KEYS;
 
     #[test]
     fn help_tells_the_default_of_each_option_that_has_one() {
@@ -202,8 +159,8 @@ mod tests {
             help(name).map(|help| help.contains(&default))
         };
         let mut seen = 0;
-        for key in &KEYS {
-            if let Some(told) = told(key.name, key.default) {
+        for key in KEYS {
+            if let Some(told) = told(key.name, &key.default()) {
                 assert!(told, "{}", key.name);
                 seen += 1;
             }

@@ -8,69 +8,37 @@ mod allow;
 mod document;
 mod file;
 mod flags;
-pub mod keys;
 mod sockproc;
-pub mod value;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use log::LevelFilter;
 
 pub use address::Address;
 use address::absolute;
 pub use allow::{Accepts, RULE_KEYS};
 
 use crate::rules::Rules;
-use crate::session::policy::Limits;
+use crate::settings::value::Value;
+use crate::settings::{KEYS, Key, Settings};
 use crate::wire::Protocol;
-use keys::{KEYS, Key};
-use value::Value;
 
 /// Where the configuration file is, if no option names it.
 pub const FILE: &str = "/etc/sockexec/sockexec.toml";
 
+/// The setting whose default depends on the way the server is started.
+const IDLE_EXIT: &str = "idle-exit";
+
 /// The daemon's second name, under which it has another command line.
 const SECOND_NAME: &str = "sockproc";
 
-/// Where log lines go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogTo {
-    /// To syslogd as a service, to standard error in the foreground.
-    Auto,
-    /// To syslogd.
-    Syslog,
-    /// To standard error.
-    Stderr,
-}
-
 /// What is in force.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// What one connection may use.
-    pub limits: Limits,
-    /// Connections served at once.
-    pub max_connections: u32,
-    /// How many percent of them may be one user's, 1 to 100.
-    pub user_share: u8,
-    /// How many bytes requests may take together before their programs are started.
-    pub requests_memory: u64,
-    /// How many bytes temporary files may have together.
-    pub spool_total: u64,
-    /// Connections that may wait to be accepted.
-    pub queue: u32,
-    /// Permissions of the sockets that the server makes.
-    pub mode: u32,
-    /// How long programs may go on by themselves when the server is told to stop.
-    pub stop_grace: Duration,
-    /// After how long without a connection to leave: zero for never, `None` where nobody
-    /// has said.
-    pub idle_exit: Option<Duration>,
-    /// Where log lines go.
-    pub log: LogTo,
-    /// Which log lines are written.
-    pub level: LevelFilter,
+    /// The value of each setting.
+    pub settings: Settings,
+    /// `idle-exit` is not a default: without it the way the server was started decides.
+    pub idle_exit_given: bool,
     /// Who may run what.
     pub rules: Rules,
     /// Where to listen, and for which protocol.
@@ -87,32 +55,19 @@ pub struct Config {
     pub exposed: bool,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            max_connections: 100,
-            user_share: 100,
-            requests_memory: 64 * 1024 * 1024,
-            spool_total: 8 * 1024 * 1024 * 1024,
-            queue: 100,
-            mode: 0o660,
-            stop_grace: Duration::ZERO,
-            idle_exit: None,
-            log: LogTo::Auto,
-            level: LevelFilter::Info,
-            rules: Rules::default(),
-            listen: Vec::new(),
-            inetd: false,
-            background: false,
-            pidfile: None,
-            file: None,
-            exposed: false,
-        }
-    }
-}
-
 impl Config {
+    /// Gives a setting a value.
+    pub fn put(&mut self, key: &Key, value: Value) {
+        key.put(&mut self.settings, value);
+        self.idle_exit_given |= key.name == IDLE_EXIT;
+    }
+
+    /// After how long without any connection to leave: zero for never, `None` where neither the
+    /// file nor an option has it.
+    pub fn idle_exit(&self) -> Option<Duration> {
+        self.idle_exit_given.then_some(self.settings.idle_exit)
+    }
+
     /// What is to be said where programs could change the rules.
     pub fn exposure(&self) -> Option<&'static str> {
         (self.exposed && !self.rules.allow_everything()).then_some(
@@ -125,9 +80,9 @@ impl Config {
     /// set is compared; [`takes_effect_at_start`] tells which of them need a restart.
     pub fn changed_since(&self, old: &Self) -> Vec<&'static str> {
         let keys = KEYS.iter().filter(|key| {
-            key.get(self) != key.get(old)
+            key.get(&self.settings) != key.get(&old.settings)
                 // Never, and what is usual for the way it was started.
-                || (key.name == "idle-exit" && self.idle_exit != old.idle_exit)
+                || (key.name == IDLE_EXIT && self.idle_exit_given != old.idle_exit_given)
         });
         let mut changed: Vec<_> = keys.map(|key| key.name).collect();
         let (new, old) = (&self.rules, &old.rules);
@@ -144,7 +99,7 @@ impl Config {
 /// Whether a change of the setting of this name takes effect only when the server is started
 /// the next time: the sockets and the log are opened once.
 pub fn takes_effect_at_start(name: &str) -> bool {
-    Key::find(name).is_some_and(|key| key.at_start)
+    Key::find(name).is_some_and(|key| key.is.at_start)
 }
 
 /// What a command line says, whichever it is.
@@ -228,7 +183,7 @@ impl Source {
         let told = file::read(&self.file, self.required)?;
         if let Some(told) = told {
             for (key, value) in told.values {
-                key.set(&mut config, value);
+                config.put(key, value);
             }
             config.rules = told.rules;
             config.exposed = told.exposed;
@@ -238,7 +193,7 @@ impl Source {
         let given = self.given.clone();
         for (name, value) in given.values {
             let key = Key::find(name).expect("an option that the file may set too");
-            key.set(&mut config, value);
+            config.put(key, value);
         }
         config.listen = given.listen;
         config.inetd = given.inetd;

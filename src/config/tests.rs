@@ -1,6 +1,7 @@
 //! Who wins: options, the file, defaults; and what a second reading changes.
 
 use super::*;
+use log::LevelFilter;
 
 /// The configuration of a command line and a file with this text.
 fn config(line: &str, text: &str) -> Config {
@@ -24,12 +25,16 @@ fn the_command_line_of_the_original() {
         "queue = 9",
     );
     assert_eq!(
-        (config.queue, config.max_connections, config.mode),
+        (
+            config.settings.queue,
+            config.settings.max_connections,
+            config.settings.mode.0
+        ),
         (5, 7, 0o600)
     );
-    assert_eq!(config.limits.timeout, None);
-    assert_eq!(config.limits.kill_timeout, Duration::from_secs(3));
-    assert_eq!(config.level, LevelFilter::Debug);
+    assert_eq!(config.settings.timeout, None);
+    assert_eq!(config.settings.kill_timeout, Duration::from_secs(3));
+    assert_eq!(config.settings.log_level, LevelFilter::Debug);
     assert_eq!(
         config.listen,
         [(Protocol::Exec, Address::Path("/tmp/exec.sock".into()))]
@@ -39,7 +44,7 @@ fn the_command_line_of_the_original() {
 #[test]
 fn nothing_said_leaves_the_defaults() {
     let config = config("sockexec", "# nothing\n");
-    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.settings, Settings::default());
     assert_eq!(config.changed_since(&Config::default()), [""; 0]);
     assert!(config.rules.allow_everything() && config.file.is_some());
 }
@@ -49,12 +54,12 @@ fn options_win_over_the_file_and_the_file_over_the_default() {
     let text =
         "timeout = 5\nkill-timeout = 0.5\nlog-level = \"warn\"\nmode = \"0600\"\nidle-exit = 7";
     let config = config("sockexec -t 60 --log-level error x", text);
-    assert_eq!(config.limits.timeout, Some(Duration::from_secs(60)));
-    assert_eq!(config.limits.kill_timeout, Duration::from_millis(500));
-    assert_eq!(config.limits.linger, Duration::from_secs(1));
-    assert_eq!(config.level, LevelFilter::Error);
-    assert_eq!(config.mode, 0o600);
-    assert_eq!(config.idle_exit, Some(Duration::from_secs(7)));
+    assert_eq!(config.settings.timeout, Some(Duration::from_secs(60)));
+    assert_eq!(config.settings.kill_timeout, Duration::from_millis(500));
+    assert_eq!(config.settings.linger, Duration::from_secs(1));
+    assert_eq!(config.settings.log_level, LevelFilter::Error);
+    assert_eq!(config.settings.mode.0, 0o600);
+    assert_eq!(config.idle_exit(), Some(Duration::from_secs(7)));
 }
 
 #[test]
@@ -95,7 +100,7 @@ fn what_changed_is_told_by_name() {
         ("timeout = 5\nqueue = 50", &[]),
         ("timeout = 5.0\nlog = \"auto\"", &[]),
         ("#", &["timeout"]),
-        ("timeout = 0\nuser-share = 50", &["user-share", "timeout"]),
+        ("timeout = 0\nuser-share = 50", &["timeout", "user-share"]),
         ("timeout = 5\nidle-exit = 0", &["idle-exit"]),
         (
             "timeout = 5\nmode = \"0600\"\n[[allow]]\nprogram = \"*\"",
@@ -129,7 +134,7 @@ fn a_file_that_was_there_must_stay_there() {
     std::fs::write(&source.file, "queue = 3").unwrap();
     let config = source.load().unwrap();
     assert_eq!(
-        (config.queue, &config.file),
+        (config.settings.queue, &config.file),
         (3, &Some(source.file.clone()))
     );
     std::fs::remove_dir_all(&directory).unwrap();

@@ -44,8 +44,8 @@ use crate::os::peer::{self, Peer};
 use crate::os::poller::{Part, Poller, Ready, Token, Watched};
 use crate::program::{Arguments, SpawnError, Stream};
 use crate::quota::Charge;
-use crate::session::policy::Limits;
 use crate::session::{self, Input, ProcessLeft, Session};
+use crate::settings::Settings;
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
 
@@ -115,14 +115,14 @@ impl Connection {
         (client, may_pass_descriptors): (OwnedFd, bool),
         peer: Peer,
         protocol: Protocol,
-        (limits, charges): (Limits, Charges),
+        (settings, charges): (Settings, Charges),
         now: Instant,
     ) -> Self {
         let socket = Watched::new(client, Token::Connection(id, Part::Client));
         Self {
             id,
             peer,
-            session: Session::new(protocol, limits, now),
+            session: Session::new(protocol, settings, now),
             client: ClientSocket::new(socket, may_pass_descriptors),
             running: None,
             program: None,

@@ -2,18 +2,16 @@
 //!
 //! Plain values. What a command does, the server knows.
 
-use std::time::Duration;
-
-use log::LevelFilter;
 use nix::libc::SIGTERM;
 use serde_json::Value;
 
-use super::form;
+use super::form::{self, Form};
 use super::message::{Args, Request};
-use super::table::{Argument, COMMANDS, Description};
+use super::table::{self, Argument, Description};
+use crate::settings::value::Value as Setting;
 
 /// What a server can be asked and told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// Whether it is there.
     Ping,
@@ -32,27 +30,14 @@ pub enum Command {
         /// The signal's number, 1 to [`SIGNAL_MAX`](crate::signal::SIGNAL_MAX).
         signal: i32,
     },
-    /// Change limits, for new jobs.
-    Set(Settings),
+    /// Change these settings, at least one, for new jobs.
+    Set(Vec<(&'static str, Setting)>),
     /// Read the configuration file again.
     Reload,
     /// Accept nothing more, finish what runs, then exit.
     Drain,
     /// All figures in the text format of Prometheus.
     Metrics,
-}
-
-/// What `set` changes; `None` is left as it is. At least one is not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Connections served at once, 1 to [`form::CONNECTIONS_MAX`].
-    pub max_connections: Option<u32>,
-    /// How long a connection may last, up to [`form::SECONDS_MAX`]; zero: no deadline.
-    pub timeout: Option<Duration>,
-    /// From SIGTERM to SIGKILL, up to [`form::SECONDS_MAX`].
-    pub kill_timeout: Option<Duration>,
-    /// What is logged: `Error`, `Warn`, `Info` or `Debug`.
-    pub log_level: Option<LevelFilter>,
 }
 
 impl Command {
@@ -64,8 +49,9 @@ impl Command {
     /// out of its range. The text names it, and what is accepted.
     pub fn read(request: &Request) -> Result<Self, String> {
         let name = request.cmd.to_ascii_lowercase();
-        let Some(described) = COMMANDS.iter().find(|known| known.name == name) else {
-            let known: Vec<_> = COMMANDS.iter().map(|known| known.name).collect();
+        let commands = table::commands();
+        let Some(described) = commands.iter().find(|known| known.name == name) else {
+            let known: Vec<_> = commands.iter().map(|known| known.name).collect();
             return Err(format!(
                 "unknown command {}, the commands are {}",
                 form::quote(&request.cmd),
@@ -87,12 +73,7 @@ impl Command {
                 id: given.take("id", form::job)?.expect("it is required"),
                 signal: given.take("signal", form::signal)?.unwrap_or(SIGTERM),
             },
-            "set" => Self::Set(Settings {
-                max_connections: given.take("max-connections", form::connections)?,
-                timeout: given.take("timeout", form::seconds)?,
-                kill_timeout: given.take("kill-timeout", form::seconds)?,
-                log_level: given.take("log-level", form::level)?,
-            }),
+            "set" => Self::Set(given.settings()?),
             "reload" => Self::Reload,
             "drain" => Self::Drain,
             "metrics" => Self::Metrics,
@@ -103,14 +84,14 @@ impl Command {
 
 /// What came with a command, beside what the table says of it.
 struct Given<'a> {
-    described: &'static Description,
+    described: &'a Description,
     args: &'a Args,
 }
 
 impl Given<'_> {
     /// Refuses what nobody knows, and a command without what it needs.
     fn check_names(&self) -> Result<(), String> {
-        let (command, known) = (self.described.name, self.described.arguments);
+        let (command, known) = (self.described.name, &self.described.arguments);
         let list = || {
             let names: Vec<_> = known.iter().map(|argument| argument.name).collect();
             match names.is_empty() {
@@ -141,6 +122,19 @@ impl Given<'_> {
             .filter(|value| !value.is_null())
     }
 
+    /// The settings that are to be changed, in the order of the table.
+    fn settings(&self) -> Result<Vec<(&'static str, Setting)>, String> {
+        let mut settings = Vec::new();
+        for argument in &self.described.arguments {
+            let Form::Setting(key) = argument.form else {
+                continue;
+            };
+            let value = self.take(key.name, |value| form::setting(key.kind, value))?;
+            settings.extend(value.map(|value| (key.name, value)));
+        }
+        Ok(settings)
+    }
+
     fn take<T>(
         &self,
         name: &str,
@@ -163,6 +157,8 @@ impl Given<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use serde_json::json;
 
@@ -186,21 +182,23 @@ mod tests {
                 json!({"id": 12}),
                 Command::Kill { id: 12, signal: 15 },
             ),
-            ("set", json!({"timeout": 0}), {
-                let timeout = Some(Duration::ZERO);
-                Command::Set(Settings {
-                    timeout,
-                    ..Settings::default()
-                })
-            }),
+            (
+                "set",
+                json!({"timeout": 0}),
+                Command::Set(vec![("timeout", Setting::Seconds(Duration::ZERO))]),
+            ),
             ("reload", json!({}), Command::Reload),
             ("drain", json!({}), Command::Drain),
             ("metrics", json!({}), Command::Metrics),
         ] {
             assert_eq!(read(name, args), Ok(command));
-            assert!(COMMANDS.iter().any(|c| c.name == name.to_ascii_lowercase()));
+            assert!(
+                table::commands()
+                    .iter()
+                    .any(|c| c.name == name.to_ascii_lowercase())
+            );
         }
-        assert_eq!(COMMANDS.len(), 10);
+        assert_eq!(table::commands().len(), 10);
     }
 
     #[test]
@@ -215,19 +213,19 @@ mod tests {
                 Ok(command)
             );
         }
-        let settings = Settings {
-            max_connections: Some(1_000_000),
-            timeout: Some(Duration::from_secs(315_360_000)),
-            kill_timeout: Some(Duration::from_millis(500)),
-            log_level: Some(LevelFilter::Debug),
-        };
+        let settings = vec![
+            ("max-connections", Setting::Number(1_000_000)),
+            (
+                "timeout",
+                Setting::Seconds(Duration::from_secs(315_360_000)),
+            ),
+            ("kill-timeout", Setting::Seconds(Duration::from_millis(500))),
+            ("log-level", Setting::Word("debug")),
+        ];
         let args = json!({"max-connections": 1_000_000, "timeout": 315_360_000,
             "kill-timeout": 0.5, "log-level": "DEBUG"});
         assert_eq!(read("set", args), Ok(Command::Set(settings)));
-        let one = Settings {
-            max_connections: Some(1),
-            ..Settings::default()
-        };
+        let one = vec![("max-connections", Setting::Number(1))];
         let args = json!({"max-connections": 1, "timeout": null});
         assert_eq!(read("set", args), Ok(Command::Set(one)));
     }

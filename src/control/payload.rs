@@ -7,6 +7,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::settings::value::Value as Setting;
+use crate::settings::{KEYS, Key, Settings};
 
 /// The answer to `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,26 +68,28 @@ pub struct Status {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Limits {
-    /// Connections served at once.
-    pub max_connections: u64,
-    /// The limit of running programs.
+    /// Programs that run at once: that follows from the connections and the descriptors.
     pub programs: u64,
-    /// How long a connection may last; 0: no deadline.
-    pub timeout: f64,
-    /// The time in which a request must be complete.
-    pub request_timeout: f64,
-    /// From SIGTERM to SIGKILL.
-    pub kill_timeout: f64,
-    /// The time that programs have to end by themselves when the server shuts down.
-    pub stop_grace: f64,
-    /// The share of one user, in percent.
-    pub user_share: u64,
-    /// Bytes that requests may take together before their programs are started.
-    pub requests_memory: u64,
-    /// The maximal size of all temporary files together.
-    pub spool_total: u64,
-    /// `error`, `warn`, `info` or `debug`.
-    pub log_level: String,
+    /// Settings, by their names: numbers, also for seconds, and words.
+    #[serde(flatten)]
+    pub settings: BTreeMap<String, Value>,
+}
+
+impl Limits {
+    /// The limits of these settings, those that are shown.
+    pub fn new(settings: &Settings, programs: u64) -> Self {
+        let shown = KEYS.iter().filter(|key| key.is.shown);
+        let value = |key: &Key| match key.get(settings) {
+            Setting::Number(number) => number.into(),
+            Setting::Seconds(time) => time.as_secs_f64().into(),
+            mode @ Setting::Mode(_) => mode.to_string().into(),
+            Setting::Word(word) => word.into(),
+        };
+        Self {
+            programs,
+            settings: shown.map(|key| (key.name.into(), value(key))).collect(),
+        }
+    }
 }
 
 /// A listening socket.
@@ -271,7 +277,7 @@ pub struct Draining {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     /// Reads what is written, and writes what was read.
     fn agree<T>(value: Value)
@@ -280,6 +286,14 @@ mod tests {
     {
         let read: T = serde_json::from_value(value.clone()).unwrap();
         assert_eq!(serde_json::to_value(read).unwrap(), value);
+    }
+
+    #[test]
+    fn what_set_may_change_is_among_the_limits() {
+        let limits = Limits::new(&Settings::default(), 1);
+        for key in KEYS.iter().filter(|key| key.is.settable.is_some()) {
+            assert!(limits.settings.contains_key(key.name), "{}", key.name);
+        }
     }
 
     #[test]

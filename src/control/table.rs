@@ -1,9 +1,10 @@
-//! The commands of the control socket and their arguments: one table, from which `help` is told and
+//! The commands of the control socket and their arguments: one table, from which `help` is made and
 //! by which [`Command::read`](super::command::Command::read) checks.
 
 use serde::Serialize;
 
 use super::form::Form;
+use crate::settings::KEYS;
 
 /// What `help` says of a command.
 #[derive(Debug, Serialize)]
@@ -14,11 +15,11 @@ pub struct Description {
     /// What it does.
     pub meaning: &'static str,
     /// What may, or must, be said with it.
-    pub arguments: &'static [Argument],
+    pub arguments: Vec<Argument>,
 }
 
 /// What `help` says of an argument.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Argument {
     /// The key in `args`.
     pub name: &'static str,
@@ -30,62 +31,50 @@ pub struct Argument {
     pub meaning: &'static str,
 }
 
-/// All commands.
-pub static COMMANDS: &[Description] = &[
-    plain("ping", "answers pong"),
-    plain("version", "the server's version"),
-    plain("help", "the commands and their arguments"),
-    plain("status", "state, limits, totals and percentiles"),
-    plain("jobs", "the jobs that there are"),
-    Description {
-        name: "kill",
-        meaning: "sends a signal to the process group of a job",
-        arguments: &[
-            Argument {
-                name: "id",
-                form: Form::Job,
-                required: true,
-                meaning: "the job, as jobs and the log have it",
-            },
-            optional("signal", Form::Signal, "the signal, without it TERM"),
-        ],
-    },
-    Description {
-        name: "set",
-        meaning: "changes limits for new jobs, until a reload or the next start",
-        arguments: &[
-            optional(
-                "max-connections",
-                Form::Connections,
-                "connections served at once",
-            ),
-            optional(
-                "timeout",
-                Form::Seconds,
-                "how long a connection may last, 0 for no deadline",
-            ),
-            optional(
-                "kill-timeout",
-                Form::Seconds,
-                "from SIGTERM to SIGKILL for a program that must end",
-            ),
-            optional("log-level", Form::Level, "what is logged"),
-        ],
-    },
-    plain("reload", "reads the configuration file again"),
-    plain("drain", "accepts nothing more, finishes what runs, exits"),
-    plain("metrics", "all figures in the text format of Prometheus"),
-];
+/// All commands. The arguments of `set` are the settings that it may change.
+pub fn commands() -> Vec<Description> {
+    let id = Argument {
+        name: "id",
+        form: Form::Job,
+        required: true,
+        meaning: "the job, as jobs and the log have it",
+    };
+    let signal = optional("signal", Form::Signal, "the signal, without it TERM");
+    let settings = KEYS.iter().filter_map(|key| {
+        let meaning = key.is.settable?;
+        Some(optional(key.name, Form::Setting(key), meaning))
+    });
+    vec![
+        plain("ping", "answers pong"),
+        plain("version", "the server's version"),
+        plain("help", "the commands and their arguments"),
+        plain("status", "state, limits, totals and percentiles"),
+        plain("jobs", "the jobs that there are"),
+        Description {
+            name: "kill",
+            meaning: "sends a signal to the process group of a job",
+            arguments: vec![id, signal],
+        },
+        Description {
+            name: "set",
+            meaning: "changes limits for new jobs, until a reload or the next start",
+            arguments: settings.collect(),
+        },
+        plain("reload", "reads the configuration file again"),
+        plain("drain", "accepts nothing more, finishes what runs, exits"),
+        plain("metrics", "all figures in the text format of Prometheus"),
+    ]
+}
 
-const fn plain(name: &'static str, meaning: &'static str) -> Description {
+fn plain(name: &'static str, meaning: &'static str) -> Description {
     Description {
         name,
         meaning,
-        arguments: &[],
+        arguments: Vec::new(),
     }
 }
 
-const fn optional(name: &'static str, form: Form, meaning: &'static str) -> Argument {
+fn optional(name: &'static str, form: Form, meaning: &'static str) -> Argument {
     Argument {
         name,
         form,
@@ -96,7 +85,7 @@ const fn optional(name: &'static str, form: Form, meaning: &'static str) -> Argu
 
 /// The payload of `help`.
 pub fn help() -> String {
-    serde_json::to_string(COMMANDS).expect("the table is made of strings")
+    serde_json::to_string(&commands()).expect("the table is made of strings")
 }
 
 #[cfg(test)]

@@ -93,8 +93,8 @@ impl Server {
             request: self.schedule.open_request(peer.uid()),
             spools: self.schedule.open_spools(peer.uid()),
         };
-        let (limits, now) = (self.configuration.limits().clone(), self.io.now());
-        let connection = Connection::new(id, client, peer, protocol, (limits, charges), now);
+        let (settings, now) = (*self.configuration.settings(), self.io.now());
+        let connection = Connection::new(id, client, peer, protocol, (settings, charges), now);
         self.table.insert(id, connection, class);
         let refused = match class {
             _ if unknown.is_some() => unknown.map(|errno| Input::Failed(Trouble::Peer, errno)),

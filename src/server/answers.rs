@@ -90,19 +90,11 @@ impl Server {
     }
 
     pub(super) fn limits_answer(&self) -> Limits {
-        let (capacity, limits) = (self.configuration.capacity(), self.configuration.limits());
-        Limits {
-            max_connections: capacity.connections as u64,
-            programs: capacity.programs as u64,
-            timeout: limits.timeout.unwrap_or_default().as_secs_f64(),
-            request_timeout: limits.request_timeout.as_secs_f64(),
-            kill_timeout: limits.kill_timeout.as_secs_f64(),
-            stop_grace: self.configuration.stop_grace().as_secs_f64(),
-            user_share: u64::from(capacity.user_share),
-            requests_memory: capacity.requests_memory,
-            spool_total: capacity.spool_total,
-            log_level: log::max_level().as_str().to_lowercase(),
-        }
+        let capacity = self.configuration.capacity();
+        let mut settings = *self.configuration.settings();
+        // As many as the descriptors carry.
+        settings.max_connections = u32::try_from(capacity.connections).unwrap_or(u32::MAX);
+        Limits::new(&settings, capacity.programs as u64)
     }
 
     /// Every connection that has, or may get, a program.

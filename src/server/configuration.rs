@@ -4,15 +4,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use log::LevelFilter;
-
-use crate::config::keys::Key;
 use crate::config::{Config, Source, takes_effect_at_start};
-use crate::control::command;
 use crate::control::payload::Reloaded;
 use crate::rules::Rules;
 use crate::schedule::{Budget, CONTROL_MAX, Capacity, Demand};
-use crate::session::policy::{GIVE_UP, Limits};
+use crate::session::timers::GIVE_UP;
+use crate::settings::value::Value;
+use crate::settings::{Key, Settings};
 
 /// What stays as it is while the server runs.
 #[derive(Clone, Copy, Debug)]
@@ -78,9 +76,9 @@ impl Configuration {
         }
     }
 
-    /// What each new connection may use.
-    pub(super) fn limits(&self) -> &Limits {
-        &self.config.limits
+    /// The value of each setting, for new connections.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.config.settings
     }
 
     /// What all connections share.
@@ -93,19 +91,9 @@ impl Configuration {
         self.frame.descriptors
     }
 
-    /// How long programs may go on when the server stops.
-    pub(super) fn stop_grace(&self) -> Duration {
-        self.config.stop_grace
-    }
-
     /// Which programs may be run.
     pub(super) fn rules(&self) -> &Rules {
         &self.config.rules
-    }
-
-    /// Which log lines are written.
-    pub(super) fn level(&self) -> LevelFilter {
-        self.config.level
     }
 
     /// The warning where running programs could change the rules.
@@ -145,27 +133,19 @@ impl Configuration {
 
     /// Takes what the command `set` sets, until the configuration is read again. Returns the
     /// settings that differ, with their values.
-    pub(super) fn set(&mut self, new: &command::Settings) -> Vec<String> {
+    pub(super) fn set(&mut self, new: &[(&'static str, Value)]) -> Vec<String> {
         let mut config = self.config.clone();
-        let limits = &mut config.limits;
-        if let Some(timeout) = new.timeout {
-            limits.timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
-        }
-        if let Some(kill_timeout) = new.kill_timeout {
-            limits.kill_timeout = kill_timeout;
-        }
-        if let Some(connections) = new.max_connections {
-            config.max_connections = connections;
-        }
-        if let Some(level) = new.log_level {
-            config.level = level;
+        for &(name, value) in new {
+            if let Some(key) = Key::find(name) {
+                config.put(key, value);
+            }
         }
         let changed = config
             .changed_since(&self.config)
             .into_iter()
             .filter_map(|name| {
                 let key = Key::find(name)?;
-                Some(format!("{name} = {}", key.get(&config)))
+                Some(format!("{name} = {}", key.get(&config.settings)))
             })
             .collect();
         self.take(config);
@@ -179,21 +159,21 @@ impl Configuration {
 }
 
 fn capacity(config: &Config, frame: &Frame) -> Capacity {
-    let budget = frame.budget(config.max_connections as usize, config.user_share);
-    let limits = &config.limits;
+    let settings = &config.settings;
+    let budget = frame.budget(settings.max_connections as usize, settings.user_share);
     Capacity {
         connections: budget.connections_max,
         programs: budget.programs_max,
         over_quota: budget.over_quota_max,
         lingering: budget.lingering_max,
         control: CONTROL_MAX,
-        user_share: config.user_share,
-        requests_memory: config.requests_memory,
-        spool_total: config.spool_total,
-        idle_exit: match config.idle_exit {
+        user_share: settings.user_share,
+        requests_memory: settings.requests_memory,
+        spool_total: settings.spool_total,
+        idle_exit: match config.idle_exit() {
             Some(idle) => Some(idle).filter(|idle| !idle.is_zero()),
             None => frame.idle_exit,
         },
-        stop_time: limits.kill_timeout + limits.linger + 2 * GIVE_UP,
+        stop_time: settings.kill_timeout + settings.linger + 2 * GIVE_UP,
     }
 }

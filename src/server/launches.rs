@@ -101,7 +101,7 @@ impl Server {
         entry.permit = Some(permit);
         // The general one comes back where another rule had put its own in its place.
         let had_its_own = before.as_ref().and_then(timeout_of).is_some();
-        let general = had_its_own.then_some(self.configuration.limits().timeout);
+        let general = had_its_own.then_some(self.configuration.settings().timeout);
         if let Some(timeout) = timeout.or(general) {
             self.work(id, |connection, context| {
                 connection.inform(Input::Timeout(timeout), context);

@@ -47,6 +47,7 @@ impl Text {
 impl Server {
     pub(super) fn metrics(&mut self) -> String {
         let status = self.status_answer();
+        let capacity = self.configuration.capacity();
         let mut text = Text::default();
         text.head(
             "build_info",
@@ -69,7 +70,7 @@ impl Server {
             (
                 "connections_max",
                 "Slots that there are.",
-                status.limits.max_connections,
+                capacity.connections as u64,
             ),
             (
                 "connections_parked",
@@ -95,7 +96,7 @@ impl Server {
             (
                 "programs_max",
                 "Programs that may run at once.",
-                status.limits.programs,
+                capacity.programs as u64,
             ),
             (
                 "request_bytes",
@@ -105,7 +106,7 @@ impl Server {
             (
                 "request_bytes_max",
                 "Memory that such requests may take.",
-                status.limits.requests_memory,
+                capacity.requests_memory,
             ),
             (
                 "spool_bytes",
@@ -115,7 +116,7 @@ impl Server {
             (
                 "spool_bytes_max",
                 "Output that temporary files may have.",
-                status.limits.spool_total,
+                capacity.spool_total,
             ),
         ] {
             text.gauge(name, help, value as f64);

@@ -2,10 +2,10 @@
 //! command `set`.
 
 use super::Server;
-use crate::control::command;
 use crate::control::payload::Reloaded;
 use crate::os::lookup::Lookup;
 use crate::schedule::Phase;
+use crate::settings::value::Value;
 
 impl Server {
     /// Reads the configuration again: all of it is taken, or nothing changes.
@@ -24,7 +24,7 @@ impl Server {
             Ok(reloaded) => {
                 self.take_capacity();
                 self.take_rules();
-                log::set_max_level(self.configuration.level());
+                log::set_max_level(self.configuration.settings().log_level);
                 log::info!(
                     "configuration read again, changed: {}; at the next start: {}",
                     list(&reloaded.changed),
@@ -71,14 +71,14 @@ impl Server {
     }
 
     /// Takes what the command `set` sets, until the configuration is read again.
-    pub(super) fn set(&mut self, new: &command::Settings) {
-        let before = self.configuration.level();
+    pub(super) fn set(&mut self, new: &[(&'static str, Value)]) {
+        let before = self.configuration.settings().log_level;
         let changed = self.configuration.set(new);
         self.take_capacity();
         // Logged while the more talkative of the two levels holds.
-        log::set_max_level(before.max(self.configuration.level()));
+        log::set_max_level(before.max(self.configuration.settings().log_level));
         log::info!("set by command: {}", list(&changed));
-        log::set_max_level(self.configuration.level());
+        log::set_max_level(self.configuration.settings().log_level);
     }
 }
 

@@ -32,7 +32,7 @@ impl Server {
             // Of a drain that was asked for: running programs get the time of a stop now.
             Phase::Serving | Phase::Finishing { until: None } => {
                 log::info!("{signal}: stopping, {active} connections active");
-                self.drain(Some(self.configuration.stop_grace()));
+                self.drain(Some(self.configuration.settings().stop_grace));
             }
             Phase::Finishing { .. } | Phase::Ending { .. } | Phase::Over => {
                 log::info!("{signal} again: not waiting any longer");

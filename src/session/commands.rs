@@ -27,8 +27,8 @@ impl Commands {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use crate::session::policy::Limits;
     use crate::session::{Ask, Input, Piece, Session};
+    use crate::settings::Settings;
     use crate::wire::Protocol;
 
     const IDLE: Duration = Duration::from_secs(5);
@@ -46,7 +46,7 @@ mod tests {
         fn new() -> Self {
             let now = Instant::now();
             Self {
-                session: Session::new(Protocol::Control, Limits::default(), now),
+                session: Session::new(Protocol::Control, Settings::default(), now),
                 now,
                 seen: Vec::new(),
             }

@@ -11,10 +11,10 @@ use super::event::{Input, Trouble};
 use super::inbox::Inbox;
 use super::job::Job;
 use super::outbox::Outbox;
-use super::policy::Limits;
 use super::timers::{Timer, Timers};
 use super::verdict::Fault;
 use crate::program::{Exit, Stream};
+use crate::settings::Settings;
 use crate::wire::{Codec, Framing, Protocol, Purpose, Sizes, WireError};
 
 /// What has happened that changes nothing by itself.
@@ -31,7 +31,7 @@ pub(super) enum Prompt {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Facts {
-    pub(super) limits: Limits,
+    pub(super) settings: Settings,
     pub(super) accepted: Instant,
     pub(super) client: Client,
     pub(super) codec: Codec,
@@ -55,15 +55,15 @@ pub(super) struct Facts {
 
 impl Facts {
     /// What is known of a connection that was accepted at `now`.
-    pub(super) fn new(protocol: Protocol, limits: Limits, now: Instant) -> Self {
+    pub(super) fn new(protocol: Protocol, settings: Settings, now: Instant) -> Self {
         let sizes = Sizes {
-            request: limits.request_max,
-            message: limits.control_message_max,
+            request: settings.request_max,
+            message: settings.control_message_max,
         };
         let mut timers = Timers::default();
         let (deadline, request, commands) = match protocol.purpose() {
-            Purpose::Program => (limits.timeout, Some(limits.request_timeout), None),
-            Purpose::Commands => (Some(limits.control_idle), None, Some(Commands::default())),
+            Purpose::Program => (settings.timeout, Some(settings.request_timeout), None),
+            Purpose::Commands => (Some(settings.control_idle), None, Some(Commands::default())),
         };
         for (timer, time) in [(Timer::Deadline, deadline), (Timer::Request, request)] {
             if let Some(time) = time {
@@ -72,7 +72,7 @@ impl Facts {
         }
         Self {
             codec: Codec::new(protocol, sizes),
-            limits,
+            settings,
             accepted: now,
             client: Client::new(),
             inbox: Inbox::default(),
@@ -156,7 +156,7 @@ impl Facts {
         match self.codec.frame(stream, n) {
             Framing::Sent { header, end } => self.outbox.frame(&header, n, end),
             Framing::Kept => {
-                job.keep(stream, self.outbox.uncommitted(n), self.limits.output_max);
+                job.keep(stream, self.outbox.uncommitted(n), self.settings.output_max);
             }
             Framing::None => {}
         }
@@ -212,7 +212,7 @@ impl Facts {
 
     /// The connection may last this long.
     fn limit_time(&mut self, timeout: Option<Duration>) {
-        self.limits.timeout = timeout;
+        self.settings.timeout = timeout;
         if !self.is_stopping() && self.is_active() {
             match timeout {
                 Some(timeout) => self.timers.set(Timer::Deadline, self.accepted + timeout),

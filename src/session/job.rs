@@ -6,8 +6,8 @@
 use super::event::{JobState, ProcessLeft};
 use super::excerpt::Excerpt;
 use super::output::Outputs;
-use super::policy::GIVE_UP;
 use super::stdin::Stdin;
+use super::timers::GIVE_UP;
 use super::verdict::{Fault, KILLED};
 use crate::program::{Arguments, Exit, OutOfMemory, SpawnError, Stream};
 

@@ -52,7 +52,7 @@
 //! | `client`, `job`, `commands` | one side each: the client; the program it asks for, or its commands |
 //! | `stdin`, `output` | those of a job |
 //! | `inbox`, `outbox`, `outgoing` | bytes on their way |
-//! | `timers`, `policy`, `verdict`, `excerpt` | moments, limits, faults, the beginning of the arguments |
+//! | `timers`, `verdict`, `excerpt` | moments, faults, the beginning of the arguments |
 //!
 //! Each object keeps its fields to itself, and calls go down this list only.
 
@@ -67,7 +67,6 @@ mod job;
 mod outbox;
 mod outgoing;
 mod output;
-pub mod policy;
 mod settle;
 mod stdin;
 mod summary;
@@ -81,9 +80,9 @@ pub use self::excerpt::Excerpt;
 use self::facts::Facts;
 pub use self::flow::Interest;
 pub use self::outgoing::Piece;
-use self::policy::Limits;
 use self::settle::{Orders, settle};
 pub use self::summary::Summary;
+use crate::settings::Settings;
 use crate::wire::Protocol;
 
 /// One client and its program.
@@ -95,9 +94,9 @@ pub struct Session {
 
 impl Session {
     /// A session for a connection that was accepted at `now`.
-    pub fn new(protocol: Protocol, limits: Limits, now: Instant) -> Self {
+    pub fn new(protocol: Protocol, settings: Settings, now: Instant) -> Self {
         Self {
-            facts: Facts::new(protocol, limits, now),
+            facts: Facts::new(protocol, settings, now),
             orders: Orders::default(),
         }
     }

@@ -189,8 +189,8 @@ mod tests {
     use nix::errno::Errno;
 
     use crate::program::{Exit, SpawnError, Stream};
-    use crate::session::policy::Limits;
     use crate::session::{Action, Input, Piece, ProcessLeft, Session};
+    use crate::settings::Settings;
     use crate::wire::Protocol;
 
     const MEMORY: usize = 10;
@@ -207,14 +207,14 @@ mod tests {
 
     impl Conversation {
         fn begin(request: &[u8]) -> Self {
-            let limits = Limits {
+            let settings = Settings {
                 output_memory: MEMORY,
                 output_max: MAX,
-                ..Limits::default()
+                ..Settings::default()
             };
             let now = Instant::now();
             let mut conversation = Self {
-                session: Session::new(Protocol::Sockproc, limits, now),
+                session: Session::new(Protocol::Sockproc, settings, now),
                 now,
                 files: [Vec::new(), Vec::new()],
                 full: false,
@@ -406,7 +406,7 @@ mod tests {
     #[test]
     fn a_program_that_was_not_started_has_a_status_too() {
         let now = Instant::now();
-        let mut session = Session::new(Protocol::Sockproc, Limits::default(), now);
+        let mut session = Session::new(Protocol::Sockproc, Settings::default(), now);
         session.inbox()[..REQUEST.len()].copy_from_slice(REQUEST);
         session.handle(Input::ClientSent(REQUEST.len()), now);
         let error = SpawnError::Start(Errno::EAGAIN);

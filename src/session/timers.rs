@@ -1,6 +1,10 @@
 //! The moments at which a session wants to be woken. Reads no clock.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long the server waits for a program after SIGKILL before it stops waiting. Only a
+/// program that is stuck in the kernel takes longer; its process is reaped when it ends.
+pub const GIVE_UP: Duration = Duration::from_secs(5);
 
 /// What a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

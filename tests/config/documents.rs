@@ -1,9 +1,9 @@
 //! The manual page, the installed file and the table of settings say the same.
 
 use crate::common::temporary::Directory;
-use sockexec::config::keys::KEYS;
-use sockexec::config::value::Kind;
 use sockexec::config::{Accepts, Config, FILE, RULE_KEYS, Source};
+use sockexec::settings::KEYS;
+use sockexec::settings::value::Kind;
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn read(name: &str) -> String {
 /// What a text must have to tell what is accepted.
 fn words(kind: Kind) -> Vec<String> {
     match kind {
-        Kind::Number(least, most) => vec![format!("{least} to {most}")],
+        Kind::Number(least, most) | Kind::Bytes(least, most) => vec![format!("{least} to {most}")],
         Kind::Seconds(least, most) => vec![format!("{least} to {most}"), "econds".into()],
         Kind::Mode => vec!["0 to 0777".into()],
         Kind::Words(words) => words.iter().map(|(word, _)| (*word).into()).collect(),
@@ -57,6 +57,46 @@ fn rule_keys() -> Vec<&'static str> {
     std::iter::once("default").chain(keys).collect()
 }
 
+/// The names of the settings of which the page says that they take effect at the next start: in
+/// their own text, or at the head of their subsection.
+fn at_start(page: &str) -> Vec<String> {
+    const SAYS: &str = "takes effect at the next start";
+    let (_, part) = page.split_once("\n.Sh SETTINGS\n").unwrap();
+    let (part, _) = part.split_once("\n.Sh ").unwrap();
+    let mut found = Vec::new();
+    for section in part.split("\n.Ss ") {
+        let mut items = section.split("\n.It Ic ");
+        let all = items.next().unwrap().contains(SAYS);
+        let items = items.filter(|text| all || text.contains(SAYS));
+        found.extend(items.map(|text| text.lines().next().unwrap().to_owned()));
+    }
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn the_manual_page_says_which_settings_take_effect_at_the_next_start() {
+    let keys = KEYS.iter().filter(|key| key.is.at_start);
+    let mut expected: Vec<_> = keys.map(|key| key.name.to_owned()).collect();
+    expected.sort_unstable();
+    assert_eq!(at_start(&read("man/sockexec.toml.5")), expected);
+}
+
+#[test]
+fn the_manual_page_of_sockexecctl_has_what_set_may_change() {
+    let page = read("man/sockexecctl.1");
+    let (_, part) = page.split_once("\n.It Cm set ").unwrap();
+    let (part, _) = part.split_once("\n.It Cm reload").unwrap();
+    let items: Vec<_> = part.split("\n.It Cm ").skip(1).collect();
+    let settable = KEYS.iter().filter(|key| key.is.settable.is_some());
+    let settable: Vec<_> = settable.collect();
+    assert_eq!(items.len(), settable.len());
+    for key in settable {
+        let text = items.iter().find_map(|item| item.strip_prefix(key.name));
+        has(text.expect(key.name), key.name, &words(key.kind));
+    }
+}
+
 #[test]
 fn the_manual_page_has_every_key_with_its_range_and_default() {
     let page = read("man/sockexec.toml.5");
@@ -70,7 +110,7 @@ fn the_manual_page_has_every_key_with_its_range_and_default() {
     for (name, text) in settings {
         let key = KEYS.iter().find(|key| key.name == name).unwrap();
         has(&text, &name, &words(key.kind));
-        has(&text, &name, &[format!("the default is {}", key.default)]);
+        has(&text, &name, &[format!("the default is {}", key.default())]);
     }
     let rules = items(&page, "RULES");
     let names: Vec<_> = rules.iter().map(|(name, _)| &name[..]).collect();
@@ -119,7 +159,7 @@ fn the_installed_file_has_every_key_with_its_range_and_default() {
         has(comment, name, &words(key.kind));
         let quoted = matches!(key.kind, Kind::Mode | Kind::Words(_));
         let quote = if quoted { "\"" } else { "" };
-        assert_eq!(*value, format!("{quote}{}{quote}", key.default), "{name}");
+        assert_eq!(*value, format!("{quote}{}{quote}", key.default()), "{name}");
     }
     let names: Vec<_> = rules[1..].iter().map(|(name, _, _)| &name[..]).collect();
     assert_eq!(names, rule_keys()[1..]);
@@ -223,7 +263,7 @@ fn the_limits_in_the_protocols_page_are_the_defaults() {
         let (_, rest) = row.unwrap_or_else(|| panic!("no row: {what}"));
         let default = rest.split(" Ta ").next().unwrap();
         let key = KEYS.iter().find(|key| key.name == name).unwrap();
-        assert_eq!(plain(default), key.default, "{what}");
+        assert_eq!(plain(default), key.default(), "{what}");
     }
 }
 

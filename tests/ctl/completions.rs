@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::answers;
 use crate::common::skip;
 use crate::server::{PROGRAM, Server, stderr_of, stdout_of};
+use sockexec::settings::KEYS;
 
 const COMMANDS: [&str; 10] = [
     "status", "jobs", "kill", "set", "reload", "drain", "metrics", "ping", "top", "version",
@@ -122,6 +123,12 @@ fn settings_and_their_values() {
     for offers in [bash, fish] {
         if let Some(offered) = offers(&["sockexecctl", "set", "t"]) {
             assert_eq!(offered, ["timeout=".to_owned()].into());
+        }
+        if let Some(offered) = offers(&["sockexecctl", "set", ""]) {
+            // Some shells offer the words behind a name, too.
+            let offered: BTreeSet<_> = offered.iter().map(|word| word.split('=').next()).collect();
+            let settable = KEYS.iter().filter(|key| key.is.settable.is_some());
+            assert_eq!(offered, settable.map(|key| Some(key.name)).collect());
         }
     }
 }

@@ -4,8 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{self, paths, tokens};
 
-/// What a pure module may have all the same: names of errors and of signals.
-const PLAIN: [&str; 3] = ["nix::errno", "nix::sys::signal", "std::io::Error"];
+/// What a pure module may have all the same: names of errors, of signals and of log levels.
+const PLAIN: [&str; 4] = [
+    "log::LevelFilter",
+    "nix::errno",
+    "nix::sys::signal",
+    "std::io::Error",
+];
 
 /// What a pure module may not have of the standard library, which is what asks the system.
 const SYSTEM: [&str; 9] = [

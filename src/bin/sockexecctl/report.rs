@@ -1,8 +1,11 @@
 //! The text of the answers: rows of labels and figures, and the table of jobs.
 
+use serde_json::Value;
 use sockexec::control::payload::{
     Draining, Job, Killed, Limits, Peer, Percentiles, Reloaded, Status,
 };
+use sockexec::settings::value::Kind;
+use sockexec::settings::{KEYS, Key};
 
 use crate::table::{self, Align, Row};
 use crate::units::{UNKNOWN, bytes, or_unknown, seconds};
@@ -60,13 +63,12 @@ pub fn server(status: &Status) -> Row {
 /// The connections.
 pub fn connections(status: &Status) -> Row {
     let queued = or_unknown(status.queued, |count| count.to_string());
+    let most = status.limits.settings.get("max-connections");
+    let most = most.map_or_else(|| UNKNOWN.into(), plain);
     Row {
         label: "connections",
         items: vec![
-            format!(
-                "active {} of {}",
-                status.active, status.limits.max_connections
-            ),
+            format!("active {} of {most}", status.active),
             format!("queued {queued}"),
             format!("waiting {}", status.waiting),
             format!("parked {}", status.parked),
@@ -91,27 +93,42 @@ pub fn resources(status: &Status) -> Row {
     }
 }
 
-/// The limits in effect.
+/// The limits in effect: settings in the order of their table, then those of another version.
 pub fn limits(limits: &Limits) -> Row {
-    let timeout = match limits.timeout {
-        0.0 => "none".into(),
-        timeout => seconds(timeout),
-    };
+    let known = KEYS.iter().filter_map(|key| {
+        let value = limits.settings.get(key.name)?;
+        Some((key.name, shown(key, value)))
+    });
+    let unknown = limits.settings.iter();
+    let unknown = unknown.filter(|(name, _)| Key::find(name).is_none());
+    let unknown = unknown.map(|(name, value)| (&name[..], plain(value)));
+    let mut all: Vec<_> = known.chain(unknown).collect();
+    // They follow from the first.
+    let after = all.len().min(1);
+    all.insert(after, ("programs", limits.programs.to_string()));
     Row {
         label: "limits",
-        items: vec![
-            format!("max-connections {}", limits.max_connections),
-            format!("programs {}", limits.programs),
-            format!("timeout {timeout}"),
-            format!("request-timeout {}", seconds(limits.request_timeout)),
-            format!("kill-timeout {}", seconds(limits.kill_timeout)),
-            format!("stop-grace {}", seconds(limits.stop_grace)),
-            format!("user-share {}", limits.user_share),
-            format!("requests-memory {}", bytes(limits.requests_memory)),
-            format!("spool-total {}", bytes(limits.spool_total)),
-            format!("log-level {}", limits.log_level),
-        ],
+        items: all
+            .into_iter()
+            .map(|(name, value)| format!("{name} {value}"))
+            .collect(),
     }
+}
+
+/// The value of a setting, with its unit.
+fn shown(key: &Key, value: &Value) -> String {
+    match (key.kind, value.as_f64(), value.as_u64()) {
+        (Kind::Seconds(..), Some(0.0), _) if key.name == "timeout" => "none".into(),
+        (Kind::Seconds(..), Some(time), _) => seconds(time),
+        (Kind::Bytes(..), _, Some(count)) => bytes(count),
+        _ => plain(value),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Jobs by outcome.

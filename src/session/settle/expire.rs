@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::super::event::Action;
 use super::super::facts::{Facts, Prompt};
 use super::super::job::{Job, Stop};
-use super::super::policy::GIVE_UP;
+use super::super::timers::GIVE_UP;
 use super::super::timers::Timer;
 use super::super::verdict::Fault;
 use super::orders::Orders;
@@ -24,7 +24,7 @@ pub(super) fn take_prompt(facts: &mut Facts, orders: &mut Orders, now: Instant) 
             stop(facts, orders, now);
             facts
                 .timers
-                .set(Timer::Kill, now + facts.limits.kill_timeout);
+                .set(Timer::Kill, now + facts.settings.kill_timeout);
         }
         Some(Prompt::StopNow) => {
             stop(facts, orders, now);
@@ -44,7 +44,7 @@ fn expire(timer: Timer, facts: &mut Facts, orders: &mut Orders, now: Instant) {
             facts.late = true;
             match &mut facts.job {
                 None => {
-                    let limit = facts.limits.timeout.unwrap_or_default();
+                    let limit = facts.settings.timeout.unwrap_or_default();
                     facts.blame(Fault::RequestLate(limit));
                 }
                 // What holds an output has held the reply long enough.
@@ -53,15 +53,15 @@ fn expire(timer: Timer, facts: &mut Facts, orders: &mut Orders, now: Instant) {
             }
             facts
                 .timers
-                .set(Timer::Kill, now + facts.limits.kill_timeout);
+                .set(Timer::Kill, now + facts.settings.kill_timeout);
         }
         Timer::Request => {
             if facts.job.is_none() {
                 facts.late = true;
-                facts.blame(Fault::RequestTimeout(facts.limits.request_timeout));
+                facts.blame(Fault::RequestTimeout(facts.settings.request_timeout));
                 facts
                     .timers
-                    .set(Timer::Kill, now + facts.limits.kill_timeout);
+                    .set(Timer::Kill, now + facts.settings.kill_timeout);
             }
         }
         Timer::Kill => kill(facts, orders, now),
@@ -88,7 +88,7 @@ pub(super) fn stop_job(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     facts.timers.stop(Timer::Deadline);
     facts
         .timers
-        .set(Timer::Kill, now + facts.limits.kill_timeout);
+        .set(Timer::Kill, now + facts.settings.kill_timeout);
 }
 
 /// Makes the program end, if there is one: at once.
@@ -117,7 +117,7 @@ fn give_up(facts: &mut Facts, orders: &mut Orders, now: Instant) {
 fn be_silent_too_long(facts: &mut Facts) {
     let waits = facts.outbox.is_sent() && facts.outbox.is_streaming();
     if waits && facts.codec.finish().is_err() {
-        facts.blame(Fault::MessageLate(facts.limits.control_idle));
+        facts.blame(Fault::MessageLate(facts.settings.control_idle));
     } else {
         facts.client.lose();
     }

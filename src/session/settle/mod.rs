@@ -66,7 +66,7 @@ fn close_stdin(facts: &mut Facts, orders: &mut Orders, closes: fn(&mut Job) -> b
 fn spool(facts: &mut Facts, orders: &mut Orders) {
     let Some(job) = &mut facts.job else { return };
     for stream in Stream::BOTH {
-        if job.outputs.spool(stream, facts.limits.output_memory) {
+        if job.outputs.spool(stream, facts.settings.output_memory) {
             orders.act(Action::Spool(stream));
         }
     }
@@ -83,7 +83,7 @@ fn conclude(facts: &mut Facts) {
         fault: fault.as_deref(),
         program: facts.job.as_ref().map(Job::name),
         kept: kept.each_ref().map(|kept| kept.len()),
-        termsig: facts.limits.termsig,
+        termsig: facts.settings.termsig,
     };
     let outbox = &mut facts.outbox;
     facts.codec.end(&ending, |part| match part {
@@ -122,7 +122,7 @@ fn converse(facts: &mut Facts, now: Instant) {
         facts.outbox.end();
     }
     if facts.timers.at(Timer::Deadline).is_none() {
-        let idle = facts.limits.control_idle;
+        let idle = facts.settings.control_idle;
         facts.timers.set(Timer::Deadline, now + idle);
     }
 }
@@ -133,7 +133,7 @@ fn end_reply(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     if is_whole {
         facts.outbox.shut();
         orders.act(Action::ShutdownReply);
-        facts.timers.set(Timer::Linger, now + facts.limits.linger);
+        facts.timers.set(Timer::Linger, now + facts.settings.linger);
     }
     if facts.outbox.is_shut() && facts.client.has_ended() {
         facts.client.lose();
@@ -156,12 +156,12 @@ fn close_client(facts: &mut Facts, orders: &mut Orders) {
 mod tests {
     use super::decode::JOINED_MAX;
     use super::*;
-    use crate::session::policy::Limits;
     use crate::session::{Ask, Input, Piece, Session};
+    use crate::settings::Settings;
     use crate::wire::Protocol;
 
     fn begin(request: &[u8], now: Instant) -> Session {
-        let mut session = Session::new(Protocol::Exec, Limits::default(), now);
+        let mut session = Session::new(Protocol::Exec, Settings::default(), now);
         session.inbox()[..request.len()].copy_from_slice(request);
         session.handle(Input::ClientSent(request.len()), now);
         session.handle(Input::Launched, now);
@@ -185,7 +185,7 @@ mod tests {
     fn a_program_that_has_no_process_yet_is_withdrawn_and_the_reply_made_at_once() {
         let now = Instant::now();
         for asked in [true, false] {
-            let mut session = Session::new(Protocol::Exec, Limits::default(), now);
+            let mut session = Session::new(Protocol::Exec, Settings::default(), now);
             let request = b"1:1,3:cat,";
             session.inbox()[..request.len()].copy_from_slice(request);
             session.handle(Input::ClientSent(request.len()), now);

@@ -1,4 +1,4 @@
-//! Small worlds around one schedule: connections of a few users, rules, limits and a clock,
+//! Small worlds around one schedule: connections of a few users, rules, settings and a clock,
 //! which do what chance, or a fuzzer, says, and a server that carries out orders as the real
 //! one does. A world keeps an account of its own, by lists, of where each connection is. It
 //! checks each order against that, and whenever there are no more orders, that nothing waits

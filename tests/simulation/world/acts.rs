@@ -108,7 +108,7 @@ impl<C: Chance> World<C> {
     pub(super) fn spool(&mut self, stream: Stream) {
         let bytes = self.session.unspooled(stream);
         assert!(bytes.is_empty() || !self.closed, "spooled for nobody");
-        assert!(bytes.len() <= self.limits.output_memory + 2 * PAIR_MAX);
+        assert!(bytes.len() <= self.settings.output_memory + 2 * PAIR_MAX);
         if self.chance.once_in(10) {
             self.spool_failed = true;
             let input = match self.chance.once_in(2) {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use sockexec::session::policy::Limits;
 use sockexec::session::verdict::Fault;
 use sockexec::session::{Action, Ask, Input, Piece, Session};
+use sockexec::settings::Settings;
 use sockexec::wire::Protocol;
 use sockexec::wire::control::encode;
 
@@ -17,7 +17,7 @@ pub struct World<C> {
     chance: C,
     session: Session,
     now: Instant,
-    limits: Limits,
+    settings: Settings,
     messages: Messages,
     sent: usize,
     /// The client does not even take its answers.
@@ -48,15 +48,15 @@ impl<C: Chance> World<C> {
     /// A world in which nothing has happened yet.
     pub fn new(mut chance: C) -> Self {
         let now = Instant::now();
-        let limits = Limits {
+        let settings = Settings {
             control_message_max: 1 + [100, 100_000][chance.below(2)],
-            ..Limits::default()
+            ..Settings::default()
         };
         Self {
-            session: Session::new(Protocol::Control, limits.clone(), now),
+            session: Session::new(Protocol::Control, settings, now),
             now,
-            messages: Messages::any(&mut chance, limits.control_message_max),
-            limits,
+            messages: Messages::any(&mut chance, settings.control_message_max),
+            settings,
             sent: 0,
             deaf: chance.once_in(10),
             mute: chance.once_in(6),
@@ -166,7 +166,7 @@ impl<C: Chance> World<C> {
         }
         assert!(!self.working, "an answer is lost");
         let all_told = self.received.len() == self.answers.len();
-        if self.now - self.waiting_since >= self.limits.control_idle {
+        if self.now - self.waiting_since >= self.settings.control_idle {
             // Unless it does not take the word either.
             let told = !all_told || self.session.summary(self.now).fault.is_some();
             let whole = self.messages.ends_at(self.sent);
@@ -289,7 +289,7 @@ impl<C: Chance> World<C> {
             return;
         }
         let due = self.session.poll_timeout().expect("every wait is bounded");
-        let most = self.limits.control_idle.max(self.limits.linger);
+        let most = self.settings.control_idle.max(self.settings.linger);
         assert!(due <= self.now + most, "a wait too long");
     }
 

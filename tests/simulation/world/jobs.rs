@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use sockexec::program::Stream;
-use sockexec::session::policy::Limits;
 use sockexec::session::{Input, Piece, Session};
+use sockexec::settings::Settings;
 use sockexec::wire::Protocol;
 use sockexec::wire::exec::PAIR_MAX;
 
@@ -19,7 +19,7 @@ pub struct World<C> {
     pub(super) session: Session,
     pub(super) begin: Instant,
     pub(super) now: Instant,
-    pub(super) limits: Limits,
+    pub(super) settings: Settings,
     pub(super) request: Request,
     pub(super) sent: usize,
     pub(super) client_ended: bool,
@@ -45,7 +45,7 @@ impl<C: Chance> World<C> {
     /// A world in which nothing has happened yet.
     pub fn new(mut chance: C, protocol: Protocol) -> Self {
         let begin = Instant::now();
-        let limits = Limits {
+        let settings = Settings {
             timeout: Some(Duration::from_secs(60)).filter(|_| !chance.once_in(4)),
             request_timeout: Duration::from_secs([1, 10, 100][chance.below(3)]),
             request_max: 4096,
@@ -54,15 +54,15 @@ impl<C: Chance> World<C> {
                 0 => chance.below(200_000) as u64,
                 _ => 1 << 30,
             },
-            ..Limits::default()
+            ..Settings::default()
         };
         let request = Request::any(&mut chance, protocol);
         Self {
             chance,
-            session: Session::new(protocol, limits.clone(), begin),
+            session: Session::new(protocol, settings, begin),
             begin,
             now: begin,
-            limits,
+            settings,
             request,
             sent: 0,
             client_ended: false,
@@ -132,7 +132,7 @@ impl<C: Chance> World<C> {
         }
         assert!(
             self.session.poll_timeout().is_some()
-                || self.limits.timeout.is_none()
+                || self.settings.timeout.is_none()
                 || self.session.is_done(),
             "a wait without a bound"
         );
@@ -140,8 +140,8 @@ impl<C: Chance> World<C> {
             let most = match self.spool_failed {
                 // What was read before anybody knew.
                 _ if self.closed => 0,
-                true => self.limits.output_memory + 2 * PAIR_MAX,
-                false => self.limits.output_memory.saturating_sub(1),
+                true => self.settings.output_memory + 2 * PAIR_MAX,
+                false => self.settings.output_memory.saturating_sub(1),
             };
             let kept = self.session.unspooled(stream).len();
             assert!(kept <= most, "{kept} bytes of output in memory");
@@ -162,7 +162,7 @@ impl<C: Chance> World<C> {
             if self.session.is_done() {
                 return;
             }
-            if round == 4000 && self.limits.timeout.is_none() && !self.client_gone {
+            if round == 4000 && self.settings.timeout.is_none() && !self.client_gone {
                 self.client_hangs_up();
             }
             match self.sent < self.request.bytes.len() {

@@ -105,7 +105,7 @@ impl<C: Chance> World<C> {
             0 => None,
             _ => Some(Duration::from_secs(self.chance.below(100) as u64)),
         };
-        self.limits.timeout = timeout;
+        self.settings.timeout = timeout;
         self.ruled = Some(self.now);
         self.handle(Input::Timeout(timeout));
         let due = timeout.map(|timeout| self.begin + timeout);

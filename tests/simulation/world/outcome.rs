@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use sockexec::program::{Exit, SpawnError, Stream};
-use sockexec::session::policy::GIVE_UP;
+use sockexec::session::timers::GIVE_UP;
 use sockexec::session::verdict::Fault;
 use sockexec::session::{Input, Summary};
 use sockexec::statistics::Statistics;
@@ -24,11 +24,11 @@ impl<C: Chance> World<C> {
         }
         self.session.handle(Input::Time, self.now);
         assert_eq!(self.session.poll_action(), None, "something after the end");
-        if let Some(timeout) = self.limits.timeout {
+        if let Some(timeout) = self.settings.timeout {
             // The longest way: deadline, SIGKILL, giving up, the client's rest, lingering;
             // and each step of the clock may go too far.
             let begin = self.ruled.unwrap_or(self.begin);
-            let most = timeout + self.limits.kill_timeout + GIVE_UP * 2 + self.limits.linger;
+            let most = timeout + self.settings.kill_timeout + GIVE_UP * 2 + self.settings.linger;
             assert!(
                 self.now - begin <= most + OVERSHOT,
                 "{:?}",
@@ -78,10 +78,10 @@ impl<C: Chance> World<C> {
             let hurried = summary.late || self.stopped || fault.is_some();
             assert!(got == written || hurried, "output is missing");
             if keeps {
-                assert!(got.len() as u64 <= self.limits.output_max);
+                assert!(got.len() as u64 <= self.settings.output_max);
             }
             if matches!(fault, Some(Fault::OutputMax { stream: large, .. }) if *large == stream) {
-                assert_eq!(got.len() as u64, self.limits.output_max);
+                assert_eq!(got.len() as u64, self.settings.output_max);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The values that settings take: what is accepted, from a command line and from a file.
 //!
-//! Knows no setting by its name; those are in `keys`.
+//! Knows no setting by its name; those are in the table above.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,6 +13,8 @@ pub const SECONDS_MAX: f64 = 315_360_000.0;
 pub enum Kind {
     /// A whole number from the first to the second.
     Number(u64, u64),
+    /// A number of bytes from the first to the second.
+    Bytes(u64, u64),
     /// A number of seconds from the first to the second, with a fraction if need be.
     Seconds(f64, f64),
     /// Permissions, octal.
@@ -24,7 +26,7 @@ pub enum Kind {
 /// A value that has passed the check of its kind.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
-    /// For [`Kind::Number`].
+    /// For [`Kind::Number`] and [`Kind::Bytes`].
     Number(u64),
     /// For [`Kind::Seconds`].
     Seconds(Duration),
@@ -38,7 +40,9 @@ impl Kind {
     /// What is accepted, to go on after "not".
     pub fn accepted(self) -> String {
         match self {
-            Self::Number(least, most) => format!("a number from {least} to {most}"),
+            Self::Number(least, most) | Self::Bytes(least, most) => {
+                format!("a number from {least} to {most}")
+            }
             Self::Seconds(least, most) => format!("a number of seconds from {least} to {most}"),
             Self::Mode => "an octal mode from 0 to 0777".into(),
             Self::Words(words) => {
@@ -58,7 +62,7 @@ impl Kind {
     /// Says what is accepted.
     pub fn parse(self, text: &str) -> Result<Value, String> {
         let value = match self {
-            Self::Number(..) => text.parse().ok().and_then(|n| self.number(n)),
+            Self::Number(..) | Self::Bytes(..) => text.parse().ok().and_then(|n| self.number(n)),
             Self::Seconds(..) => text.parse().ok().and_then(|s| self.seconds(s)),
             Self::Mode => mode(text),
             Self::Words(_) => self.word(text),
@@ -69,7 +73,9 @@ impl Kind {
     /// The number, if it is in range.
     pub fn number(self, number: u64) -> Option<Value> {
         match self {
-            Self::Number(least, most) if (least..=most).contains(&number) => {
+            Self::Number(least, most) | Self::Bytes(least, most)
+                if (least..=most).contains(&number) =>
+            {
                 Some(Value::Number(number))
             }
             _ => None,
@@ -80,7 +86,10 @@ impl Kind {
     pub fn seconds(self, seconds: f64) -> Option<Value> {
         match self {
             Self::Seconds(least, most) if (least..=most).contains(&seconds) => {
-                Some(Value::Seconds(Duration::from_secs_f64(seconds)))
+                let time = Duration::from_secs_f64(seconds);
+                // Zero may mean something else than very little.
+                let least = Duration::from_nanos(u64::from(seconds > 0.0));
+                Some(Value::Seconds(time.max(least)))
             }
             _ => None,
         }
@@ -102,55 +111,97 @@ fn mode(text: &str) -> Option<Value> {
     (mode <= 0o777 && digits.bytes().all(|b| b.is_ascii_digit())).then_some(Value::Mode(mode))
 }
 
-impl Value {
-    /// The number, as the type of the setting that it is for.
-    ///
-    /// # Panics
-    ///
-    /// When it is none, or the type is smaller than the setting's range.
-    pub fn number<T: TryFrom<u64>>(self) -> T {
-        match self {
-            Self::Number(number) => T::try_from(number).ok().expect("a range within the type"),
-            _ => panic!("{self:?} is not a number"),
+/// A type that a setting has in the program.
+pub trait Stored: Copy {
+    /// As a value of its kind.
+    fn value(self) -> Value;
+
+    /// From a value of its kind. `None`: it is of another kind, or the type is too small.
+    fn stored(value: Value) -> Option<Self>;
+}
+
+macro_rules! number {
+    ($($number:ty),*) => {$(
+        impl Stored for $number {
+            fn value(self) -> Value {
+                Value::Number(self as u64)
+            }
+
+            fn stored(value: Value) -> Option<Self> {
+                match value {
+                    Value::Number(number) => Self::try_from(number).ok(),
+                    Value::Seconds(_) | Value::Mode(_) | Value::Word(_) => None,
+                }
+            }
         }
+    )*};
+}
+
+number!(u8, u32, u64, usize);
+
+impl Stored for Duration {
+    fn value(self) -> Value {
+        Value::Seconds(self)
     }
 
-    /// The time.
-    ///
-    /// # Panics
-    ///
-    /// When it is none.
-    pub fn time(self) -> Duration {
-        match self {
-            Self::Seconds(time) => time,
-            _ => panic!("{self:?} is not a time"),
-        }
-    }
-
-    /// The permissions.
-    ///
-    /// # Panics
-    ///
-    /// When it is none.
-    pub fn mode(self) -> u32 {
-        match self {
-            Self::Mode(mode) => mode,
-            _ => panic!("{self:?} is not a mode"),
-        }
-    }
-
-    /// The word.
-    ///
-    /// # Panics
-    ///
-    /// When it is none.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Word(word) => word,
-            _ => panic!("{self:?} is not a word"),
+    fn stored(value: Value) -> Option<Self> {
+        match value {
+            Value::Seconds(time) => Some(time),
+            Value::Number(_) | Value::Mode(_) | Value::Word(_) => None,
         }
     }
 }
+
+/// A time of zero seconds stands for none.
+impl Stored for Option<Duration> {
+    fn value(self) -> Value {
+        Value::Seconds(self.unwrap_or_default())
+    }
+
+    fn stored(value: Value) -> Option<Self> {
+        let time = Duration::stored(value)?;
+        Some(Some(time).filter(|time| !time.is_zero()))
+    }
+}
+
+/// Permissions of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+impl Stored for Mode {
+    fn value(self) -> Value {
+        Value::Mode(self.0)
+    }
+
+    fn stored(value: Value) -> Option<Self> {
+        match value {
+            Value::Mode(mode) => Some(Self(mode)),
+            Value::Number(_) | Value::Seconds(_) | Value::Word(_) => None,
+        }
+    }
+}
+
+/// Makes an enum one of words. Each word is read as the first variant beside it.
+macro_rules! words {
+    ($type:ty { $($word:literal = $variant:path $(| $other:path)?),* $(,)? }) => {
+        impl $crate::settings::value::Stored for $type {
+            fn value(self) -> $crate::settings::value::Value {
+                match self {
+                    $($variant $(| $other)? => $crate::settings::value::Value::Word($word),)*
+                }
+            }
+
+            fn stored(value: $crate::settings::value::Value) -> Option<Self> {
+                match value {
+                    $($crate::settings::value::Value::Word($word) => Some($variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+pub(super) use words;
 
 impl fmt::Display for Value {
     /// As it is given on a command line.
