@@ -1,5 +1,5 @@
-//! Nothing is left behind: descriptors, children and zombies are counted before and after
-//! very many jobs. One test after the other, because each counts on its own daemon only.
+//! No leaks: descriptors, children and zombies are counted before and after very many jobs. One
+//! test after another, because each counts on its own daemon only.
 
 mod common;
 
@@ -112,7 +112,7 @@ fn five_hundred_hangups_in_mid_job_leave_nothing() {
 
 #[test]
 fn deadlines_leave_nothing() {
-    // So long that all of them have been started, also on a machine that is busy.
+    // Long enough for all of them to start, even on a busy machine.
     let daemon = Daemon::start(&["-t", "3", "-k", "0.3"]);
     holds_the_same_after(&daemon, || {
         thread::scope(|scope| {
@@ -138,7 +138,7 @@ fn two_thousand_control_commands_leave_nothing() {
             match round % 4 {
                 0 => drop(daemon.status()),
                 1 => drop(daemon.fails("kill", json!({"id": 1_000_000}))),
-                // Half a message, and then nobody.
+                // Half a message, and then a disconnect.
                 2 => daemon.control().send(b"\0\0\0\x20:{\"cmd\""),
                 _ => {
                     let mut control = daemon.control();

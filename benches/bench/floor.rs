@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows of the server. A loop that spawns and reaps, a pipe that is read or
 //! written to its end, a thread that passes bytes between a socket and the pipes of a
-//! program: what no server can beat, and what ours is divided by.
+//! program: no server can be faster, and our figures are divided by these.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -25,7 +25,7 @@ use crate::spawn::{LaunchBuffer, Pipes, Primitive, Program};
 /// How long a loop of spawns goes on.
 #[derive(Clone, Copy, Debug)]
 pub enum Until<'a> {
-    /// So many programs.
+    /// This number of programs.
     Count(usize),
     /// Until this is true.
     Told(&'a AtomicBool),

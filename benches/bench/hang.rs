@@ -1,6 +1,6 @@
 //! Programs on a file system that never answers, and the clients beside them.
 //!
-//! The file system is a FUSE mount whose other end nobody reads: an exec of something in
+//! The file system is a FUSE mount whose other end is not read: an exec of a file in
 //! it stays in the kernel. The mount lives in a namespace of this process, and so goes
 //! away with it, whatever happens. This needs root.
 
@@ -61,7 +61,7 @@ impl DeadMount {
         })
     }
 
-    /// Ends the file system: whoever waits for it gets an error.
+    /// Ends the file system: waiting processes get an error.
     fn abort(&mut self) {
         self.device = None;
     }
@@ -136,7 +136,7 @@ fn one_round(
                 _ => Ok((rate, milliseconds, hanging)),
             }
         }
-        // Nobody was served: a figure, and a bad one, not an error of the bench.
+        // No client was served: that is a bad figure, not an error of the bench.
         Err(error) if is_timeout(&error) => Ok((0.0, f64::INFINITY, hanging)),
         Err(error) => Err(error),
     }

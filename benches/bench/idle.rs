@@ -1,4 +1,4 @@
-//! What connections cost that do nothing, and a server that has nothing to do.
+//! The cost of idle connections, and of an idle server.
 
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -96,7 +96,7 @@ fn open(server: &Server, held: &mut Vec<UnixStream>, wanted: usize) -> io::Resul
             }
         }
         if held.len() == sure || server.ask_for_true().is_err() {
-            // These wait in the queue, and the request that nobody answers behind them.
+            // These wait in the queue, and the unanswered request after them.
             held.truncate(sure);
             return Ok(());
         }

@@ -1,8 +1,8 @@
 //! A closed loop of clients: each sends its next request when it has its last reply.
 //!
 //! One thread with one epoll serves them all, and wakes once for a request, when the
-//! server has shut down its side: the clients run on the machine that is measured, and
-//! what they use is taken from the server. So this is for replies that fit into a socket.
+//! server has shut down its side: the clients run on the measured machine and take
+//! processor time from the server. So this is for replies that fit into a socket.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;

@@ -1,4 +1,4 @@
-//! `cargo bench --bench bench`: what the server costs beside the same work done bare.
+//! `cargo bench --bench bench`: the cost of the server, beside the same work done bare.
 //!
 //! It starts the server that cargo has built on a socket of its own, and measures each
 //! figure in turns with its floor: floor, server, floor, server, and so on, because a
@@ -36,7 +36,7 @@ use clap::Parser;
 
 use report::Table;
 
-/// After so long without any progress something is wrong.
+/// After this time without any progress something is wrong.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The program that does least.
@@ -55,7 +55,7 @@ struct Arguments {
     /// What cargo says to a bench.
     #[arg(long, hide = true)]
     bench: bool,
-    /// Be a program that writes so many bytes.
+    /// Be a program that writes this number of bytes.
     #[arg(long, hide = true, value_name = "BYTES")]
     produce: Option<u64>,
     /// Be a program that counts the bytes of its input.
@@ -72,7 +72,7 @@ struct Plan {
     requests: usize,
     /// Bytes of a stream.
     stream: u64,
-    /// Bytes that nobody reads.
+    /// Bytes that are not read.
     unread: u64,
     /// Round trips in a round.
     trips: usize,

@@ -1,6 +1,6 @@
 //! Round trips through one running `cat`, alone and while others spawn.
 //!
-//! The second shows from outside how long a spawn keeps the server's loop: a byte that
+//! The second shows from outside how long a spawn blocks the server's loop: a byte that
 //! arrives meanwhile has to wait. The floor is the same on a machine that is as busy: a
 //! bare relay beside a bare loop of spawns.
 

@@ -1,7 +1,7 @@
-//! What the kernel tells about a process: memory, processor time, wake-ups, children and
+//! The kernel's data about a process: memory, processor time, wake-ups, children and
 //! descriptors.
 //!
-//! Reading these files wakes nobody: the process that is looked at does not notice.
+//! Reading these files does not wake the process.
 
 use std::time::Duration;
 use std::{fs, io};

@@ -1,4 +1,4 @@
-//! `/bin/true`: what a request costs, by itself and among others.
+//! `/bin/true`: the cost of a request, alone and among others.
 
 use std::io;
 
@@ -95,7 +95,7 @@ pub fn throughput(plan: &Plan, table: &mut Table) -> io::Result<()> {
     server.stop()
 }
 
-/// The rate of so many clients.
+/// The rate of this number of clients.
 pub fn run(server: &Server, clients: usize, requests: usize) -> io::Result<f64> {
     let load = Load {
         path: &server.path,

@@ -1,8 +1,8 @@
 //! The rounds of a measurement, and the table that is printed at the end.
 //!
-//! A figure is measured in several rounds, each beside its floor. What the table shows is
-//! the median, with the least and the greatest in brackets: their distance says how far
-//! to trust it. A ratio is taken within each round, so that a machine that becomes slower
+//! A figure is measured in several rounds, each beside its floor. The table shows the
+//! median, with the least and the greatest in brackets: their distance shows how reliable
+//! it is. A ratio is taken within each round, so that a machine that becomes slower
 //! from one round to the next does not become part of it.
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The bare ways to start a program with three pipes.
 //!
-//! They do the least that can be done, and so are what a server is measured against: no
-//! process group, no signal dispositions, no words about a program that cannot be run.
+//! They do the minimum, and are the floor for a server: no process group, no signal
+//! dispositions, no error text for a program that cannot be run.
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

@@ -13,7 +13,7 @@ use crate::server::Server;
 use crate::wire::{self, Conversation};
 use crate::{Plan, pattern, procfs};
 
-/// What a hidden option makes of this executable: writes so many bytes of the pattern.
+/// The program behind a hidden option: writes this number of bytes of the pattern.
 pub fn produce(bytes: u64) -> io::Result<()> {
     const PIECE: usize = 64 * 1024;
     let table = pattern::table(PIECE);

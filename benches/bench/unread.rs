@@ -18,7 +18,7 @@ const NEGLECT: Duration = Duration::from_secs(1);
 /// Between two looks at the server's memory.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The most that the server may have taken that nobody has read: the fixed ceiling of a
+/// The maximal amount of unread data in the server: the fixed ceiling of a
 /// connection and what the kernel keeps in pipe and socket, generously.
 const TAKEN_MAX: u64 = 4 << 20;
 

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use sockexec::config::{Config, Source};
 
 thread_local! {
-    /// The file, and where it is: somewhere that nobody else could change it.
+    /// The file, and its path, at which no other user can change it.
     static FILE: RefCell<(File, String)> = {
         let name = format!("sockexec-fuzz-{}.toml", std::process::id());
         let path = std::env::temp_dir().join(name);

@@ -1,4 +1,4 @@
---- The test runner: names tests, counts them, tells what differs. Works in nginx too.
+--- The test runner: names tests, counts them, reports differences. Works in nginx too.
 
 local harness = { passed = 0, failed = 0, skipped = 0, ngx = rawget(_G, 'ngx') }
 

@@ -79,7 +79,7 @@ fn inetd_hands_over_a_connection() {
     eventually("all have ended", || children(starter.pid()).is_empty());
 }
 
-/// A port that nobody listens on just now.
+/// A port on which no process listens just now.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

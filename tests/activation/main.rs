@@ -1,7 +1,7 @@
-//! Sockets from others: real programs hand over a listening or a connected socket, and
-//! the daemon makes of it what the protocol says.
+//! Sockets from superservers: real programs hand over a listening or a connected socket, and
+//! the daemon uses it as the protocol requires.
 //!
-//! systemd-socket-activate and s6 run as anybody; inetd needs root.
+//! systemd-socket-activate and s6 run as any user; inetd needs root.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -8,7 +8,7 @@ use crate::common::temporary::Directory;
 use crate::{Starter, run, serves};
 use std::process::{ChildStdout, Stdio};
 
-/// The standard output of a starter that says there when it listens.
+/// The standard output of a starter, which prints a line there when it listens.
 fn wait_line(output: ChildStdout) {
     Lines::read(output).wait_for("an empty line", |_| true);
 }
@@ -51,7 +51,7 @@ fn s6_hands_over_a_connection() {
     );
     wait_line(starter.child.stdout.take().unwrap());
     serves(&path);
-    // What the server of connections says about the client holds for the program, too.
+    // The superserver's information about the client is used for the program, too.
     let env = run(&path, "exec env").succeeded();
     let count = env.lines().filter(|l| l.starts_with("PROTO=")).count();
     assert_eq!(count, 1, "{env}");

@@ -221,7 +221,7 @@ fn idle_is_who_has_no_job_at_all() {
 
 #[test]
 fn variables_for_another_process_are_not_ours() {
-    // LISTEN_PID names somebody else: the path is served.
+    // LISTEN_PID names another process: the path is served.
     let daemon = Setup::new()
         .env("LISTEN_PID", "1")
         .env("LISTEN_FDS", "2")

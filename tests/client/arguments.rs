@@ -1,4 +1,4 @@
-//! The client program's command line: what is its own, and what is for the program it asks for.
+//! The client program's command line: its own arguments, and those of the program that it runs.
 
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};

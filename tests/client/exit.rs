@@ -1,4 +1,4 @@
-//! How the client program ends: as the server's program did, by a fault, or by a signal of its
+//! The exit of the client program: as the server's program, by a fault, or by a signal of its
 //! own.
 
 use std::os::unix::process::ExitStatusExt;

@@ -1,5 +1,5 @@
-//! The two halves of a connection in the library: what is sent, and what happens when either
-//! half or the server goes first.
+//! The two halves of a connection in the library: the bytes sent, and the cases in which either
+//! half or the server closes first.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;

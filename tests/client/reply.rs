@@ -1,4 +1,4 @@
-//! What the library makes of a reply's bytes, whole and in pieces, right and wrong.
+//! The library's parsing of a reply, whole and in pieces, valid and invalid.
 
 use std::io::Write;
 use std::os::unix::net::UnixStream;

@@ -1,4 +1,4 @@
-//! What the modules share: servers that take one connection and follow a script, the client
+//! Helpers of the modules: servers that accept one connection and follow a script, the client
 //! program, and data to send.
 
 use std::fs;
@@ -156,7 +156,7 @@ impl<T: Send + 'static> Server<T> {
         Self { scratch, thread }
     }
 
-    /// One that takes the request and says this.
+    /// A server that reads the request and sends this.
     pub fn saying(reply: &[u8]) -> Server<Vec<Vec<u8>>> {
         let reply = reply.to_vec();
         Server::start(move |peer| {

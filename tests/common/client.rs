@@ -86,7 +86,7 @@ impl Client {
 
     /// Shuts down the writing side.
     pub fn end(&self) {
-        // The server may have gone already; the reply says what became of the request.
+        // The server may have closed already; the reply has the result.
         let _ = self.stream.shutdown(Shutdown::Write);
     }
 

@@ -98,7 +98,7 @@ impl Control {
         self.response()
     }
 
-    /// Checks that the server closes and says nothing more.
+    /// Checks that the server closes and sends nothing more.
     #[track_caller]
     pub fn closed(&mut self) {
         assert_eq!(self.next(), None);
@@ -147,7 +147,7 @@ impl Daemon {
         self.ask("jobs", json!({})).as_array().unwrap().clone()
     }
 
-    /// Waits until so many jobs are in this state.
+    /// Waits until this number of jobs is in this state.
     #[track_caller]
     pub fn wait_jobs(&self, state: &str, count: usize) {
         let mut control = self.control();

@@ -214,7 +214,7 @@ impl Daemon {
         }
     }
 
-    /// Waits for the line that says that it serves, for a daemon that has no supervisor.
+    /// Waits for the log line about serving, for a daemon that has no supervisor.
     #[track_caller]
     pub fn wait_serving(&self) {
         self.log
@@ -282,7 +282,7 @@ impl Daemon {
         status
     }
 
-    /// Ends the daemon as an administrator does, and checks that it says goodbye.
+    /// Ends the daemon as an administrator does, and checks its exit code.
     #[track_caller]
     pub fn stop(mut self) {
         self.signal(Signal::SIGTERM);

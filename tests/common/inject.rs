@@ -74,7 +74,7 @@ impl Injection {
         })
     }
 
-    /// Waits until so many calls have failed.
+    /// Waits until this number of calls has failed.
     #[track_caller]
     pub fn wait_hits(&self, count: usize) {
         eventually("a call that fails", || self.hits() >= count);

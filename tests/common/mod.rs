@@ -1,4 +1,4 @@
-//! What the integration tests share: a real daemon in a directory of its own, a client
+//! Helpers of the integration tests: a real daemon in a directory of its own, a client
 //! that reads replies and checks each rule of the protocol about them, and the waits.
 //!
 //! Nothing here sleeps to let something happen: each wait is for an event (a message on

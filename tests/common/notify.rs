@@ -7,7 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Receives what a daemon tells its supervisor.
+/// Receives a daemon's notifications to its supervisor.
 #[derive(Debug)]
 pub struct Notify {
     socket: UnixDatagram,
@@ -17,7 +17,7 @@ pub struct Notify {
 impl Notify {
     pub fn new(path: PathBuf) -> Self {
         let socket = UnixDatagram::bind(&path).unwrap();
-        // Whoever the daemon runs as may write.
+        // The daemon may write, whatever its user is.
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o777)).unwrap();
         Self { socket, path }

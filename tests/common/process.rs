@@ -27,7 +27,7 @@ pub fn descriptor_of(pid: u32) -> Option<OwnedFd> {
         assert_eq!(Errno::last(), Errno::ESRCH, "pidfd_open of {pid}");
         return None;
     }
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new, and nothing else owns it.
     Some(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).unwrap()) })
 }
 

@@ -1,4 +1,4 @@
-//! A daemon to which the kernel says less.
+//! A daemon in a sandbox, to which the kernel reports less.
 
 use super::Setup;
 use nix::errno::Errno;
@@ -35,8 +35,8 @@ const fn instruction(code: u16, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
 }
 
 impl Setup {
-    /// A daemon that cannot ask the kernel who is behind a TCP connection: all of its clients
-    /// there are nobody in particular.
+    /// A daemon that cannot ask the kernel for the user of a TCP connection: all of its clients
+    /// there are unknown users.
     pub fn without_netlink(self) -> Self {
         self.before_exec(|| {
             let filter = FILTER;

@@ -1,5 +1,5 @@
-//! What a test does when the machine lacks something: it says so where nobody can
-//! overlook it, and with `SOCKEXEC_TESTS_STRICT=1` a missing tool is a failure.
+//! Skipping a test when the machine lacks something: loudly, and with
+//! `SOCKEXEC_TESTS_STRICT=1` a missing tool is a failure.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::io::Write;
@@ -45,7 +45,7 @@ pub fn unless_tool(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Says that something is missing that a package in `tests/packages` would bring.
+/// Reports that a tool is missing that a package in `tests/packages` would bring.
 pub fn missing(what: &str) {
     let strict = env::var_os("SOCKEXEC_TESTS_STRICT").is_some_and(|v| v == "1");
     assert!(!strict, "{what}, and SOCKEXEC_TESTS_STRICT=1 is set");

@@ -1,10 +1,10 @@
-//! Being somebody else for the length of a closure, for the credentials that a socket has.
+//! Acts as another user for the length of a closure, for the credentials of a socket.
 
 use super::skip;
 use nix::errno::Errno;
 use std::thread;
 
-/// A user and a group whom nobody is.
+/// A user and a group without processes.
 pub const NOBODY: u32 = 65534;
 
 /// Does something in a thread of its own that belongs to this user and these groups, as

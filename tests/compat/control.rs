@@ -6,7 +6,7 @@ use crate::{Target, cuts, pieces, seed};
 use serde_json::{Value, json};
 use sockexec::wire::control::{Decoder, Found, MESSAGE_MAX, encode};
 
-/// What an answer says.
+/// The content of an answer.
 #[derive(Clone, Copy, Debug)]
 enum Says {
     /// Success, and exactly this.

@@ -1,4 +1,4 @@
-//! The program's input, its end, and what is malformed in it.
+//! The program's input, its end, and malformed input.
 
 use crate::common::{Client, End, request, shell};
 use crate::{Refused, Target, check, conversation, exactly, prints, with_stdin, without_stdin};
@@ -161,7 +161,7 @@ fn what_a_program_says_at_its_end_comes_before_the_fault() {
 fn malformed_after_the_start_ends_the_program() {
     let Some(target) = Target::new() else { return };
     for bad in [&b"x"[..], b"05:hello,", b"5:hello;", b":,", b"9999999999:"] {
-        // The program would run for ever, and is told to end.
+        // The program would run for ever, and is ended.
         let mut input = shell("echo started; exec sleep 1000");
         input.extend_from_slice(bad);
         let reply = target.converse([&input[..]].into_iter(), false).unwrap();

@@ -40,7 +40,7 @@ struct Conversation {
     out: Out,
 }
 
-/// A conversation in which the client says all that belongs to a request.
+/// A conversation in which the client sends a whole request.
 fn conversation(name: &'static str, input: impl AsRef<[u8]>, out: Out) -> Conversation {
     let input = input.as_ref().to_vec();
     Conversation { name, input, out }
@@ -109,7 +109,7 @@ impl Target {
         })
     }
 
-    /// Sends the pieces, then ends the input if told to, and waits for the whole reply.
+    /// Sends the pieces, then ends the input with `half_close`, and waits for the whole reply.
     fn exchange<'a>(
         &self,
         pieces: impl Iterator<Item = &'a [u8]>,

@@ -1,5 +1,5 @@
-//! The examples of sockexec-protocol(7), which writers of clients copy: each is sent as it stands
-//! there, and what comes back is what stands below it.
+//! The examples of sockexec-protocol(7), which authors of clients copy: each is sent as printed
+//! there, and its reply is the one printed below it.
 
 use crate::{Target, pieces};
 use sockexec::wire::control::encode;
@@ -71,7 +71,7 @@ fn bytes(text: &str) -> Vec<u8> {
     all
 }
 
-/// All that one side says in an example.
+/// All bytes of one side in an example.
 fn said(example: &Example, side: Side) -> Vec<u8> {
     let lines = example.iter().filter(|(who, _)| *who == side);
     lines.flat_map(|(_, text)| bytes(text)).collect()
@@ -95,7 +95,7 @@ fn the_examples_of_exec() {
     let (conversations, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|example| example.len() > 2);
     check(&target, &others);
-    // In turns: each answer is there before the client says more.
+    // In turns: each answer arrives before the client sends more.
     for example in &conversations {
         let mut client = crate::Client::connect(&target.path);
         for (side, text) in example {

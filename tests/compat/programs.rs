@@ -1,4 +1,4 @@
-//! Programs that run, programs that cannot, and what they see.
+//! Programs that run, programs that cannot, and their environment.
 
 use crate::common::process::own_user;
 use crate::common::reply::put;

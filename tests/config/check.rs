@@ -36,7 +36,7 @@ fn a_valid_file_is_said_with_its_rules() {
         let told = format!("{path} is valid; {rules}\n");
         let (code, stdout, stderr) = check(&["--config", &path]);
         assert_eq!((code, stdout), (Some(0), told));
-        // Somebody who is not root runs programs that can change the file.
+        // A user other than root runs programs that can change the file.
         let warned = own_user().0 != 0 && !rules.contains("any client");
         assert_eq!(stderr.contains("can change the rules"), warned, "{stderr}");
     }

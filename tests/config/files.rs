@@ -5,7 +5,7 @@ use crate::common::process::own_user;
 use crate::common::temporary::Directory;
 use crate::common::{Daemon, End, Setup, skip};
 
-/// Starts a daemon that must refuse to, and returns what it says.
+/// Starts a daemon that must refuse to start, and returns its message.
 #[track_caller]
 fn refused(file: &str, arguments: &[&str]) -> String {
     let output = finish(

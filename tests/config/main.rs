@@ -1,5 +1,5 @@
-//! The configuration file: what it does to a real daemon, and that all its descriptions
-//! agree.
+//! The configuration file: its effect on a real daemon, and the agreement of all its
+//! descriptions.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -13,7 +13,7 @@ use std::path::Path;
 
 const RULE: &str = "[[allow]]\nprogram = \"/usr/bin/echo\"\n";
 
-/// What `--check` says of a file, if it refuses it; for this user, if one is named.
+/// The message of `--check` about a file that it refuses; for this user, if one is named.
 #[track_caller]
 fn refusal(file: &str, user: Option<u32>) -> Option<String> {
     let mut check = command(PROGRAM);
@@ -65,7 +65,7 @@ fn a_file_in_a_directory_that_others_may_write_is_refused() {
             error.contains(&format!("{} is writable", place.display())),
             "{error}"
         );
-        // Where nobody can replace what is another's, as in /tmp, it is as good as alone.
+        // In a sticky directory such as /tmp no other user can replace the file.
         chmod(place, 0o1777);
         assert_eq!(refusal(&file, None), None);
         chmod(place, 0o755);
@@ -87,13 +87,13 @@ fn a_file_of_somebody_else_is_refused() {
     let directory = Directory::new();
     let file = directory.file("f.toml", 0o644, RULE);
     assert_eq!(refusal(&file, None), None);
-    // What root has written is good for everybody.
+    // Every user trusts a file of root.
     assert_eq!(refusal(&file, Some(NOBODY)), None);
     chown(&file, Some(NOBODY), None).unwrap();
     let error = refusal(&file, None).unwrap();
     let told = format!("{file} belongs to user {NOBODY} and not to root\n");
     assert!(error.ends_with(&told), "{error}");
-    // A server's own user could do anything else to it as well. It is told of.
+    // The server's own user could harm the server in other ways as well. A warning is logged.
     assert_eq!(refusal(&file, Some(NOBODY)), None);
     let output = finish(
         command(PROGRAM)
@@ -123,7 +123,7 @@ fn an_ordinary_user_runs_a_server_with_a_file_of_its_own() {
     let file = daemon.directory.join("sockexec.toml");
     let owner = fs::metadata(&file).unwrap();
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&owner), own_user().0);
-    // Which is said, unless that is root, who can do it anyway.
+    // A warning is logged, unless that user is root.
     let line = daemon
         .log
         .all()

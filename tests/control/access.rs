@@ -1,4 +1,4 @@
-//! Who is answered: root, and the user whom the server runs as.
+//! Permissions: the server answers root, and its own user.
 
 use crate::common::process::own_user;
 use crate::common::user::{NOBODY, as_user};
@@ -9,7 +9,7 @@ use std::fs::{Permissions, metadata, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
-/// Lets everybody connect, as somebody may who does not think.
+/// Lets every user connect, as a careless administrator may.
 fn open_to_all(daemon: &Daemon) {
     set_permissions(daemon.control_path(), Permissions::from_mode(0o666)).unwrap();
 }
@@ -44,7 +44,7 @@ fn others_get_a_failure_and_the_log_a_line() {
     open_to_all(&daemon);
     let path = daemon.control_path();
     for cmd in ["ping", "status", "drain"] {
-        // The connection is theirs who made it, whoever speaks on it later.
+        // The connection belongs to the user who made it, whichever process uses it later.
         let Some(mut control) = as_user(NOBODY, NOBODY, &[0], || Control::connect(&path)) else {
             return;
         };

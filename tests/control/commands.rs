@@ -1,4 +1,4 @@
-//! The commands that only tell, and what is no command.
+//! The commands that only report, and invalid commands.
 
 use crate::start;
 use serde_json::{Value, json};

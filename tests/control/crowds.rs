@@ -1,4 +1,4 @@
-//! Control clients that are slow, silent, greedy or many cost nobody else anything.
+//! Control clients that are slow, silent, greedy or many do not affect other clients.
 
 use crate::common::control::command;
 use crate::common::process::{descriptors, resident};

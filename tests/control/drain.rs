@@ -1,4 +1,4 @@
-//! `drain`: what runs ends by itself, nobody else comes in, and then the server goes.
+//! `drain`: running jobs finish, no client is accepted any more, and then the server exits.
 
 use crate::common::process::lives;
 use crate::common::{Client, Control, End, shell};

@@ -173,7 +173,7 @@ fn a_message_over_the_limit_is_refused_by_its_length() {
         "{error}"
     );
     control.closed();
-    // Who sends it all the same gets the answer and no reset.
+    // A client that still sends it gets the answer and no reset.
     let mut control = daemon.control();
     control.send(padded(100_000));
     assert!(control.response().unwrap_err().contains("100000 bytes"));

@@ -1,4 +1,4 @@
-//! What `jobs` tells of each job.
+//! The entries of `jobs`.
 
 use crate::common::process::{children, own_user};
 use crate::common::sockproc;
@@ -55,7 +55,7 @@ fn a_job_is_told_with_who_what_how_long_and_how_much() {
 fn every_state_has_its_word() {
     let daemon = start(&["-k", "60", "-t", "0"]);
     // Without a request, with a program, with one whose child holds the output, and with
-    // one that is told to end and does not.
+    // one that is asked to end and does not.
     let idle = daemon.connect();
     daemon.wait_jobs("request", 1);
     let mut running = daemon.begin(shell("echo up; exec sleep 1000"));

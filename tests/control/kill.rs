@@ -1,4 +1,4 @@
-//! `kill`: which signal goes to whom.
+//! `kill`: the signal, and the processes that get it.
 
 use crate::common::process::wait_gone;
 use crate::common::{Client, Daemon, End, shell};
@@ -55,7 +55,7 @@ fn signals_have_names_and_numbers() {
 #[test]
 fn a_program_may_make_something_of_it() {
     let daemon = start(&["-k", "60"]);
-    // The child tells when it is no copy of the shell any more, in which the signal is lost.
+    // The child reports when it is no copy of the shell any more, in which the signal is lost.
     let script = "trap 'echo heard; exit 3' USR1; sh -c 'echo $$; exec sleep 1000' & wait; :";
     let (client, _) = begin(&daemon, script);
     daemon.ask("kill", json!({"id": only(&daemon), "signal": "USR1"}));

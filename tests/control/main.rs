@@ -1,5 +1,5 @@
-//! The control socket of a real daemon: each command against real jobs, the framing, who
-//! is answered, and that nobody who uses it badly is felt by others.
+//! The control socket of a real daemon: each command against real jobs, the framing, the
+//! permissions, and that a bad client does not affect others.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,5 @@
 //! Reading the configuration again: all of it or nothing, by command and by SIGHUP, and
-//! what the service manager hears.
+//! the notifications to the service manager.
 
 use crate::common::{Daemon, End, Setup};
 use nix::sys::signal::Signal;
@@ -15,7 +15,7 @@ fn write(daemon: &Daemon, text: &str) -> String {
     daemon.directory.file("sockexec.toml", 0o644, text)
 }
 
-/// The clock by which a service manager tells one reload from another.
+/// The clock by which a service manager distinguishes reloads.
 fn monotonic_usec() -> i64 {
     let mut now = libc::timespec {
         tv_sec: 0,

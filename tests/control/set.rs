@@ -1,4 +1,4 @@
-//! `set`: each limit holds for new jobs at once, and what is out of range changes nothing.
+//! `set`: each limit applies to new jobs at once, and a value out of range changes nothing.
 
 use crate::common::{Client, Daemon, End, request, shell};
 use crate::start;
@@ -83,7 +83,7 @@ fn fewer_connections_end_nobody_and_let_nobody_in() {
         let mut client = all.pop().unwrap();
         client.send("4:more,0:,");
         assert_eq!(client.reply().succeeded(), "more");
-        // Many turns in which somebody could come in.
+        // Many turns in which a client could be accepted.
         for _ in 0..20 {
             let status = daemon.status();
             assert_eq!(

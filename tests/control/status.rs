@@ -1,4 +1,4 @@
-//! What `status` counts, against jobs that end in each way there is.
+//! The counts of `status`, against jobs with each outcome.
 
 use crate::common::process::{eventually, wait_gone};
 use crate::common::{Daemon, End, Setup, request, shell};
@@ -37,7 +37,7 @@ fn each_outcome_is_counted_once_where_it_belongs() {
     daemon.ask("set", json!({"timeout": 0.1}));
     let late = daemon.run(&["sleep", "1000"]);
     assert_eq!(late.end, End::Signal("15".into()));
-    // Those who only look whether somebody is there are no job.
+    // A connection that only checks for a server is no job.
     drop(daemon.connect());
     let expected = json!({"exit-zero": 3, "exit-nonzero": 2, "signal": 1, "timeout": 1,
         "disconnected": 1, "malformed": 1, "refused": 1, "not-started": 3});
@@ -210,7 +210,7 @@ fn those_in_the_queue_are_counted_where_the_kernel_tells() {
     assert_eq!(listener("control")["address"], path.to_str().unwrap());
     assert_eq!(status["active"], 1);
     if status["queued"].is_null() {
-        crate::common::skip::say("this kernel does not tell who is in a queue");
+        crate::common::skip::say("this kernel does not report the length of a queue");
     } else {
         assert_eq!(listener("exec")["queued"], 3);
         assert_eq!(listener("control")["queued"], 0);

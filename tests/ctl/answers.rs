@@ -1,4 +1,4 @@
-//! What the servers of these tests answer.
+//! The answers of the servers of these tests.
 
 use serde_json::{Value, json};
 use sockexec::control::message::{Request, Response};
@@ -26,7 +26,7 @@ pub fn status(uptime: u64) -> Value {
         "duration": times, "first-byte": times, "turn": times, "of-a-newer-version": [1]})
 }
 
-/// So many jobs.
+/// This number of jobs.
 pub fn jobs(count: u64) -> Value {
     (1..=count)
         .map(|id| {

@@ -1,4 +1,4 @@
-//! What each command asks, and how the answer is told.
+//! The request of each command, and the text of its answer.
 
 use std::process::Stdio;
 use std::sync::mpsc::channel;

@@ -129,7 +129,7 @@ fn a_queue_that_is_full_ends_at_the_time_out() {
     let directory = Directory::new();
     let path = directory.join("control.sock");
     let _listener = UnixListener::bind(&path).unwrap();
-    // Nobody accepts, and at some time the kernel lets no more wait.
+    // The server does not accept, and at some time the queue is full.
     let short = Duration::from_millis(20);
     let mut waiting = Vec::new();
     let error = loop {

@@ -1,7 +1,7 @@
 //! The `sockexecctl` program and the client of the control socket, against servers that follow a
 //! script, and `top` in a pseudo terminal.
 //!
-//! Nothing waits for time: a test goes on when bytes, a screen or the end of a process say so.
+//! Nothing waits for time: a test continues on bytes, a screen or the end of a process.
 //! Against the real daemon there are other tests.
 
 #[path = "../common/mod.rs"]

@@ -1,4 +1,4 @@
-//! `top` on a terminal: what it draws, how it is left, and what it leaves behind.
+//! `top` on a terminal: its screen, its end, and the restored terminal.
 
 use std::path::Path;
 use std::sync::mpsc::channel;

@@ -1,4 +1,4 @@
-//! A control socket whose server does what a test says.
+//! A control socket with a scripted server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -56,7 +56,7 @@ impl Peer {
         let _ = self.stream.write_all(bytes);
     }
 
-    /// Waits for the client to go, so that what was said is not lost.
+    /// Waits for the client to disconnect, so that the sent bytes are not lost.
     pub fn linger(&mut self) {
         let mut buffer = [0; 4096];
         while self.stream.read(&mut buffer).is_ok_and(|length| length > 0) {}

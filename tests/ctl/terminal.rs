@@ -1,4 +1,4 @@
-//! What a terminal gets to see of words that come from clients and from the server.
+//! The escaping of text from clients and from the server on a terminal.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -1,4 +1,4 @@
-//! As much of a terminal as `top` uses. What it does not know is a failure of the test.
+//! The part of a terminal that `top` uses. An unknown sequence fails the test.
 
 /// A screen, and what has been written on it.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! `--stop-grace`: a server that is told to stop first lets what runs come to its end.
+//! `--stop-grace`: a shutdown first lets running programs finish.
 
 use crate::common::client::END;
 use crate::common::process::wait_gone;

@@ -1,4 +1,4 @@
-//! Logging to stderr stops nobody, whoever does not read it.
+//! Logging to a stderr that is not read blocks no client.
 
 use crate::common::process::{eventually, limit, processor_time};
 use crate::common::{Daemon, Setup};
@@ -65,12 +65,12 @@ fn into_pipe(arguments: &[&str]) -> (Daemon, std::fs::File) {
 #[test]
 fn a_full_stderr_stops_nobody() {
     let (daemon, reader) = into_pipe(&["-d"]);
-    // More than a pipe holds, and more than anybody would keep in memory.
+    // More than a pipe holds, and more than the daemon keeps in memory.
     let long = "x".repeat(500);
     for _ in 0..2000 {
         assert_eq!(daemon.run(&["true", &long]).succeeded(), "");
     }
-    // When it is read again, it says how much is missing.
+    // When it is read again, the number of lost lines follows.
     let log = crate::common::lines::Lines::read(reader);
     eventually("the dropped lines are counted", || {
         daemon.serves();

@@ -1,5 +1,5 @@
-//! The daemon as an administrator has it: flags, the socket's file, signals, the log, the
-//! supervisor, and what it does when the system is short of something.
+//! The daemon from an administrator's view: flags, the socket's file, signals, the log, the
+//! supervisor, and shortages of the system.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,5 @@
-//! When there is no address space left, who asks for much hears of it, and all others are
-//! served. The daemon never ends.
+//! Without address space, large requests are refused, and all others are served. The daemon
+//! never ends.
 
 use crate::common::client::END;
 use crate::common::control::framed;
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// have the same limit.
 const LEFT: u64 = 4 * 1024;
 
-/// Lets the daemon's address space grow by so many KiB, and no more.
+/// Lets the daemon's address space grow by this number of KiB, and no more.
 fn confine(daemon: &Daemon, more: u64) {
     let size: u64 = status(daemon.pid(), "VmSize").parse().unwrap();
     limit(daemon.pid(), libc::RLIMIT_AS, (size + more) * 1024);

@@ -1,4 +1,4 @@
-//! What a supervisor hears: READY=1, STATUS=, WATCHDOG=1, STOPPING=1.
+//! The notifications to a supervisor: READY=1, STATUS=, WATCHDOG=1, STOPPING=1.
 
 use crate::common::client::END;
 use crate::common::{Daemon, End, PATIENCE, Setup, request};

@@ -1,4 +1,4 @@
-//! When descriptors or processes run short, nobody's running job is hurt, and the daemon
+//! When descriptors or processes run short, no running job is affected, and the daemon
 //! recovers by itself.
 
 use crate::common::client::END;

@@ -1,4 +1,4 @@
-//! TERM and INT drain, USR1 tells, PIPE is nothing.
+//! TERM and INT shut down, USR1 logs, PIPE is ignored.
 
 use crate::common::client::END;
 use crate::common::process::{lives, wait_gone};
@@ -114,7 +114,7 @@ fn a_second_term_does_not_wait() {
         stopping(&daemon);
         assert!(lives(pid));
         daemon.signal(second);
-        // Even now nobody is left without an answer.
+        // Even now every client gets an answer.
         assert_eq!(client.reply().end, End::Signal("9".into()));
         let status = daemon.wait();
         assert_eq!(status.code(), Some(0), "{status}");

@@ -1,4 +1,4 @@
-//! The socket's file: what may be in its place, its mode, and who removes it.
+//! The socket's file: an existing file in its place, its mode, and its removal.
 
 use crate::common::daemon::{PROGRAM, command, finish};
 use crate::common::temporary::Directory;
@@ -98,7 +98,7 @@ fn what_is_not_a_socket_is_never_touched() {
 
 #[test]
 fn the_mode_is_0660_by_default_and_what_is_asked_for() {
-    // Whatever the umask says.
+    // Whatever the umask is.
     for umask in [0, 0o022, 0o777] {
         for (arguments, mode) in [
             (&[][..], 0o660),
@@ -234,7 +234,7 @@ fn of_many_daemons_for_a_stale_socket_one_serves() {
         let daemons: Vec<_> = (0..6)
             .map(|_| Setup::new().socket(path.clone()).spawn())
             .collect();
-        // Each says that it serves, or ends with 111.
+        // Each reports that it serves, or ends with 111.
         let mut serving = Vec::new();
         for mut daemon in daemons {
             let line = daemon.log.wait(|lines| {

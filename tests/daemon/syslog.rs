@@ -122,7 +122,7 @@ fn a_syslogd_that_hangs_stops_nobody() {
     for _ in 0..2000 {
         assert_eq!(daemon.run(&["true", &long]).succeeded(), "");
     }
-    // It reads again, and is told how much is missing.
+    // It reads again, and gets the number of lost lines.
     syslogd.hears(&daemon, |m| m.contains("drop") || m.contains("lost"));
 }
 

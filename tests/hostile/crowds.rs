@@ -95,7 +95,7 @@ fn of_those_who_linger_the_oldest_is_closed_when_they_are_too_many() {
             client
         })
         .collect();
-    // It is closed when somebody comes.
+    // It is closed when another client connects.
     let _next = daemon.connect();
     eventually("the oldest is closed", || {
         lingering[0].send_piece(b"x").is_err()

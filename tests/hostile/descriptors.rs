@@ -15,10 +15,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// How long the last close of such a socket waits. Nobody here waits nearly as long.
+/// How long the last close of such a socket waits. No test waits nearly as long.
 const LINGER: i32 = 60;
 
-/// A TCP socket with bytes that nobody takes. Its last close waits, wherever it is made,
+/// A TCP socket with bytes that are not read. Its last close waits, wherever it is made,
 /// but not here.
 struct Lingering {
     socket: Option<TcpStream>,
@@ -48,7 +48,7 @@ impl Lingering {
         pass(by, bytes, self.socket.as_ref().unwrap(), flags)
     }
 
-    /// It is on its way to somebody, with whom the last close is from now on.
+    /// It is in transit to another process, which makes the last close from now on.
     fn leave(&mut self) {
         self.socket = None;
     }

@@ -1,5 +1,5 @@
-//! What clients may take together: memory for requests that are not complete, temporary
-//! files, and time to say what they want.
+//! Totals of all clients: memory for incomplete requests, temporary files, and the time of a
+//! request.
 
 use crate::common::client::END;
 use crate::common::process::{eventually, resident, unread};
@@ -33,7 +33,7 @@ fn half(daemon: &Daemon, request: &[u8], upto: usize) -> Client {
     let client = daemon.connect();
     let bytes = request[..upto].to_vec();
     let mut stream = client.stream().try_clone().unwrap();
-    // The kernel's buffer may be smaller than what is sent, and nobody reads it.
+    // The kernel's buffer may be smaller than the sent data, which is not read.
     std::thread::spawn(move || std::io::Write::write_all(&mut stream, &bytes));
     client
 }

@@ -1,5 +1,5 @@
-//! How programs end: by themselves, by a deadline, by a client that goes; and what they
-//! leave behind.
+//! The end of programs: by themselves, by a deadline, by a disconnect; and the processes that
+//! they leave.
 
 use crate::common::client::END;
 use crate::common::inject::Injection;
@@ -257,7 +257,7 @@ fn nothing_comes_between_the_last_pair_and_the_shutdown() {
         ("echo out; exit 4", "8:exitcode,1:4,"),
         ("kill -TERM $$", "7:termsig,2:15,"),
     ] {
-        // With input that nobody reads, and an end of it that has not come.
+        // With input that is not read, and without its end.
         let mut client = daemon.begin(shell(script));
         client.send("1:x,");
         client.try_rest().unwrap();

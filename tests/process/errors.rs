@@ -161,7 +161,7 @@ fn without_room_in_the_poller_jobs_run_all_the_same() {
         assert_eq!((reply.out(), reply.err()), ("out\n".into(), "err\n".into()));
         assert_eq!(reply.end, End::Exit(7));
     }
-    // A client that goes is missed, and nobody spins.
+    // A client that disconnects is noticed, and the loop does not spin.
     let client = cat(&daemon);
     let used = processor_time(daemon.pid());
     drop(client);
@@ -300,7 +300,7 @@ fn a_temporary_file_that_cannot_be_read_is_no_hangup() {
     };
     let client = daemon.begin(sockproc::request("head -c 50000 /dev/zero", b""));
     let reply = client.try_rest().unwrap();
-    // It has been told how much there is, and finds that it is not there.
+    // It has received the size, and finds that bytes are missing.
     assert_eq!(reply, b"status:0\r\n50000\r\n");
     drop(injection);
     daemon.log.wait_for("the job", |line| {

@@ -1,5 +1,5 @@
-//! Bytes in quantity: nothing is lost, nobody's memory grows, and whoever does not read
-//! stops only the one who writes to it.
+//! Large amounts of bytes: nothing is lost, memory does not grow, and a side that does not
+//! read stops only its writer.
 
 use crate::common::client::END;
 use crate::common::process::resident;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const MIB: usize = 1 << 20;
 
-/// What the daemon's memory may grow by while somebody does not read.
+/// The limit for the growth of the daemon's memory while one side does not read.
 const GROWTH_MAX_KIB: usize = 1024;
 
 /// Reads a reply of any size, and compares stdout with `block`, over and over.
@@ -53,7 +53,7 @@ fn read_blocks(client: &Client, block: &[u8]) -> (usize, End) {
     }
 }
 
-/// Writes until nobody has taken anything for a while. Returns how much was taken.
+/// Writes until no byte has been taken for a while. Returns the number of bytes taken.
 fn write_until_stuck(client: &Client, limit: usize) -> usize {
     let mut stream = client.stream();
     stream
@@ -129,7 +129,7 @@ fn a_client_that_reads_nothing_stops_the_program_only() {
     let mut head = shell(&format!("for i in $(seq 256); do cat {file}; done"));
     head.extend_from_slice(END);
     let client = daemon.begin(head);
-    // Long enough for all of it to have come, if anybody took it.
+    // Long enough for all of it to arrive, if it were read.
     for _ in 0..20 {
         assert_eq!(daemon.run(&["sleep", "0.05"]).end, End::Exit(0));
     }
@@ -208,7 +208,7 @@ fn a_connection_that_is_stuck_in_all_ways_keeps_to_its_memory() {
     let before = resident(daemon.pid());
     let stuck: Vec<_> = (0..COUNT)
         .map(|_| {
-            // Nobody reads anything: neither the client, nor the program.
+            // Neither the client nor the program reads.
             let mut client = daemon.begin(shell(
                 "cat /dev/zero >&2 & cat /dev/zero & echo up; exec sleep 1000",
             ));

@@ -1,4 +1,4 @@
-//! A file system that never answers: one client's program hangs there, and nobody else.
+//! A file system that never answers: only the program of one client hangs there.
 
 use crate::common::process::{children, eventually, wait_gone};
 use crate::common::skip;
@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
-/// A FUSE mount whose requests nobody reads. On drop whoever hangs there is let go.
+/// A FUSE mount whose requests are not read. On drop hanging processes are released.
 struct Hanging {
     device: Option<File>,
     /// Where it is mounted. Goes last, and alone: looking for what is to be removed in a

@@ -1,4 +1,4 @@
-//! How a program's name becomes a file: as execvp(3) has it, but never by way of a shell.
+//! The file of a program's name: as in execvp(3), but never through a shell.
 
 use crate::common::temporary::Directory;
 use crate::common::{Daemon, Setup};

@@ -1,5 +1,5 @@
-//! Real programs under a real daemon: how they start, what they see, how they end, and
-//! that nothing on their way is lost.
+//! Real programs under a real daemon: their start, their environment, their end, and all of
+//! their bytes.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,6 +1,5 @@
-//! A program is the nearest neighbour of the daemon, whose user it has: what it can reach of
-//! the daemon, of other clients and of the terminal, and what becomes of it when the daemon
-//! is killed.
+//! A program has the daemon's user: its access to the daemon, to other clients and to the
+//! terminal, and its end when the daemon is killed.
 
 use crate::common::process::{children, descriptor_of, eventually, status, wait_gone};
 use crate::common::user::{NOBODY, as_user};
@@ -156,7 +155,7 @@ fn a_program_that_is_being_started_ends_with_a_daemon_that_is_killed() {
     }
 }
 
-/// Whether a program sleeps for so long.
+/// Whether a program sleeps for this time.
 fn sleeps(mark: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     processes

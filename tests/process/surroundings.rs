@@ -1,4 +1,4 @@
-//! What a program finds when it starts, whatever the daemon was started with.
+//! The environment of a program at its start, whatever that of the daemon was.
 
 use crate::common::client::END;
 use crate::common::process::{children, field_of, status};

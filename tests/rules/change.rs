@@ -13,7 +13,7 @@ fn reload(daemon: &Daemon, rules: &str) {
     assert_eq!(answer["changed"], json!(["allow"]));
 }
 
-/// Says that there shall be no rule any more.
+/// A file that confirms that there is no rule any more.
 #[track_caller]
 fn lift(daemon: &Daemon) {
     daemon

@@ -1,12 +1,12 @@
-//! What becomes of requests that no rule matches, and that everybody can see it: an empty or
-//! cut-off file is no silent permission.
+//! The decision about requests that no rule matches, and its log lines: an empty or cut-off file
+//! does not silently allow everything.
 
 use crate::common::{Daemon, Setup, skip};
 use crate::start;
 use serde_json::json;
 use std::path::Path;
 
-/// Waits for the line that says which rules hold.
+/// Waits for the line with the rules in force.
 #[track_caller]
 fn says(daemon: &Daemon, warns: bool, text: &str) {
     let line = daemon.log.wait_for(text, |line| line.contains(text));
@@ -67,7 +67,7 @@ fn a_file_that_was_emptied_or_cut_off_does_not_lift_the_rules() {
         error.contains("no rule any more") && error.contains("default = \"allow\""),
         "{error}"
     );
-    // Somebody who means it says so, and may then take the word away.
+    // An administrator can confirm it, and may then remove the line.
     for text in ["default = \"allow\"\n", "# gone\n"] {
         daemon.directory.file("sockexec.toml", 0o644, text);
         daemon.ask("reload", json!({}));

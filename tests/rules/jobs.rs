@@ -1,4 +1,4 @@
-//! How many may run by a rule at once: the rest wait, and only those.
+//! The limit of programs that run under a rule at once: only the others wait.
 
 use crate::common::{Client, Daemon, End, request, shell};
 use crate::{end, held, start};

@@ -1,5 +1,5 @@
-//! Who may run what, enforced by a real daemon: rules of the configuration file, their
-//! limits, and the share of the slots that one user may have.
+//! Rules, enforced by a real daemon: rules of the configuration file, their limits, and the
+//! share of the slots that one user may have.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Whom a rule is for: by user, by group, the first rule that matches.
+//! The clients of a rule: by user, by group, by the first rule that matches.
 
 use crate::common::process::own_user;
 use crate::common::sockproc;
@@ -178,7 +178,7 @@ fn on_tcp_nobody_is_known_where_the_kernel_is_not_to_be_asked() {
     daemon.run(&["echo", "hi"]).refused(126, &["rule"]);
 }
 
-/// A daemon in a user namespace into which no user is mapped: it sees everybody as 65534.
+/// A daemon in a user namespace without mapped users: it sees every user as 65534.
 fn unmapped(rules: &str) -> Option<Daemon> {
     skip::unless_tool("unshare")?;
     let able = std::process::Command::new("unshare")

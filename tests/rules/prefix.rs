@@ -1,4 +1,4 @@
-//! What a rule puts in front of a program.
+//! The program that a rule puts in front of a program.
 
 use crate::common::sockproc;
 use crate::common::{End, Setup, skip};
@@ -36,7 +36,7 @@ fn nice_is_nice() {
         daemon.run(&["nice"]).succeeded(),
         format!("{}\n", (own + 7).min(19))
     );
-    // The program that was asked for is told of as always.
+    // The client's program is reported as always.
     let reply = daemon.shell("exit 3");
     assert_eq!(reply.end, End::Exit(3));
     let reply = daemon.shell("kill -TERM $$");
@@ -84,7 +84,7 @@ fn a_prefix_that_is_missing_is_named_as_what_is_missing() {
         daemon
             .log
             .wait_for("the fault", |line| line.contains("run-prefix"));
-        // What is the client's own is told as before.
+        // The client's own program is reported as before.
         daemon
             .run(&["none-such"])
             .refused(127, &["none-such: No such file"]);

@@ -94,7 +94,7 @@ fn a_path_is_itself_and_what_path_finds() {
     // Not the server's working directory.
     refused(&daemon, "./one");
     daemon.run(&[format!("{one}/")]).refused(126, &[]);
-    // What is not there is not there for anybody.
+    // A missing program is missing for every client.
     daemon
         .run(&["no-such-program"])
         .refused(127, &["No such file"]);

@@ -1,5 +1,5 @@
-//! What one user may have of all slots. Clients on TCP of whom the kernel does not tell are one
-//! user too, so that there can be two without being root.
+//! The share of one user of all slots. Clients on TCP whose user is unknown count as one user
+//! too, so that there can be two users without root.
 
 use crate::common::process::{eventually, sockets};
 use crate::common::sockproc;
@@ -282,7 +282,7 @@ fn two_users_on_one_socket() {
     assert_eq!(more.line(), "up");
     let mut last = other().unwrap();
     last.send("1:2,4:echo,2:hi,0:,");
-    // All slots are taken now: who comes waits in the queue.
+    // All slots are taken now: another client waits in the queue.
     let status = daemon.status();
     assert_eq!(
         (&status["active"], &status["parked"]),

@@ -37,7 +37,7 @@ fn it_may_be_longer_or_none() {
         ));
         let idle = daemon.connect();
         daemon.wait_jobs("request", 1);
-        // Until there is a request nobody knows the rule.
+        // The rule is unknown until there is a request.
         assert!(deadline(&daemon).unwrap() <= 20.0);
         drop(idle);
         crate::common::process::eventually("it has gone", || daemon.jobs().is_empty());

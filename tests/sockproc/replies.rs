@@ -1,4 +1,4 @@
-//! What a client gets for what it asks.
+//! Requests and their replies.
 
 use crate::common::skip;
 use crate::common::sockproc::{Reply, request, run, run_with_stdin};

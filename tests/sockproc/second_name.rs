@@ -32,7 +32,7 @@ impl Place {
         }
     }
 
-    /// Names are relative to the directory, as somebody would type them there.
+    /// Names are relative to the directory, as a user would type them there.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = command(self.directory.join("sockproc"));
         command.args(arguments).current_dir(self.directory.path());
@@ -59,7 +59,7 @@ fn it_goes_into_the_background() {
     fs::write(&place.pidfile, "1\n").unwrap();
     let output = finish(&mut place.command(&["s", "pid"]));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    // No waiting: whoever has started it finds it serving.
+    // No waiting: it serves when the command returns.
     let pid = place.written_pid();
     let _server = Survivor(pid);
     serves(&place.socket);

@@ -9,7 +9,7 @@ use nix::unistd::mkfifo;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
-/// A port that nobody listens on just now.
+/// A port on which no process listens just now.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

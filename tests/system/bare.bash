@@ -1,5 +1,5 @@
-# A machine on which there is nothing but a clone of HEAD, as a newcomer has it: the newest stable
-# Debian with its own Rust, which is the oldest that may build this. Part of `run`.
+# A machine with only a clone of HEAD, as a newcomer has it: the newest stable Debian with its own
+# Rust, which is the minimum version. Part of `run`.
 # shellcheck shell=bash disable=SC2154,SC2317
 
 # in_bare COMMAND...: runs it there, with processes and mounts that go with it. Of this machine it
@@ -38,7 +38,7 @@ bare_system() {
 give_back() { in_bare chown -R visitor: /home/visitor; }
 installed() { in_bare dpkg-query --show; }
 
-# Whatever is missing, it is the first that says so.
+# A missing tool is reported first.
 it_is_bare() {
     local tool
     for tool in cc make cargo rustc dpkg-buildpackage git sudo; do

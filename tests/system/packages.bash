@@ -60,7 +60,7 @@ for program in sockexec sockproc sockexec-client; do
     check "$program: fish completes them" in_fish
 done
 
-# And asked as a user would ask.
+# And used as a user would.
 if [[ -r /usr/share/bash-completion/bash_completion ]]; then
     bash_offers() { # COMPLETION WORD...: what bash offers for the last word
         bash -c '
