@@ -1,34 +1,34 @@
-//! How the descriptors that the server may have are shared out: how many connections, programs
-//! and lingering clients that makes.
+//! The budget of descriptors: the limits of connections, programs and lingering clients that
+//! follow from the limit of descriptors.
 
-/// Descriptors that the server itself needs at most: standard streams, poller, timer,
-/// signals, log, listeners, the places of programs being started, and some in hand.
+/// The maximal number of descriptors of the server itself: standard streams, poller, timer,
+/// signals, log, listeners, the places of programs being started, and a few spare ones.
 const DESCRIPTORS_OWN: usize = 56;
 
-/// Listening sockets that are among those.
+/// The listening sockets among them.
 const LISTENERS_USUAL: usize = 3;
 
 /// Control connections at once; they take no slots from others.
 pub const CONTROL_MAX: usize = 16;
 
-/// Connections that may wait because their user has its share: enough that the jobs of one
-/// user seldom keep others in the queue behind them.
+/// The maximal number of connections over quota: enough that the jobs of one user seldom keep
+/// other users' connections waiting in the queue.
 const OVER_QUOTA_MAX: usize = 256;
 
-/// What a running program takes besides its client's socket: three pipes and its pidfd.
+/// The descriptors of a running program besides its client's socket: three pipes and its pidfd.
 const DESCRIPTORS_PROGRAM: usize = 4;
 
-/// What a program takes whose output is kept until its end: a temporary file for each.
+/// The descriptors of a program whose output is kept until its end: a temporary file for each output.
 const DESCRIPTORS_SPOOL: usize = 2;
 
-/// What the server is asked to carry.
+/// The configured demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
     /// Connections at once, each with a program.
     pub connections: usize,
     /// Listening sockets.
     pub listeners: usize,
-    /// Some may have to wait although there is room, because their user has its share.
+    /// Connections may be over quota: they wait although there is room.
     pub shares: bool,
     /// Output may be kept until the end.
     pub spools: bool,
@@ -37,20 +37,20 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// How many descriptors that needs.
+    /// The number of descriptors for it.
     pub fn descriptors(&self) -> usize {
         let lingering = self.connections.min(256);
         let over_quota = if self.shares { OVER_QUOTA_MAX } else { 0 };
         self.own() + lingering + over_quota + self.connections * (1 + self.each())
     }
 
-    /// How many are for no connection in particular.
+    /// The number that belongs to no single connection.
     fn own(&self) -> usize {
         let listeners = self.listeners.saturating_sub(LISTENERS_USUAL);
         DESCRIPTORS_OWN + listeners + if self.control { CONTROL_MAX } else { 0 }
     }
 
-    /// How many each program needs.
+    /// The number for each program.
     fn each(&self) -> usize {
         DESCRIPTORS_PROGRAM + if self.spools { DESCRIPTORS_SPOOL } else { 0 }
     }
@@ -65,7 +65,7 @@ pub struct Budget {
     pub programs_max: usize,
     /// Connections that may linger after their reply.
     pub lingering_max: usize,
-    /// Connections that may wait for a slot because their user has its share.
+    /// The maximal number of connections over quota.
     pub over_quota_max: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The limits in effect on what all connections share.
+//! The limits in effect on shared resources.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ pub struct Capacity {
     pub lingering: usize,
     /// Control connections at once.
     pub control: usize,
-    /// How many percent of each of these totals one user may have.
+    /// The share of one user of each of these totals, in percent.
     pub user_share: u8,
-    /// What requests may take together before their programs are started.
+    /// The memory of all requests together before their programs are started.
     pub requests_memory: u64,
-    /// What temporary files may have together.
+    /// The size of all temporary files together.
     pub spool_total: u64,
-    /// After how long without any connection the server ends.
+    /// The time without any connection after which the server exits.
     pub idle_exit: Option<Duration>,
-    /// How long the server waits at most for what it has stopped.
+    /// The longest wait of the server for the programs that it has stopped.
     pub stop_time: Duration,
 }

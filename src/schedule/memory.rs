@@ -1,26 +1,25 @@
-//! The memory of requests that are not started: which clients are read, and when.
+//! The memory of requests that are not started: decides which clients are read, and when.
 //!
-//! A client whose request has no room is not read. When room is given back, those that wait
-//! are read again, the oldest first. Requests that wait for room which only others that wait
-//! could give back would wait for ever: so the oldest of them goes beyond the limit, one at a
-//! time.
+//! A client whose request has no room is not read. When room is given back, waiting clients are
+//! read again, the oldest first. Requests that wait for each other's room would wait for ever, so
+//! the oldest of them may exceed the limit, one at a time.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::id::ConnectionId;
 use crate::quota::{Account, Charge, User};
 
-/// What a connection needs of the memory for requests.
+/// A connection's need for the memory of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing more, or what it needs is there.
+    /// Nothing more, or its need is satisfied.
     Nothing,
-    /// Its client is not read for want of room.
+    /// Its client is not read, because there is no room.
     Room {
-        /// What its request holds already, in bytes.
+        /// The bytes that its request holds already.
         held: u64,
     },
-    /// Its request goes beyond the limit, or still may.
+    /// Its request exceeds the limit, or still may.
     Beyond,
 }
 
@@ -28,11 +27,11 @@ pub enum Need {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     account: Account,
-    /// Connections that are not read: their users, and what their requests hold.
+    /// Connections that are not read: their users, and the bytes of their requests.
     waiting: BTreeMap<ConnectionId, (User, u64)>,
-    /// The one whose request may go beyond the limit.
+    /// The connection whose request may exceed the limit.
     beyond: Option<ConnectionId>,
-    /// Those that are to be read again in this turn.
+    /// Connections to be read again in this turn.
     again: VecDeque<ConnectionId>,
 }
 
@@ -49,7 +48,7 @@ impl Memory {
         self.account.open(user)
     }
 
-    /// Takes the news of what a connection needs.
+    /// Records the need of a connection.
     pub(super) fn update(&mut self, id: ConnectionId, user: User, need: Need) {
         if self.beyond == Some(id) && need != Need::Beyond {
             self.beyond = None;
@@ -65,7 +64,7 @@ impl Memory {
         }
     }
 
-    /// A turn begins: what was given back meanwhile is for those that wait.
+    /// A turn begins: room that was given back goes to waiting connections.
     pub(super) fn begin_turn(&mut self) {
         if !self.waiting.is_empty() && self.account.take_released() {
             self.again = self.waiting.keys().copied().collect();

@@ -1,27 +1,27 @@
-//! Which connections are served, and whose program starts next: slots, shares, quotas of
+//! Decides which connections are served, and which program starts next: slots, shares, quotas of
 //! rules, the memory of requests, and the phases of the server's life.
 //!
-//! The server reports what happened (`arrive`, `ask`, `permit`, `update`, `leave`, ...), and
-//! then polls orders until there are none ([`Schedule::poll`]). News that comes twice or late
-//! changes nothing; an order names what is still there. Pure: it owns numbers, makes no system
+//! The server reports events (`arrive`, `ask`, `permit`, `update`, `leave`, ...), and then polls
+//! orders until there are none ([`Schedule::poll`]). An event that comes twice or late changes
+//! nothing; an order names only existing connections. Pure: it owns numbers, makes no system
 //! call, reads no clock and never logs.
 //!
 //! Each connection has a standing (`standings`), and each request passes three gates until its
 //! program starts (`turns`); both have their tables of states.
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
-//! | `mod` | what the server reports, and what follows from it |
-//! | `standings` | where each connection stands: slots, shares, places |
-//! | `turns` | whose program starts next |
-//! | `news` | what the server reports of a connection, and what it can ask |
-//! | `order` | what the server is asked to do |
+//! | `mod` | the server's reports, and their consequences |
+//! | `standings` | the standing of each connection: slots, shares, places |
+//! | `turns` | the program that starts next |
+//! | `news` | a report about a connection, and the answers to queries |
+//! | `order` | the orders to the server |
 //! | `capacity` | the limits in effect |
-//! | `budget` | how many connections and programs the descriptors carry |
+//! | `budget` | the limits of connections and programs that follow from the descriptors |
 //! | `phase` | the phases of the server's life |
 //! | `memory` | the memory of requests |
-//! | `quotas` | how many programs may run by each rule |
-//! | `queue` | a queue that can be left from its middle |
+//! | `quotas` | the limit of programs for each rule |
+//! | `queue` | a queue with removal from its middle |
 
 mod budget;
 mod capacity;
@@ -51,8 +51,8 @@ use self::turns::Turns;
 use crate::id::ConnectionId;
 use crate::quota::{Account, Charge, User};
 
-/// How long a server that must not wait waits for killed programs to be gone, so that their
-/// clients hear of it.
+/// How long a server in a hurry waits for killed programs to end, so that their clients get a
+/// reply.
 pub const HURRY: Duration = Duration::from_secs(1);
 
 /// See the module.
@@ -89,7 +89,7 @@ impl Schedule {
         schedule
     }
 
-    /// Takes other limits. What is in use above them stays until it is given back.
+    /// Sets new limits. Charges above them stay until they are given back.
     pub fn configure(&mut self, capacity: Capacity) {
         self.capacity = capacity;
         self.share_out();
@@ -136,10 +136,10 @@ impl Schedule {
     /// A connection comes in.
     pub fn arrive(&mut self, id: ConnectionId, user: User, class: Class) {
         self.idle_since = None;
-        // Those that wait already come first.
+        // Waiting connections come first.
         self.give_slots();
         let result = if class == Class::Job && self.phase != Phase::Serving {
-            // It came with the last of a listening socket, and learns that the server stops.
+            // It came with the last of a listening socket, and gets the reason: the server stops.
             self.standings.arrive_late(id, user);
             Err(Reason::Stopping)
         } else {
@@ -169,7 +169,7 @@ impl Schedule {
         }
     }
 
-    /// The rules allow the program of a connection, as one of those that run by `quota`.
+    /// The rules allow the program of a connection, under `quota`.
     pub fn permit(&mut self, id: ConnectionId, quota: Option<QuotaId>) {
         self.turns.permit(id, quota);
     }
@@ -222,9 +222,9 @@ impl Schedule {
         }
     }
 
-    /// Accepts no connection for a program any more. What runs may go on for the time of
-    /// grace; `None`: as long as its own limits let it. A server that drains already can be
-    /// given an end, once. Returns whether that changes anything.
+    /// Accepts no connection for a program any more. Running jobs may continue for the time of
+    /// grace; `None`: within their own limits. A server that drains already can be given a
+    /// deadline, once. Returns whether that changes anything.
     pub fn drain(&mut self, grace: Option<Duration>, now: Instant) -> bool {
         let until = grace.map(|grace| now + grace);
         match self.phase {
@@ -245,11 +245,11 @@ impl Schedule {
         }
     }
 
-    /// Waits for nothing any more that is not needed.
+    /// Stops waiting, except for killed programs.
     pub fn hurry(&mut self, now: Instant) {
         let until = match self.phase {
             Phase::Over => return,
-            // To be hurried again and again gives nobody more time.
+            // A repeated hurry does not extend the time.
             Phase::Ending { until } => until.min(now + HURRY),
             Phase::Serving | Phase::Finishing { .. } => now + HURRY,
         };
@@ -294,7 +294,7 @@ impl Schedule {
         self.orders.push_back(Order::End);
     }
 
-    /// When [`Schedule::tick`] is due; `Some(now)` where there is something to do at once.
+    /// When [`Schedule::tick`] is due; `Some(now)` if there is work at once.
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let end = match self.phase {
             Phase::Serving => self.idle_ends(),
@@ -373,7 +373,7 @@ impl Schedule {
         }
     }
 
-    /// How the server's life goes.
+    /// The phase of the server's life.
     pub fn phase(&self) -> Phase {
         self.phase
     }
@@ -383,7 +383,7 @@ impl Schedule {
         &self.capacity
     }
 
-    /// What a connection waits for.
+    /// The reason why a connection waits.
     pub fn wait(&self, id: ConnectionId) -> Wait {
         if self.standings.is_over_quota(id) {
             Wait::Slot
@@ -394,7 +394,7 @@ impl Schedule {
         }
     }
 
-    /// How many there are of each kind.
+    /// The number of each kind.
     pub fn counts(&self) -> Counts {
         let [active, over_quota, lingering, control] = self.standings.counts();
         let [waiting, programs] = self.turns.counts();

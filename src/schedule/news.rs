@@ -1,19 +1,19 @@
-//! Plain values: what the server reports of a connection, and what the schedule knows of all.
+//! Plain values: the server's reports about a connection, and the schedule's counts.
 
 use super::memory::Need;
 
-/// What there is to know of a connection after it has worked.
+/// The report about a connection after it has worked.
 #[derive(Clone, Copy, Debug)]
 pub struct News {
     /// A process of its own is there.
     pub has_process: bool,
-    /// What it needs of the memory for requests.
+    /// Its need for the memory of requests.
     pub need: Need,
     /// A client waits for a reply, or there is a process.
     pub is_active: bool,
 }
 
-/// Where a connection stands, as users see it.
+/// The state of a waiting connection, as users see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
     /// It does not wait for anything here.
@@ -24,7 +24,7 @@ pub enum Wait {
     Turn,
 }
 
-/// How many there are of each kind.
+/// The number of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Connections that have a slot.

@@ -1,13 +1,13 @@
-//! What the schedule asks the server to do.
+//! The orders of the schedule to the server.
 
 use crate::id::ConnectionId;
 
 /// Something to do. The server carries orders out one after the other, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Let a new connection work: read what its client has sent.
+    /// Let a new connection work: read from its client.
     Serve(ConnectionId),
-    /// A new connection is not served: its client is to get this reason.
+    /// A new connection is refused: its client gets this reason.
     Refuse(ConnectionId, Reason),
     /// Ask the rules about the program of this connection, and answer with
     /// [`Schedule::permit`](super::Schedule::permit) or
@@ -27,17 +27,17 @@ pub enum Order {
     Drop(ConnectionId),
     /// Close the listening sockets for programs, or all of them.
     CloseListeners {
-        /// Whether those for control connections are closed, too.
+        /// Whether the listeners for control connections are closed, too.
         control: bool,
     },
     /// There has been no connection for the time of the idle exit: drain without grace.
     Leave,
-    /// Whatever runs is to end.
+    /// All running programs must end.
     Stop {
-        /// The time of grace is over; else there was none.
+        /// The time of grace is over; otherwise there was none.
         grace_over: bool,
     },
-    /// Whatever runs is to end, and nothing is waited for that is not needed.
+    /// All running programs must end at once.
     StopNow,
     /// Nothing is left to do, or the time for it is over.
     End,
@@ -46,7 +46,7 @@ pub enum Order {
 /// Why a connection is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// As many connections of its user wait for a slot as may, or of all users.
+    /// The places for connections over quota are taken, of its user or of all users.
     Crowded {
         /// The limit that was met, in connections.
         limit: u64,

@@ -1,10 +1,9 @@
-//! How the life of a server goes: it serves, lets what runs come to its end, makes it end,
-//! and is over.
+//! The phases of a server's life: it serves, lets running jobs finish, makes them end, and is over.
 //!
 //! | phase | new connections | running programs | leaves by |
 //! |---|---|---|---|
 //! | `Serving` | accepted | run | a drain, a stop, the idle exit |
-//! | `Finishing` | only for control | run on for the time of grace, if there is one | the last of them, the time |
+//! | `Finishing` | only for control | continue for the time of grace, if there is one | the last of them, the time |
 //! | `Ending` | none | must end | the last connection, the time |
 //! | `Over` | none | | |
 
@@ -17,14 +16,14 @@ pub enum Phase {
     Serving,
     /// No connection for a program is accepted any more.
     Finishing {
-        /// What runs may go on until then; `None`: as long as its own limits let it.
+        /// Running jobs may continue until then; `None`: within their own limits.
         until: Option<Instant>,
     },
     /// All running programs must end.
     Ending {
-        /// After this moment nothing is waited for any more.
+        /// After this moment the server waits for nothing any more.
         until: Instant,
     },
-    /// The server is to end.
+    /// The server must exit.
     Over,
 }

@@ -61,7 +61,7 @@ mod tests {
         queue.leave(tickets[1]);
         queue.leave(tickets[1]);
         assert_eq!((queue.len(), queue.pop()), (2, Some(one)));
-        // Its place is nobody else's.
+        // Its place stays its own.
         let again = queue.push(one);
         queue.leave(tickets[0]);
         assert_eq!(queue.take_all().collect::<Vec<_>>(), [three, one]);

@@ -1,4 +1,4 @@
-//! How many programs may run by each rule, and the requests that wait until fewer do.
+//! The limit of programs for each rule, and the requests that wait for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,11 @@ use super::queue::{Queue, Ticket};
 use crate::id::ConnectionId;
 use crate::quota::{Account, Charge};
 
-/// Names what one rule allows. A rule that stays the same but for its limits keeps its number.
+/// Identifies a rule. A rule of which only the limits change keeps its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuotaId(pub u64);
 
-/// What runs by a rule, and what waits for it.
+/// The running and the waiting requests of a rule.
 #[derive(Debug, Default)]
 struct Quota {
     running: Account,
@@ -31,7 +31,7 @@ pub(super) enum Entrance {
 #[derive(Debug, Default)]
 pub(super) struct Quotas {
     all: BTreeMap<QuotaId, Quota>,
-    /// Those for which requests wait.
+    /// Quotas with waiting requests.
     crowded: BTreeSet<QuotaId>,
 }
 
@@ -54,11 +54,11 @@ impl Quotas {
             .is_some_and(|quota| quota.running.used() > 0)
     }
 
-    /// One more program is to run by a rule in force. `None`: there is no such rule.
+    /// One more program should run under a rule in force. `None`: there is no such rule.
     pub(super) fn enter(&mut self, id: QuotaId, connection: ConnectionId) -> Option<Entrance> {
         let quota = self.all.get_mut(&id)?;
         let mut charge = quota.running.open(None);
-        // Behind those that wait, however much room there is.
+        // After the waiting ones, even if there is room.
         Some(match quota.held.is_empty() && charge.grow(1).is_ok() {
             true => Entrance::Open(charge),
             false => {
@@ -103,7 +103,7 @@ impl Quotas {
         quotas.flat_map(|quota| quota.held.take_all()).collect()
     }
 
-    /// How many requests wait.
+    /// The number of waiting requests.
     pub(super) fn held(&self) -> usize {
         let crowded = self.crowded.iter().filter_map(|id| self.all.get(id));
         crowded.map(|quota| quota.held.len()).sum()

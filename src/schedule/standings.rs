@@ -1,14 +1,14 @@
-//! Where each connection stands: slots, their shares, and the places of those that wait or linger.
+//! The standing of each connection: slots, shares, and the places of waiting and lingering connections.
 //!
-//! A connection has one of these standings. Each but `Refused` holds a place of a limited number:
-//! a [`Charge`] gives it back when it is dropped.
+//! A connection has one of these standings. Each except `Refused` holds one of a limited number of
+//! places: a [`Charge`] gives it back when it is dropped.
 //!
 //! | standing | means | leaves by |
 //! |---|---|---|
 //! | `Active` | has one of the slots of the connection limit | its reply |
 //! | `OverQuota` | its user has its share of the slots, or none is free: waits for one | a slot, its reply |
 //! | `Refused` | its user may not even wait; its client gets the reason | its reply |
-//! | `Control` | speaks to the server itself, and takes no slot | its last answer |
+//! | `Control` | sends commands to the server itself, and takes no slot | its last answer |
 //! | `Lingering` | has its reply, and has not closed | its end |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ use super::queue::{Queue, Ticket};
 use crate::id::ConnectionId;
 use crate::quota::{Account, Charge, Full, User};
 
-/// What comes in on a listening socket.
+/// The kind of a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// A client that wants a program run.
@@ -149,7 +149,7 @@ impl Standings {
         given
     }
 
-    /// A connection has its reply, or needs none. Returns whether that is news.
+    /// A connection has its reply, or needs none. Returns whether that changes anything.
     pub(super) fn linger(&mut self, id: ConnectionId) -> bool {
         match self.all.get_mut(&id) {
             None | Some((_, Standing::Lingering { .. })) => false,
@@ -198,7 +198,7 @@ impl Standings {
         self.all.len() as u64 == self.control.used()
     }
 
-    /// How many there are: active, over quota, lingering, control.
+    /// The numbers of connections: active, over quota, lingering, control.
     pub(super) fn counts(&self) -> [usize; 4] {
         [
             count(&self.slots),
@@ -209,7 +209,7 @@ impl Standings {
     }
 }
 
-/// How much of an account of places is in use.
+/// The number of places in use of an account.
 pub(super) fn count(account: &Account) -> usize {
     usize::try_from(account.used()).unwrap_or(usize::MAX)
 }

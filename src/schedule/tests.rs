@@ -24,7 +24,7 @@ struct Server {
     now: Instant,
     /// Its next connection.
     next: ConnectionId,
-    /// What the rules say of every request.
+    /// The decision of the rules about every request.
     quota: Option<QuotaId>,
 }
 
@@ -41,7 +41,7 @@ impl Server {
         }
     }
 
-    /// A server whose only rule allows so many programs.
+    /// A server whose only rule allows this number of programs.
     fn with_rule(limit: u32) -> Self {
         let mut server = Self::new(LIMITS);
         server.schedule.set_rules(&[(RULE, Some(limit))]);
@@ -91,7 +91,7 @@ impl Server {
         self.schedule.update(id, news);
     }
 
-    /// Carries out all orders. Returns those that are of interest: no `Serve`, no `Judge`.
+    /// Carries out all orders. Returns them without `Serve` and `Judge`.
     fn orders(&mut self) -> Vec<Order> {
         let mut orders = Vec::new();
         while let Some(order) = self.schedule.poll(true) {

@@ -1,12 +1,12 @@
-//! Whose program starts next. A request passes three gates, each with a queue of its own, so that
-//! none is held up by a gate that is not its own.
+//! Decides which program starts next. A request passes three gates, each with a queue of its own,
+//! so that a request waits only at its own gate.
 //!
 //! | program | means | leaves by |
 //! |---|---|---|
 //! | (none) | none was asked for, or it is over | `ask` |
 //! | `Asked` | its connection has no slot yet | a slot |
-//! | `Judging` | the rules are being asked | `permit`, `withdraw` |
-//! | `Held` | as many programs run by its rule as may | the end of one of them |
+//! | `Judging` | the rules are being checked | `permit`, `withdraw` |
+//! | `Held` | its rule has reached its limit of programs | the end of one of them |
 //! | `Queued` | waits for descriptors and a place for a child | its turn |
 //! | `Launched` | runs, or is about to | its end |
 //!
@@ -55,7 +55,7 @@ impl Turns {
         self.programs.configure(programs as u64, 100);
     }
 
-    /// Takes other rules. Returns the requests about which they are to be asked: all that are not
+    /// Sets new rules. Returns the requests that they must be applied to: all that are not
     /// started, in their order.
     pub(super) fn set_rules(&mut self, rules: &[(QuotaId, Option<u32>)]) -> Vec<ConnectionId> {
         let mut again: Vec<ConnectionId> = self.ready.take_all().collect();
@@ -72,7 +72,7 @@ impl Turns {
         self.quotas.is_used(quota)
     }
 
-    /// A connection asks for its program. Returns whether the rules are to be asked now.
+    /// A connection asks for its program. Returns whether the rules must be checked now.
     pub(super) fn ask(&mut self, id: ConnectionId, has_slot: bool) -> bool {
         if self.all.contains_key(&id) {
             return false;
@@ -85,7 +85,7 @@ impl Turns {
         has_slot
     }
 
-    /// A connection has a slot now. Returns whether the rules are to be asked now.
+    /// A connection has a slot now. Returns whether the rules must be checked now.
     pub(super) fn slot_given(&mut self, id: ConnectionId) -> bool {
         match self.all.get_mut(&id) {
             Some(program @ Program::Asked) => {
@@ -101,7 +101,7 @@ impl Turns {
         matches!(self.all.get(&id), Some(Program::Judging))
     }
 
-    /// The rules allow a program, as one of those that run by `quota`.
+    /// The rules allow a program, under `quota`.
     pub(super) fn permit(&mut self, id: ConnectionId, quota: Option<QuotaId>) {
         if !self.is_judging(id) {
             return;
@@ -154,7 +154,7 @@ impl Turns {
         }
     }
 
-    /// A program is not asked for any more. One that was launched goes on.
+    /// A request is withdrawn. A launched program continues.
     pub(super) fn withdraw(&mut self, id: ConnectionId) {
         if !matches!(self.all.get(&id), Some(Program::Launched { .. })) {
             self.leave(id);
@@ -199,7 +199,7 @@ impl Turns {
         )
     }
 
-    /// How many there are: requests that wait, programs.
+    /// The numbers of waiting requests and of programs.
     pub(super) fn counts(&self) -> [usize; 2] {
         [self.ready.len() + self.quotas.held(), count(&self.programs)]
     }
