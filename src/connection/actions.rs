@@ -1,5 +1,5 @@
-//! Does to the descriptors of a connection what its session asks for, and waits for what it is
-//! interested in.
+//! Carries out the actions of a session on the descriptors of a connection, and arms the
+//! descriptors in its interest.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::os::poller::Poller;
 use crate::session::{Action, Interest};
 
 impl Connection {
-    /// Does what the session asks for. Returns whether there was anything.
+    /// Carries out the session's actions. Returns whether there were any.
     pub(super) fn act(&mut self, context: &Context<'_>) -> bool {
         let mut acted = false;
         while let Some(action) = self.session.poll_action() {
@@ -47,7 +47,7 @@ impl Connection {
         }
     }
 
-    /// Closes all pipes and takes the zombie; if there is none, keeps the process.
+    /// Closes all pipes and reaps the zombie; if there is none, keeps the process.
     pub(super) fn reap(&mut self) {
         self.orphan = self.running.take().and_then(Running::reap);
     }
@@ -63,7 +63,7 @@ impl Connection {
         }
     }
 
-    /// Has the poller report what the session waits for.
+    /// Arms the poller for the session's interest.
     pub(super) fn arm(&mut self, poller: &Poller) -> io::Result<()> {
         let interest = match self.tries.has_put_off() {
             false => self.session.interest(),

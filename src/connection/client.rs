@@ -1,5 +1,5 @@
-//! The client's socket: what can be received from it, and how it is closed where the client may
-//! have passed descriptors (see [`rights`]).
+//! The client's socket: receiving from it, and closing it if the client may have passed
+//! descriptors (see [`rights`]).
 
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -11,12 +11,12 @@ use super::trouble::retry;
 use crate::os::poller::{Poller, Watched};
 use crate::os::rights::{self, Ahead};
 
-/// What a client has sent.
+/// The result of a receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {
     /// This many bytes.
     Bytes(usize),
-    /// Nothing, and no more is to come.
+    /// End-of-file.
     End,
     /// Descriptors. Nothing was received.
     Descriptors,
@@ -26,9 +26,9 @@ pub(super) enum Received {
 #[derive(Debug)]
 pub(super) struct ClientSocket {
     socket: Option<Watched>,
-    /// What it sends is looked at before it is received.
+    /// Its bytes are peeked at before they are received.
     may_pass_descriptors: bool,
-    /// The socket, which the server is to close with care.
+    /// The socket, which the server must close in a process of its own.
     discarded: Option<OwnedFd>,
 }
 
@@ -60,12 +60,12 @@ impl ClientSocket {
         }
     }
 
-    /// How many system calls it takes to receive something.
+    /// The number of system calls of a receive.
     pub(super) fn calls(&self) -> usize {
         if self.may_pass_descriptors { 2 } else { 1 }
     }
 
-    /// Receives what there is, as much as there is room for.
+    /// Receives the available bytes, as many as there is room for.
     pub(super) fn receive(&self, room: &mut [u8]) -> Result<Received, Errno> {
         let Some(socket) = &self.socket else {
             return Ok(Received::End);
@@ -74,9 +74,9 @@ impl ClientSocket {
         if self.may_pass_descriptors {
             match retry(|| rights::peek(socket.as_fd(), room))? {
                 Ahead::Descriptors => return Ok(Received::Descriptors),
-                // Not a byte more: what comes behind them was not looked at.
+                // Not a byte more: later bytes were not peeked at.
                 Ahead::Bytes(n) => size = n,
-                // recv has the same to say.
+                // recv reports the same.
                 Ahead::End => {}
             }
         }
@@ -89,14 +89,14 @@ impl ClientSocket {
         })
     }
 
-    /// Lets it know that nothing more is to come.
+    /// Shuts down the writing side.
     pub(super) fn shutdown(&self) {
         if let Some(socket) = &self.socket {
             let _ = shutdown(socket.as_raw_fd(), Shutdown::Write);
         }
     }
 
-    /// Closes its socket, or has it closed.
+    /// Closes its socket, or leaves it to the server.
     pub(super) fn close(&mut self, poller: &Poller) {
         let socket = self.socket.take();
         if self.may_pass_descriptors {
@@ -104,7 +104,7 @@ impl ClientSocket {
         }
     }
 
-    /// Takes the socket that is to be closed with care.
+    /// Takes the socket that must be closed in a process of its own.
     pub(super) fn take_discarded(&mut self) -> Option<OwnedFd> {
         self.discarded.take()
     }
@@ -113,7 +113,7 @@ impl ClientSocket {
 impl Drop for ClientSocket {
     fn drop(&mut self) {
         if self.may_pass_descriptors {
-            // Closed at the exit of the process, which does not wait for what was passed.
+            // Closed at the exit of the process, which does not wait for passed descriptors.
             std::mem::forget((self.socket.take(), self.discarded.take()));
         }
     }

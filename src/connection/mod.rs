@@ -1,18 +1,17 @@
-//! One client and its program, as descriptors: moves bytes between them as the session
-//! says, and does what it asks for.
+//! One client and its program, as descriptors: moves bytes between them as the session decides,
+//! and carries out its actions.
 //!
-//! A connection owns its descriptors. It decides nothing: what happened goes to the
-//! [`Session`] as an [`Input`], and comes back as an [`Action`](session::Action) or as bytes to
-//! move.
+//! A connection owns its descriptors. It decides nothing: an event goes to the [`Session`] as an
+//! [`Input`], and the result is an [`Action`](session::Action) or bytes to move.
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
-//! | `mod` | what the server asks of a connection, and what it is asked |
-//! | `pump` | bytes: from where to where, until nothing moves |
-//! | `actions` | what the session asks to be done |
+//! | `mod` | the interface between the server and a connection |
+//! | `pump` | moving bytes until nothing moves |
+//! | `actions` | the session's actions |
 //! | `client`, `process`, `spools` | the descriptors: the socket; the program and its pipes; files |
-//! | `room`, `tries` | how much may be read; what may be tried |
-//! | `trouble` | what an error of a system call means for a job |
+//! | `room`, `tries` | the room for a request; the operations that may be tried |
+//! | `trouble` | the meaning of a system call's error for a job |
 //!
 //! Calls go down this list only.
 
@@ -49,7 +48,7 @@ use crate::settings::Settings;
 use crate::wire::Protocol;
 use crate::wire::buffer::Pool;
 
-/// What a connection needs of the server while it works.
+/// The server's part that a connection needs while it works.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// Where to wait.
@@ -60,13 +59,13 @@ pub struct Context<'a> {
     pub large_pipes: &'a Rc<()>,
     /// The time of this turn of the loop.
     pub now: Instant,
-    /// How much the connection has done in this turn (see `pump`).
+    /// The work of the connection in this turn (see `pump`).
     pub spent: usize,
-    /// What could not be done for want of something, and why.
+    /// An operation that failed because of a shortage, and the error.
     pub shortage: Option<(&'static str, Errno)>,
 }
 
-/// What a connection holds of the totals that all share.
+/// The charges of a connection on the shared totals.
 #[derive(Debug)]
 pub struct Charges {
     /// Bytes of requests that are not started, without the first few of each.
@@ -100,7 +99,7 @@ pub struct Connection {
     running: Option<Running>,
     /// The number of the program's process, for the record.
     program: Option<i32>,
-    /// A process that the server is to take over.
+    /// A process for the server to take over.
     orphan: Option<Orphan>,
     /// Outputs that have become too large for memory.
     spools: Spools,
@@ -140,7 +139,7 @@ impl Connection {
         moments.into_iter().flatten().min()
     }
 
-    /// The client's user, and what else the kernel says of it.
+    /// The client's peer credentials.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
@@ -160,7 +159,7 @@ impl Connection {
         self.room.is_lacking()
     }
 
-    /// What its request holds of the memory that all share.
+    /// The charge of its request on the shared memory.
     pub fn request_charge(&self) -> u64 {
         self.room.held()
     }
@@ -178,7 +177,7 @@ impl Connection {
         self.pump(context);
     }
 
-    /// What is asked of the server next. To be asked after each call that lets the connection
+    /// The next request to the server. To be polled after each call that lets the connection
     /// work, until there is nothing.
     pub fn poll_ask(&mut self) -> Option<Ask> {
         if let Some(orphan) = self.orphan.take() {
@@ -201,7 +200,7 @@ impl Connection {
         self.pump(context);
     }
 
-    /// Takes charge of the program that was asked for, or of the news that there is none.
+    /// Takes charge of the started program, or of the error.
     pub fn adopt(&mut self, spawned: Result<Spawned, Errno>, context: &mut Context<'_>) {
         match spawned {
             Ok(spawned) => {
@@ -249,7 +248,7 @@ impl Connection {
 
     /// Hands the session a fact that concerns no descriptor.
     pub fn inform(&mut self, input: Input, context: &mut Context<'_>) {
-        // What is in a pipe at the end of a wait still counts.
+        // Bytes in a pipe at the end of a wait still count.
         self.tries.output_read = [true; 2];
         self.session.handle(input, context.now);
         let look_at = self.running.as_ref().and_then(Running::poll_timeout);
@@ -285,7 +284,7 @@ impl Connection {
     }
 
     fn process_ready(&mut self, context: &mut Context<'_>) {
-        // What is in the pipes first: mostly they are at their end now.
+        // The pipes first: mostly they are at end-of-file now.
         self.read_outputs(context);
         self.look(context);
     }
@@ -301,7 +300,7 @@ impl Connection {
         }
     }
 
-    /// Closes everything. What still runs was made to end before.
+    /// Closes everything. The program must have ended before.
     pub fn close(mut self) {
         self.reap();
     }

@@ -1,7 +1,7 @@
 //! The program of a connection: its process and our ends of its pipes.
 //!
-//! Looks whether it has ended, signals its group and takes the zombie. What that means is the
-//! session's to say.
+//! Checks whether it has ended, signals its group and reaps the zombie. The session decides about
+//! the consequences.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -19,19 +19,19 @@ use crate::os::process::Process;
 use crate::program::Stream;
 use crate::session::{Input, Interest, Trouble};
 
-/// The size of a pipe for a program that fills what it has: a quarter more of output passes.
+/// The size of a pipe for a program that fills its pipe: the throughput grows by a quarter.
 const LARGE_PIPE: i32 = 256 * 1024;
 
-/// How many pipes of that size there may be. The kernel counts the memory of all pipes of
+/// The maximal number of pipes of that size. The kernel counts the memory of all pipes of
 /// a user, and gives smaller ones to a user that has too much.
 const LARGE_PIPES_MAX: usize = 32;
 
-/// How soon to look again for the end of a program that somebody else has seen end first,
-/// and how seldom at most.
+/// The shortest and the longest interval of checks for the end of a program that its tracer has
+/// seen first.
 const LOOK_MIN: Duration = Duration::from_millis(1);
 const LOOK_MAX: Duration = Duration::from_millis(100);
 
-/// A process that has not ended although it was killed, and that nobody waits for.
+/// A process that has not ended although it was killed, and whose connection is gone.
 #[derive(Debug)]
 pub struct Orphan {
     /// The process.
@@ -51,11 +51,11 @@ pub(super) struct Running {
     outputs: [Option<OutputPipe>; 2],
 }
 
-/// When to look whether the program has ended, where the poller does not report it.
+/// When to check whether the program has ended, if the poller does not report it.
 #[derive(Debug)]
 struct Look {
     at: Instant,
-    /// How long after that once more.
+    /// The interval after that.
     pause: Duration,
 }
 
@@ -85,8 +85,8 @@ impl AsFd for OutputPipe {
 }
 
 impl Running {
-    /// Takes charge of a program that was started, whose end the poller reports from now on; or
-    /// the clock, where the poller cannot.
+    /// Takes charge of a started program. From now on the poller reports its end or, if the poller
+    /// cannot, the clock.
     pub(super) fn new(spawned: Spawned, id: ConnectionId) -> Self {
         let watch = |fd, part| Watched::new(fd, Token::Connection(id, part));
         let output = |fd, part| {
@@ -175,18 +175,18 @@ impl Running {
         self.outputs[stream as usize] = None;
     }
 
-    /// Looks whether it has ended. `is_stopping`: its group is still to be dealt with.
+    /// Checks whether it has ended. `is_stopping`: its group must still be signalled.
     ///
-    /// Mostly the poller has just said so. If it has and there is no exit status, a tracer has
-    /// taken the end of it first, and will let go of it without a further word: so the clock
-    /// says when to look again.
+    /// Mostly the poller has just reported it. If there is no exit status then, a tracer has seen
+    /// the end first, and will release the process without a further event: so the clock
+    /// determines the next check.
     pub(super) fn look(
         &mut self,
         is_stopping: bool,
         poller: &Poller,
         now: Instant,
     ) -> Option<Input> {
-        // Then nobody will ask for its group any more, and it can be reaped at once.
+        // Then its group is not needed any more, and it can be reaped at once.
         let over = self.outputs.iter().all(Option::is_none) && !is_stopping;
         let exit = match over {
             true => self.process.take_exit(),
@@ -224,7 +224,7 @@ impl Running {
         }
     }
 
-    /// Closes all pipes and takes the zombie; if there is none, returns the process.
+    /// Closes all pipes and reaps the zombie; if there is none, returns the process.
     pub(super) fn reap(self) -> Option<Orphan> {
         let Self { process, pidfd, .. } = self;
         process

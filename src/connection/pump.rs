@@ -1,4 +1,4 @@
-//! Moves bytes between a client and its program until nothing moves, or until others
+//! Moves bytes between a client and its program until nothing moves, or until other connections
 //! should have their turn.
 
 use std::os::fd::{AsFd, AsRawFd};
@@ -17,28 +17,28 @@ use crate::program::Stream;
 use crate::session::{Input, Piece, Trouble};
 use crate::wire::exec::PAIR_MAX;
 
-/// How much a connection does before the others have their turn, in the price of one byte
-/// that is moved. What else there is has its price in bytes: pieces of one byte each must
-/// not buy a client more of the server's time than large ones.
+/// The work of a connection before the others have their turn; moving one byte costs 1. Other
+/// work has its cost in bytes too: pieces of one byte each must not give a client more of the
+/// server's time than large pieces.
 const TURN_MAX: usize = 256 * 1024;
 
-/// The price of a system call, without the bytes that it moves.
+/// The cost of a system call, without the bytes that it moves.
 const CALL: usize = 2 * 1024;
 
-/// The price of a step of decoding.
+/// The cost of a step of decoding.
 const STEP: usize = 16;
 
 impl Connection {
-    /// Moves what can be moved, does what is to be done, and sees to it that the next
-    /// event comes.
+    /// Moves bytes, carries out the session's actions, and arms the descriptors for the next
+    /// event.
     ///
-    /// What is sent comes last in each round, and what the session asks for comes right
-    /// behind it: when the last pair goes out, all else of the job is done, and the client
-    /// finds the end of the reply behind it at once.
+    /// Sending comes last in each round, and the session's actions follow it: when the last pair
+    /// goes out, all other work of the job is done, and the client finds the end of the reply right
+    /// after it.
     pub fn pump(&mut self, context: &mut Context<'_>) {
         self.tries.resume(context.now);
         if self.room.is_lacking() && !self.session.is_collecting() {
-            // What comes now takes no room: it is thrown away.
+            // Bytes that arrive now take no room: they are discarded.
             self.room.retry(false);
             self.tries.client_read = true;
         }
@@ -78,20 +78,20 @@ impl Connection {
         }
     }
 
-    /// Gets buffers. Where there is no memory for them, what is to be read waits.
+    /// Gets buffers. If there is no memory for them, reading waits.
     fn borrow(&mut self, context: &mut Context<'_>) {
         let starved = self.session.lend(context.pool).is_err();
         self.tries.set_starved(starved, context.now);
     }
 
-    /// The system was short of something: what it refused is tried again.
+    /// A shortage: the operation is tried again later.
     fn fall_short(&mut self, what: &'static str, errno: Errno, context: &mut Context<'_>) {
         context.shortage = Some((what, errno));
         self.tries.put_off(context.now);
     }
 
-    /// What the session hears of an error that has this meaning: nothing, if the poller or the
-    /// clock says when to try again `what` could not be done.
+    /// The session's input for an error of this meaning: none, if the poller or the clock reports
+    /// when to try `what` again.
     fn weigh(
         &mut self,
         (meaning, errno): (Meaning, Errno),
@@ -121,8 +121,8 @@ impl Connection {
         }
     }
 
-    /// Whether nothing can be read now that goes into memory. A request that would grow, or
-    /// output that is kept, ends there.
+    /// Whether there is no memory for reading now. A request that would grow, and output that is
+    /// kept, fail then.
     fn lacks_memory(&mut self, now: Instant) -> bool {
         if self.session.grows() && memory::is_short() {
             self.session.handle(Input::NoMemory, now);
@@ -130,7 +130,7 @@ impl Connection {
         self.tries.is_starved()
     }
 
-    /// Reads what is in the pipes of the program.
+    /// Reads the pipes of the program.
     pub(super) fn read_outputs(&mut self, context: &mut Context<'_>) {
         self.borrow(context);
         self.tries.output_read = [true; 2];
@@ -139,8 +139,8 @@ impl Connection {
         }
     }
 
-    /// Reads what a program has written. Returns whether that changed anything, as the
-    /// others do.
+    /// Reads a program's output. Returns whether that changed anything, as the other functions
+    /// do.
     fn read_output(&mut self, stream: Stream, context: &mut Context<'_>) -> bool {
         let which = stream as usize;
         if !self.tries.output_read[which]
@@ -220,7 +220,7 @@ impl Connection {
                 self.tries.client_write = false;
                 let meaning = trouble::of_socket(errno);
                 if (meaning, trouble) == (Meaning::Fault, Trouble::Send) {
-                    // Once more, since there is no other way to say so.
+                    // Once more, since there is no other way to report the fault.
                     self.tries.put_off(context.now);
                 }
                 let outcomes = (Input::ClientGone, trouble);

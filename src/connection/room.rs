@@ -1,17 +1,17 @@
-//! How much of a request may be read: there is one limit for the memory that all requests take
-//! which are not started.
+//! The amount of a request that may be read: one limit applies to the memory of all requests that
+//! are not started.
 
 use crate::quota::Charge;
 use crate::session::Session;
 
-/// The first bytes of a request, which wait for no room: a small request is never kept
-/// waiting by large ones.
+/// The first bytes of a request, which do not count: a small request never waits for large
+/// ones.
 const REQUEST_FREE: usize = 4096;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Room {
-    /// What the request takes, without its first bytes.
+    /// The size of the request, without its first bytes.
     charge: Charge,
     /// Nothing is read from the client until there is room.
     unread: bool,
@@ -28,7 +28,7 @@ impl Room {
         }
     }
 
-    /// How many bytes may be read now. None: the client waits for room from now on.
+    /// The number of bytes that may be read now. None: the client waits for room from now on.
     pub(super) fn ask(&mut self, session: &Session) -> Option<usize> {
         if self.beyond || !session.is_collecting() {
             return Some(usize::MAX);
@@ -51,13 +51,13 @@ impl Room {
         self.unread = false;
     }
 
-    /// Holds what the request takes, no more and no less.
+    /// Adjusts the charge to the size of the request.
     pub(super) fn hold(&mut self, session: &Session) {
         let charged = session.request_bytes().saturating_sub(REQUEST_FREE);
         self.charge.set(charged as u64);
     }
 
-    /// What the request holds of the memory that all share.
+    /// The charge of the request.
     pub(super) fn held(&self) -> u64 {
         self.charge.amount()
     }

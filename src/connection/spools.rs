@@ -1,4 +1,4 @@
-//! The temporary files of a program's outputs, and what they hold of the room that all share.
+//! The temporary files of a program's outputs, and their charge on the shared total.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -27,7 +27,7 @@ impl Spools {
         }
     }
 
-    /// Puts what was kept of an output behind what its file has. Returns what became of it.
+    /// Appends the kept part of an output to its file. Returns the result as an input.
     pub(super) fn append(&mut self, stream: Stream, bytes: &[u8]) -> Input {
         match self.charge.grow(bytes.len() as u64) {
             Err(Full { limit }) => Input::SpoolsFull(limit),
@@ -62,7 +62,7 @@ impl Spools {
     }
 }
 
-/// Adds bytes to a temporary file, which is made if there is none.
+/// Appends bytes to a temporary file, which is made if there is none.
 fn append(file: &mut Option<Spool>, bytes: &[u8]) -> io::Result<()> {
     match file {
         Some(file) => file.append(bytes),

@@ -1,9 +1,9 @@
-//! What may be tried without waiting, and what was put off because the system was short of
-//! something.
+//! The operations that may be tried without waiting, and those that were put off because of a
+//! shortage.
 
 use std::time::{Duration, Instant};
 
-/// How long what was refused for want of something waits before it is tried again.
+/// The pause before an operation is tried again after a shortage.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// See the module.
@@ -19,12 +19,12 @@ pub(super) struct Tries {
     pub(super) output_read: [bool; 2],
     /// There is no memory for buffers.
     starved: bool,
-    /// When to try again what was put off. Until then nothing is waited for but a hang-up.
+    /// When to try again. Until then the connection waits only for a hang-up.
     again: Option<Instant>,
 }
 
 impl Tries {
-    /// Those of a connection without a program. A new client has mostly sent its request
+    /// The tries of a connection without a program. A new client has mostly sent its request
     /// already.
     pub(super) fn new() -> Self {
         Self {
@@ -37,7 +37,7 @@ impl Tries {
         }
     }
 
-    /// When to try again what was put off.
+    /// When to try again.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.again
     }

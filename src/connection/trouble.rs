@@ -1,25 +1,25 @@
-//! What an error of a system call means for a job: nothing, a pause, a client that has gone,
-//! or a fault. Nothing that is not expected may look like an end of file or a hang-up: a job
-//! would end well with half of its bytes.
+//! The meaning of a system call's error for a job: nothing, a pause, a client that has gone,
+//! or a fault. No unexpected error may look like end-of-file or a hang-up: a job would then
+//! succeed with half of its bytes.
 
 use std::io;
 
 use nix::errno::Errno;
 
-/// What an error means.
+/// The meaning of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Nothing can be moved until the poller says so.
+    /// Nothing can be moved until the poller reports an event.
     NotNow,
-    /// The system is short of something, and may not be a little later.
+    /// A shortage, which may be over a little later.
     Shortage,
     /// The other side has gone.
     Gone,
-    /// Something that should not be.
+    /// An unexpected error.
     Fault,
 }
 
-/// What an error means of a pipe that is read from or written to.
+/// The meaning of an error of a pipe.
 pub(super) fn of_pipe(errno: Errno) -> Meaning {
     match errno {
         Errno::EAGAIN => Meaning::NotNow,
@@ -29,7 +29,7 @@ pub(super) fn of_pipe(errno: Errno) -> Meaning {
     }
 }
 
-/// What an error means of the client's socket, UNIX or TCP.
+/// The meaning of an error of the client's socket, UNIX or TCP.
 pub(super) fn of_socket(errno: Errno) -> Meaning {
     match errno {
         Errno::ECONNRESET
@@ -46,21 +46,21 @@ pub(super) fn of_socket(errno: Errno) -> Meaning {
     }
 }
 
-/// What an error means of a descriptor that is to be waited for.
+/// The meaning of an error of the poller.
 pub(super) fn of_poller(errno: Errno) -> Meaning {
     match errno {
-        // The user has as many watches as the system allows.
+        // The user has reached the system's limit of watches.
         Errno::ENOSPC | Errno::ENOMEM | Errno::ENOBUFS => Meaning::Shortage,
         _ => Meaning::Fault,
     }
 }
 
-/// What the system said; an error that is not the system's says nothing better.
+/// The system's errno; another error is reported as EIO.
 pub(super) fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
-/// Calls again what a signal has interrupted.
+/// Repeats a call that a signal has interrupted.
 pub(super) fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
     loop {
         match call() {
