@@ -50,8 +50,8 @@
 //! | `settle` | what follows from the facts, and what is to be done |
 //! | `facts` | all that is known |
 //! | `client`, `job`, `commands` | one side each: the client; the program it asks for, or its commands |
-//! | `stdin`, `output` | those of a job |
 //! | `inbox`, `outbox`, `outgoing` | bytes on their way |
+//! | `stdin`, `output` | those of a job |
 //! | `timers`, `verdict`, `excerpt` | moments, faults, the beginning of the arguments |
 //!
 //! Each object keeps its fields to itself, and calls go down this list only.
