@@ -46,6 +46,7 @@ impl Peer {
                 Ok(0) => return None,
                 Ok(length) => self.unread.extend_from_slice(&buffer[..length]),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("{error}"),
             }
         }
