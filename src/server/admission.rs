@@ -1,4 +1,4 @@
-//! How clients become connections: the one place where they come in.
+//! Clients become connections: the one place in which they are admitted.
 
 use nix::errno::Errno;
 
@@ -15,7 +15,7 @@ use crate::wire::{Protocol, Purpose};
 /// Connections accepted in one turn at most, so that the others have theirs.
 const ACCEPT_MAX: usize = 64;
 
-/// As what a client counts that speaks this.
+/// The class of a client of this protocol.
 fn class(protocol: Protocol) -> Class {
     match protocol.purpose() {
         Purpose::Program => Class::Job,
@@ -24,13 +24,13 @@ fn class(protocol: Protocol) -> Class {
 }
 
 impl Server {
-    /// Connections are looked for only while there is room for one.
+    /// The listeners are armed only while there is room for a connection.
     pub(super) fn arm_listeners(&mut self) {
         let has_room = |protocol| self.schedule.accepts(class(protocol));
         self.listeners.arm(&mut self.io, has_room);
     }
 
-    /// Accepts what has come on a listening socket.
+    /// Accepts the waiting connections of a listening socket.
     ///
     /// # Errors
     ///
@@ -76,8 +76,8 @@ impl Server {
         }
     }
 
-    /// The one place where connections come in. A client whose user the kernel does not name
-    /// comes in to hear of that.
+    /// The one place in which connections are admitted. A client whose user the kernel does not
+    /// report is admitted to get the reason.
     pub(super) fn admit(&mut self, client: Client, peer: Result<Peer, Errno>, protocol: Protocol) {
         let (peer, unknown) = match peer {
             Ok(peer) => (peer, None),
@@ -113,8 +113,8 @@ impl Server {
         }
     }
 
-    /// Closes listening sockets. Clients in their queues that no other server will serve hear
-    /// that there will be none.
+    /// Closes listening sockets. Clients in their queues that no other server will serve get a
+    /// refusal.
     pub(super) fn close_listeners(&mut self, chosen: impl Fn(Class) -> Close) {
         let chosen = |protocol| chosen(class(protocol));
         for (client, protocol) in self.listeners.close(self.io.poller(), chosen) {

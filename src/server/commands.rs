@@ -1,7 +1,7 @@
-//! What control connections ask for, and what is done then.
+//! The commands of control connections.
 //!
 //! Commands wait in a queue and are carried out at the end of a turn, one of each
-//! connection, so that a client with many commands does not keep others from their bytes.
+//! connection, so that a client with many commands does not delay the bytes of others.
 
 use super::Server;
 use crate::control::command::Command;
@@ -15,16 +15,16 @@ use crate::session::Input;
 use crate::signal;
 use crate::wire::control;
 
-/// How much memory a byte of JSON takes at most when it is read, in bytes: a number of one
-/// digit and its comma become one value, in a list that doubles when it is full.
+/// The maximal memory for a byte of JSON when it is read, in bytes: a number of one digit and
+/// its comma become one value, in a list that doubles when it is full.
 const VALUE_MAX: usize = 64;
 
-/// How much memory the answer about one connection takes at most, in bytes.
+/// The maximal memory for the answer about one connection, in bytes.
 const ANSWER_EACH: usize = 8192;
 
 impl Server {
-    /// Carries out what waits. The answers are to be sent when the orders that follow from it
-    /// have been carried out: a client that learns of a drain finds no listening socket.
+    /// Carries out waiting commands. Send the answers after the resulting orders have been
+    /// carried out: a client with the answer to a drain finds no listening socket.
     pub(super) fn carry_out_commands(&mut self) -> Vec<(ConnectionId, Input)> {
         let mut answers = Vec::new();
         for (id, message) in std::mem::take(&mut self.commands) {

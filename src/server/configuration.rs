@@ -1,5 +1,5 @@
-//! The configuration in effect: what the file and the command line say, what was set since, and
-//! what follows from it for the connections together.
+//! The configuration in effect: from the file and the command line, with later changes by `set`,
+//! and the resulting limits of all connections.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use crate::session::timers::GIVE_UP;
 use crate::settings::value::Value;
 use crate::settings::{Key, Settings};
 
-/// What stays as it is while the server runs.
+/// Values that do not change while the server runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
-    /// How many descriptors there may be.
+    /// The limit of descriptors.
     pub descriptors: usize,
-    /// How many listening sockets there are.
+    /// The number of listening sockets.
     pub listeners: usize,
     /// Whether output may be kept until the end, which takes more of them.
     pub spools: bool,
     /// Whether there may be control connections.
     pub control: bool,
-    /// After how long without any connection the server ends, where nobody says it.
+    /// The default time without any connection after which the server exits.
     pub idle_exit: Option<Duration>,
 }
 
 impl Frame {
-    /// What the server is asked to carry.
+    /// The configured demand.
     pub fn demand(&self, connections: usize, user_share: u8) -> Demand {
         Demand {
             connections,
@@ -39,7 +39,7 @@ impl Frame {
         }
     }
 
-    /// Shares the descriptors out, and says so where they do not carry what is asked.
+    /// The budget of descriptors. Logs a warning if they are too few for the demand.
     fn budget(&self, connections: usize, user_share: u8) -> Budget {
         let demand = self.demand(connections, user_share);
         let budget = Budget::new(demand, self.descriptors);
@@ -81,12 +81,12 @@ impl Configuration {
         &self.config.settings
     }
 
-    /// What all connections share.
+    /// The shared limits.
     pub(super) fn capacity(&self) -> Capacity {
         self.capacity
     }
 
-    /// How many descriptors there may be.
+    /// The limit of descriptors.
     pub(super) fn descriptors(&self) -> usize {
         self.frame.descriptors
     }
@@ -131,7 +131,7 @@ impl Configuration {
         Ok(reloaded)
     }
 
-    /// Takes what the command `set` sets, until the configuration is read again. Returns the
+    /// Applies the command `set`, until the configuration is read again. Returns the
     /// settings that differ, with their values.
     pub(super) fn set(&mut self, new: &[(&'static str, Value)]) -> Vec<String> {
         let mut config = self.config.clone();

@@ -1,4 +1,4 @@
-//! Permission: asks the rules about a request, and knows which users may control the server.
+//! Permissions: applies the rules to a request, and knows which users may control the server.
 
 use std::rc::Rc;
 
@@ -18,14 +18,14 @@ struct Granted {
 /// The decision of the rules about a request that may be run.
 #[derive(Debug, Default)]
 pub(super) struct Permit {
-    /// The program's path, where it had to be found out.
+    /// The program's path, if it had to be looked up.
     file: Option<Vec<u8>>,
     /// The rule that allows it, if there are rules.
     by: Option<Rc<Granted>>,
 }
 
 impl Permit {
-    /// As one of what it counts.
+    /// The quota that it counts for.
     pub(super) fn quota(&self) -> Option<QuotaId> {
         self.by.as_ref().map(|granted| granted.quota)
     }
@@ -42,9 +42,9 @@ pub(super) struct Guard {
     own_uid: u32,
     rules: Rules,
     lookup: Lookup,
-    /// Those of `rules`, in their order.
+    /// The rules of `rules`, in order.
     granted: Vec<Rc<Granted>>,
-    /// Rules that have gone, by which something still runs: they may come back.
+    /// Removed rules under which a program still runs: they may come back.
     retired: Vec<Rc<Granted>>,
     next_quota: u64,
 }
@@ -62,14 +62,14 @@ impl Guard {
         }
     }
 
-    /// Whether the server takes commands from this client. On TCP from none: there a user's
-    /// programs, such as a browser, connect for others.
+    /// Whether the server accepts commands from this client. On TCP it accepts none: there a user's
+    /// programs, such as a browser, may connect on behalf of others.
     pub(super) fn obeys(&self, peer: &Peer) -> bool {
         matches!(peer, Peer::Local { uid: Some(uid), .. } if *uid == 0 || *uid == self.own_uid)
     }
 
-    /// Takes other rules. One that stays the same but for its limits keeps its quota, also if
-    /// it had gone meanwhile, as long as something runs by it. Returns the limits of all.
+    /// Sets new rules. A rule of which only the limits change keeps its quota, even if it was
+    /// removed meanwhile, as long as a program runs under it. Returns the limits of all.
     pub(super) fn replace(
         &mut self,
         rules: Rules,
@@ -144,7 +144,7 @@ impl Guard {
     }
 }
 
-/// What is run instead of a program that a rule allows, if the rule has a prefix.
+/// The program and arguments to run for a program that a rule allows, if the rule has a prefix.
 ///
 /// # Errors
 ///

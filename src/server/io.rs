@@ -1,4 +1,4 @@
-//! What connections need while they work, and the one place where the server waits.
+//! The server's part that connections need while they work, and the one place in which it waits.
 
 use std::io;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::connection::Context;
 use crate::os::poller::{Poller, Ready, Watched};
 use crate::wire::buffer::Pool;
 
-/// How long to wait before what was refused for a shortage is tried again.
+/// The pause before an operation is tried again after a shortage.
 pub(super) const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// How often a shortage is logged.
@@ -99,8 +99,8 @@ impl Io {
         Ok(())
     }
 
-    /// Watches a descriptor of the server's own for input. Where the poller does not take it,
-    /// the clock takes the poller's place.
+    /// Watches a descriptor of the server's own for input. If the poller refuses it, the clock
+    /// replaces the poller.
     pub(super) fn watch(&mut self, watched: &mut Watched, what: &str) {
         if let Err(error) = watched.arm(&self.poller, true, false) {
             self.unwatched_at.get_or_insert(self.now + BACK_OFF);
@@ -108,17 +108,17 @@ impl Io {
         }
     }
 
-    /// When to look at what is not watched.
+    /// When to check unwatched descriptors.
     pub(super) fn unwatched_at(&self) -> Option<Instant> {
         self.unwatched_at
     }
 
-    /// Whether it is time to look at what is not watched.
+    /// Whether it is time to check unwatched descriptors.
     pub(super) fn take_unwatched(&mut self) -> bool {
         self.unwatched_at.take_if(|at| *at <= self.now).is_some()
     }
 
-    /// The system was short of something, so that the server cannot do `what`.
+    /// A shortage: the server cannot do `what`.
     pub(super) fn note_shortage(&mut self, what: &str, why: &str) {
         let logged = self.shortage_logged;
         if logged.is_none_or(|at| at + SELDOM <= self.now) {
@@ -127,7 +127,7 @@ impl Io {
         }
     }
 
-    /// A shortage that is to be logged.
+    /// A shortage to log.
     pub(super) fn take_shortage(&mut self) -> Option<String> {
         self.shortage.take()
     }

@@ -1,5 +1,5 @@
-//! How requests become programs: the rules are asked, the program is started, and later the
-//! server learns how that went.
+//! Requests become programs: the server checks the rules, starts the program, and later collects
+//! the outcome.
 
 use std::time::Duration;
 
@@ -136,7 +136,7 @@ impl Server {
     }
 }
 
-/// The deadline that a rule puts in the place of the general one.
+/// The deadline of a rule, which replaces the general one.
 fn timeout_of(permit: &Permit) -> Option<Option<Duration>> {
     permit.rule()?.timeout
 }

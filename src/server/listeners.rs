@@ -21,7 +21,7 @@ pub struct Listener {
     socket: Watched,
     protocol: Protocol,
     rights: Rights,
-    /// It was handed over, and another process has it, too.
+    /// It was handed over, and another process has a copy.
     handed_over: bool,
     /// Its name in the file system, if this process has made it.
     file: Option<Bound>,
@@ -64,7 +64,7 @@ impl Listeners {
         self.all.insert(index, listener);
     }
 
-    /// Waits for connections on those sockets for which there is room.
+    /// Arms the sockets for which there is room.
     pub(super) fn arm(&mut self, io: &mut Io, has_room: impl Fn(Protocol) -> bool) {
         if self.again.is_some_and(|at| at > io.now()) {
             return;
@@ -97,7 +97,7 @@ impl Listeners {
         self.all.keys().copied().collect()
     }
 
-    /// What is spoken on a socket that has become readable.
+    /// The protocol of a socket that has become readable.
     pub(super) fn fired(&mut self, index: usize) -> Option<Protocol> {
         let listener = self.all.get_mut(&index)?;
         listener.socket.fired();
@@ -108,7 +108,7 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// As [`listen::accept`]; [`AcceptError::Empty`], too, where there is no such socket.
+    /// As [`listen::accept`]; also [`AcceptError::Empty`], if there is no such socket.
     pub(super) fn accept(&mut self, index: usize) -> Result<Client, AcceptError> {
         let listener = self.all.get_mut(&index).ok_or(AcceptError::Empty)?;
         let accepted = listen::accept(listener.socket.as_fd());
@@ -120,9 +120,9 @@ impl Listeners {
         Ok((client, rights))
     }
 
-    /// Closes those that are chosen. Clients in the queue of a socket that was handed over are
-    /// left to the next server. Those in the queue of one that this server has made are
-    /// returned: there will be no other server for them.
+    /// Closes the chosen sockets. Clients in the queue of a socket that was handed over are left
+    /// to the next server. Clients in the queue of a socket that this server has made are
+    /// returned: no other server will serve them.
     pub(super) fn close(
         &mut self,
         poller: &Poller,
@@ -158,13 +158,13 @@ impl Listeners {
         left
     }
 
-    /// For those that look on: what is spoken, and the socket.
+    /// The sockets and their protocols.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Protocol, &Watched)> {
         self.all.values().map(|l| (l.protocol, &l.socket))
     }
 }
 
-/// What becomes of a listening socket.
+/// The decision about a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Close {
     /// It stays.

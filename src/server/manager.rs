@@ -1,4 +1,4 @@
-//! What the service manager hears: that the server is ready, its status, its watchdog.
+//! Notifications to the service manager: readiness, status, watchdog.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use sd_notify::NotifyState;
 use crate::os::notify::Notifier;
 use crate::schedule::Counts;
 
-/// How often the service manager hears of a new status.
+/// The shortest interval of status notifications.
 const SELDOM: Duration = Duration::from_secs(1);
 
-/// What the status line has.
+/// The figures of the status line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Load {
     /// Connections that have a slot.
@@ -37,7 +37,7 @@ pub(super) struct Manager {
     notifier: Notifier,
     watchdog_at: Option<Instant>,
     sent: Option<(Instant, Load)>,
-    /// When to send again what the manager has not taken.
+    /// When to send again notifications that the manager has not accepted.
     again: Option<Instant>,
 }
 
@@ -51,7 +51,7 @@ impl Manager {
         }
     }
 
-    /// The server serves, as its configuration says.
+    /// The server serves with its configuration.
     pub(super) fn ready(&mut self) {
         self.notifier.notify(&[NotifyState::Ready]);
     }
@@ -68,7 +68,7 @@ impl Manager {
         self.notifier.notify(&[NotifyState::Stopping]);
     }
 
-    /// When [`Manager::tick`] is due, where this is the load.
+    /// When [`Manager::tick`] is due, with this load.
     pub(super) fn poll_timeout(&self, load: Load) -> Option<Instant> {
         let status_at = self
             .sent
@@ -80,7 +80,7 @@ impl Manager {
             .min()
     }
 
-    /// Sends what is due.
+    /// Sends due notifications.
     pub(super) fn tick(&mut self, load: Load, now: Instant) {
         if self.watchdog_at.is_some_and(|at| at <= now) {
             self.notifier.notify(&[NotifyState::Watchdog]);
@@ -106,7 +106,7 @@ impl Manager {
         }
     }
 
-    /// Sends what waits, for the last time.
+    /// Sends waiting notifications, for the last time.
     pub(super) fn flush(&mut self) {
         self.notifier.flush_or_retry_after();
     }

@@ -1,26 +1,26 @@
 //! The loop: one place that waits, one that admits, one that removes.
 //!
-//! A turn gives each ready descriptor to its connection, once, and then what is due its time;
-//! it carries out commands, and the orders of the [`schedule`](crate::schedule), one after the
-//! other; it accepts new connections last, since by then slots have come free. Nothing in a
-//! turn grows with idle connections.
+//! A turn passes each ready descriptor to its connection, once, and then expires due timers; it
+//! carries out commands, and the orders of the [`schedule`](crate::schedule), one after another;
+//! it accepts new connections last, since slots may have become free by then. No work in a turn
+//! grows with the number of idle connections.
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
-//! | `mod` | the turn: what is waited for, and what is done in which order |
-//! | `orders` | how each order of the schedule is carried out |
-//! | `shutdown` | signals, and how the server ends |
-//! | `commands` | what control connections ask for |
-//! | `answers`, `metrics` | the state of all, for those that ask |
-//! | `admission` | how clients become connections |
-//! | `launches` | how requests become programs |
-//! | `reload` | what changes when the configuration is read again |
-//! | `work` | how a connection works, and what the server then does for it |
+//! | `mod` | the turn: its steps, in order |
+//! | `orders` | carrying out the orders of the schedule |
+//! | `shutdown` | signals, and the shutdown |
+//! | `commands` | the commands of control connections |
+//! | `answers`, `metrics` | the state of the server, for control clients |
+//! | `admission` | clients become connections |
+//! | `launches` | requests become programs |
+//! | `reload` | changes while the server runs |
+//! | `work` | the work of a connection |
 //! | `reporting` | log lines |
 //!
-//! Objects, which own what they know, so that no other file can reach it:
+//! Objects, which own their fields, so that no other file can access them:
 //!
-//! | file | what it owns |
+//! | file | its object |
 //! |---|---|
 //! | `table` | the connections, and their timers |
 //! | `guard` | the rules |
@@ -91,7 +91,7 @@ pub struct Server {
     signals: (Signals, Watched),
     manager: Manager,
     statistics: Statistics,
-    /// Messages of control connections that are to be carried out.
+    /// Messages of control connections to carry out.
     commands: VecDeque<(ConnectionId, Vec<u8>)>,
 }
 
@@ -138,7 +138,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the kernel does not know what user it has.
+    /// When the kernel does not know its user.
     pub fn serve(&mut self, client: OwnedFd, protocol: Protocol) -> std::io::Result<()> {
         let peer = Peer::of(&client)?;
         let rights = rights::may_come_from(std::os::fd::AsFd::as_fd(&client));
@@ -150,7 +150,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// What the server cannot go on after. All programs have been killed by then.
+    /// An error that the server cannot survive. All programs have been killed by then.
     pub fn run(mut self) -> std::io::Result<()> {
         self.log_rules();
         self.manager.ready();
@@ -166,7 +166,7 @@ impl Server {
         result
     }
 
-    /// Waits, and does what is to be done then. Returns whether that was the last turn.
+    /// One turn: waits, and handles all events. Returns whether it was the last turn.
     fn turn(&mut self, ready: &mut Vec<Ready>) -> std::io::Result<bool> {
         self.io.watch(&mut self.signals.1, "wait for signals");
         self.arm_listeners();
@@ -199,7 +199,7 @@ impl Server {
         Ok(over)
     }
 
-    /// How long the server may sleep: no longer than until something is due.
+    /// How long the server may sleep: until the next deadline.
     fn timeout(&self, log_waits: Option<Duration>) -> Option<Duration> {
         let now = Instant::now();
         let moments = [

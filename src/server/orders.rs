@@ -1,4 +1,4 @@
-//! How each order of the schedule is carried out: in one flat loop, after the events.
+//! Carries out the orders of the schedule: in one flat loop, after the events.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::schedule::{Class, Order, Reason};
 use crate::session::Input;
 
 impl Server {
-    /// Carries out orders until there are none. Returns whether the server is to end.
+    /// Carries out orders until there are none. Returns whether the server must exit.
     pub(super) fn carry_out_orders(&mut self) -> bool {
         let mut over = false;
         while let Some(order) = self.schedule.poll(self.launcher.is_ready()) {

@@ -1,6 +1,6 @@
-//! Processes that belong to no connection: programs that have outlived theirs, and those that
-//! close sockets of clients which may have passed descriptors, because to drop what they
-//! passed may take long (see [`rights`]).
+//! Processes that belong to no connection: programs that have outlived their connection, and
+//! processes that close the sockets of clients that may have passed descriptors, because dropping
+//! those may take long (see [`rights`]).
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -96,7 +96,7 @@ impl Orphans {
         }
     }
 
-    /// Sockets that are to be closed, if it is time to try that again.
+    /// Sockets to be closed, if it is time to try that again.
     pub(super) fn take_unclosed(&mut self, now: Instant) -> Vec<OwnedFd> {
         match self.close_at.take_if(|at| *at <= now) {
             Some(_) => std::mem::take(&mut self.unclosed),

@@ -1,5 +1,5 @@
-//! What changes while the server runs: by the configuration file, read again, and by the
-//! command `set`.
+//! Changes while the server runs: by a reload of the configuration file, and by the command
+//! `set`.
 
 use super::Server;
 use crate::control::payload::Reloaded;
@@ -8,7 +8,7 @@ use crate::schedule::Phase;
 use crate::settings::value::Value;
 
 impl Server {
-    /// Reads the configuration again: all of it is taken, or nothing changes.
+    /// Reads the configuration again: it is applied as a whole, or nothing changes.
     ///
     /// # Errors
     ///
@@ -44,11 +44,11 @@ impl Server {
         self.schedule.configure(self.configuration.capacity());
     }
 
-    /// Takes the rules of the configuration. Whatever is not started is asked about anew: a
-    /// rule that has been taken away starts nothing any more.
+    /// Applies the rules of the configuration, also to all requests that are not started: a rule
+    /// that was removed starts no program any more.
     pub(super) fn take_rules(&mut self) {
-        // A link in PATH may lead elsewhere by now, and the rules were read with what it
-        // leads to.
+        // A link in PATH may have another target by now, and the rules were read with that
+        // target.
         let directory = std::env::current_dir().ok();
         let lookup = Lookup::new(self.launcher.path(), directory.as_deref());
         let is_used = |quota| self.schedule.uses(quota);
@@ -57,7 +57,7 @@ impl Server {
         self.schedule.set_rules(&quotas);
     }
 
-    /// Logs what holds. That there are no rules at all should surprise no operator.
+    /// Logs the rules in force. An operator must notice when there are none.
     pub(super) fn log_rules(&self) {
         let rules = self.configuration.rules();
         let level = match rules.allow_everything() && rules.default_given().is_none() {
@@ -70,7 +70,7 @@ impl Server {
         }
     }
 
-    /// Takes what the command `set` sets, until the configuration is read again.
+    /// Applies the command `set`, until the configuration is read again.
     pub(super) fn set(&mut self, new: &[(&'static str, Value)]) {
         let before = self.configuration.settings().log_level;
         let changed = self.configuration.set(new);

@@ -1,4 +1,4 @@
-//! What the server reports to the log: what became of each request, and what it is short of.
+//! Reports to the log: the result of each request, and shortages.
 
 use std::fmt;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::schedule::Wait;
 use crate::statistics::Statistics;
 
 impl Server {
-    /// Logs a shortage, if one is to be logged.
+    /// Logs a shortage, if there is one to log.
     pub(super) fn log_shortage(&mut self) {
         if let Some(shortage) = self.io.take_shortage() {
             let (connections, counts) = (self.table.len(), self.schedule.counts());
@@ -27,9 +27,9 @@ impl Server {
     }
 }
 
-/// The last line at SIGUSR1.
+/// The last line on SIGUSR1.
 pub(super) struct TotalsLine<'a> {
-    /// How many of how many.
+    /// The number, and its limit.
     pub(super) active: (usize, usize),
     pub(super) programs: (usize, usize),
     pub(super) waiting: usize,
@@ -66,7 +66,7 @@ fn record(id: ConnectionId, connection: &Connection, parked: bool, now: Instant)
     )
 }
 
-/// Logs what became of a connection that is over, and counts it.
+/// Logs the result of a connection that is over, and counts it.
 pub(super) fn report(record: &JobRecord, now: Instant, statistics: &mut Statistics) {
     let summary = &record.summary;
     statistics.count(summary, now);

@@ -1,4 +1,4 @@
-//! Signals, and how the server ends: what runs must end, and clients hear of it.
+//! Signals, and the shutdown: running programs must end, and clients get their replies.
 
 use std::time::Duration;
 
@@ -41,17 +41,17 @@ impl Server {
         }
     }
 
-    /// Accepts no connection for programs any more, and lets what runs go on for the time of
-    /// grace, or as long as its own limits let it.
+    /// Accepts no connection for programs any more, and lets running jobs continue for the time
+    /// of grace, or within their own limits.
     pub(super) fn drain(&mut self, grace: Option<Duration>) {
         if self.schedule.drain(grace, self.io.now()) && grace.is_some() {
-            // Not for a drain without an end, which takes its time: the service manager would
-            // end it after its own time for a stop.
+            // Not for a drain without a deadline: the service manager would end the server after
+            // its own stop timeout.
             self.manager.stopping();
         }
     }
 
-    /// Leaves nothing behind but what cannot be ended.
+    /// Ends everything, except processes that cannot be ended.
     pub(super) fn end(mut self) {
         self.close_listeners(|class| match class {
             Class::Job => Close::Emptied,

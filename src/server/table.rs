@@ -1,4 +1,4 @@
-//! All connections, and when each of them wants to be woken.
+//! All connections, and their timers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -9,13 +9,13 @@ use crate::id::ConnectionId;
 use crate::program::Arguments;
 use crate::schedule::Class;
 
-/// A connection, and what the server keeps for it.
+/// A connection, and the server's data about it.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) connection: Connection,
-    /// As what it counts.
+    /// Its class in the schedule.
     pub(super) class: Class,
-    /// What its program is to be started with, until it is.
+    /// The arguments of its program, until it is started.
     pub(super) request: Option<Arguments>,
     /// The decision of the rules about that.
     pub(super) permit: Option<Permit>,
@@ -25,7 +25,7 @@ pub(super) struct Entry {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Table {
-    /// Boxed, so that a large entry does not move when others come and go.
+    /// Boxed, so that a large entry does not move when others are added or removed.
     entries: BTreeMap<ConnectionId, Box<Entry>>,
     timers: BTreeSet<(Instant, ConnectionId)>,
     next: ConnectionId,
@@ -40,7 +40,7 @@ impl Table {
         }
     }
 
-    /// A number that none has had.
+    /// A new number.
     pub(super) fn next_id(&mut self) -> ConnectionId {
         let id = self.next;
         self.next = id.next();

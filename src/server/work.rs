@@ -1,5 +1,5 @@
-//! How a connection works: it moves bytes, and then the server does what it asks for, and
-//! takes the news of it. One place, which also removes it when it is done.
+//! The work of a connection: it moves bytes, and then the server handles its requests and its
+//! news. One place, which also removes the connection when it is done.
 
 use std::os::fd::OwnedFd;
 
@@ -94,12 +94,12 @@ impl Server {
         if let Some(entry) = self.table.remove(id) {
             entry.connection.close();
         }
-        // A client may have been kept out for want of what is free now.
+        // A client may have been kept out because of a shortage that is over now.
         self.listeners.resume();
     }
 }
 
-/// What a connection needs of the memory for requests.
+/// A connection's need for the memory of requests.
 fn need(connection: &Connection) -> Need {
     if connection.is_unread() {
         let held = connection.request_charge();
