@@ -40,9 +40,9 @@ complete -c sockexecctl -n '__fish_seen_subcommand_from set' -a '
     max-connections=\t"connections served at once"
     timeout=\t"seconds that a connection may last, 0 for no deadline"
     kill-timeout=\t"seconds between SIGTERM and SIGKILL"
-    log-level=error\t"what is logged"
-    log-level=warn\t"what is logged"
-    log-level=info\t"what is logged"
-    log-level=debug\t"what is logged"'
+    log-level=error\t"which lines are logged"
+    log-level=warn\t"which lines are logged"
+    log-level=info\t"which lines are logged"
+    log-level=debug\t"which lines are logged"'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Seconds between two updates'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l count -x -d 'Number of updates'

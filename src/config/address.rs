@@ -28,8 +28,8 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// Says what is accepted: another machine could reach the address, there is no such
-    /// port, or it looks like a host's name and a port, which a path seldom is.
+    /// The text has the accepted values: another machine could reach the address, there is no
+    /// such port, or it looks like a host's name and a port, which a path seldom does.
     pub fn parse(text: &str) -> Result<Self, String> {
         const PORTS: &str = "not a port from 1 to 65535";
         let digits = text.strip_prefix('-').unwrap_or(text);
@@ -73,8 +73,8 @@ fn is_host_and_port(text: &str) -> bool {
             .is_some_and(|(_, port)| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// The same path for a process that has changed its directory. Where the directory is not
-/// known the path stays as it is.
+/// The same path for a process that has changed its directory. If the directory is not known,
+/// the path is returned unchanged.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -16,7 +16,7 @@ use crate::settings::value::{Kind, SECONDS_MAX, Stored};
 /// The name of the tables.
 pub const NAME: &str = "allow";
 
-/// The key that says what becomes of the rest.
+/// The key of the decision about all other requests.
 pub const DEFAULT: &str = "default";
 
 const DEFAULT_ACCEPTS: &str = "one of \"allow\", \"deny\"";
@@ -27,7 +27,7 @@ const ANY: &str = "*";
 const MAX_JOBS: Kind = Kind::Number(1, 1_000_000);
 const TIMEOUT: Kind = Kind::Seconds(0.0, SECONDS_MAX);
 
-/// The keys of a rule and what they accept.
+/// The keys of a rule and their accepted values.
 pub const RULE_KEYS: [(&str, Accepts); 6] = [
     ("user", Accepts::Accounts),
     ("group", Accepts::Accounts),
@@ -37,7 +37,7 @@ pub const RULE_KEYS: [(&str, Accepts); 6] = [
     ("run-prefix", Accepts::Words),
 ];
 
-/// What a key of a rule accepts.
+/// The accepted values of a key of a rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Accepts {
     /// A name or a number, or a list of them.
@@ -51,7 +51,7 @@ pub enum Accepts {
 }
 
 impl Accepts {
-    /// What is accepted, to go on after "not".
+    /// The accepted values, as text after "not".
     pub fn accepted(self) -> String {
         match self {
             Self::Accounts => "a name or a number from 0 to 4294967294, or a list of them".into(),
@@ -75,7 +75,7 @@ type Node<'i> = Spanned<DeValue<'i>>;
 /// How a name is asked for.
 type Find = fn(&str) -> Result<Option<u32>, Errno>;
 
-/// A key of rules, or about them, and what it accepts.
+/// A key of rules, or about them, and its accepted values.
 pub fn find(name: &str) -> Option<(&'static str, String)> {
     if name == DEFAULT {
         return Some((DEFAULT, DEFAULT_ACCEPTS.into()));
@@ -84,7 +84,7 @@ pub fn find(name: &str) -> Option<(&'static str, String)> {
     Some((key, accepts.accepted()))
 }
 
-/// Reads what becomes of requests that no rule matches.
+/// Reads the decision about requests that no rule matches.
 pub fn default(document: &Document<'_>, value: &Node<'_>) -> Result<Unmatched, String> {
     match value.get_ref().as_str() {
         Some("allow") => Ok(Unmatched::Allow),
@@ -98,7 +98,7 @@ pub fn rules(document: &Document<'_>, value: &Node<'_>) -> Result<Vec<Rule>, Str
     const WANTED: &str = "a list of tables, each under its own [[allow]]";
     let refusal = |value: &Node<'_>| document.refusal(&value.span(), NAME, WANTED);
     let tables = value.get_ref().as_array().ok_or_else(|| refusal(value))?;
-    // An empty list would be no rule, which is the opposite of what it looks like.
+    // An empty list would mean no rule, the opposite of its appearance.
     if tables.is_empty() {
         return Err(refusal(value));
     }
@@ -192,7 +192,7 @@ impl Place<'_> {
     }
 
     fn account(&self, value: &Node<'_>, find: Find) -> Result<u32, String> {
-        // The last number stands for "none" in system calls.
+        // The last number means "none" in system calls.
         let valid = |n: &u64| *n < u64::from(u32::MAX);
         let as_number = match value.get_ref() {
             DeValue::String(name) if !is_number(name) => {
@@ -271,8 +271,8 @@ fn is_number(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// The program as it is written and, where that is another one, with its directory as it
-/// really is: names that are found in PATH come that way.
+/// The program as written and, if that is another path, with the real name of its directory:
+/// names that are found in PATH have that form.
 fn spellings(written: Vec<u8>, directory: bool) -> impl Iterator<Item = Program> {
     let real = if directory {
         lookup::real(&written)

@@ -1,4 +1,4 @@
-//! A TOML document with its places: what stands where, and errors that name the line.
+//! A TOML document with its places: keys, values, and errors that name the line.
 //!
 //! Knows values and their kinds, and no key.
 
@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::settings::value::{Kind, Value};
 
-/// Finds a key, and what it accepts.
+/// Finds a key, and its accepted values.
 type Find = fn(&str) -> Option<(&'static str, String)>;
 
 /// A file's name and text, for errors.
@@ -34,7 +34,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Its table; `find` knows keys, and what they accept.
+    /// Its table; `find` knows keys, and their accepted values.
     ///
     /// # Errors
     ///
@@ -49,12 +49,12 @@ impl<'a> Document<'a> {
         format!("{}:{line}: {what}", self.name)
     }
 
-    /// A value is not what is wanted.
+    /// A value is not accepted.
     pub fn refusal(&self, at: &Range<usize>, key: &str, wanted: &str) -> String {
         self.error(at, &format!("{key}: not {wanted}"))
     }
 
-    /// A value is not what a setting of this kind wants.
+    /// A value is not of this kind.
     pub fn wrong(&self, value: &Spanned<DeValue<'_>>, key: &str, kind: Kind) -> String {
         let mut wanted = wanted(kind);
         let is_number = matches!(kind, Kind::Number(..) | Kind::Bytes(..) | Kind::Seconds(..));
@@ -74,30 +74,30 @@ impl<'a> Document<'a> {
         self.error(&name.span(), &format!("{key}: not a key; {what}"))
     }
 
-    /// It is not TOML. What is wanted is named where a known key stands in the line: `find` knows
-    /// keys, and what they accept.
+    /// It is not TOML. The accepted values are named if a known key is in the line: `find` knows
+    /// keys, and their accepted values.
     fn syntax(&self, error: &toml::de::Error, find: Find) -> String {
         let at = error.span().unwrap_or_default();
         let message = error.message().trim_end();
-        // What the parser expected is less than what the key accepts.
+        // The accepted values of the key are a better text than the parser's expectation.
         let (reason, _) = message.split_once(", expected").unwrap_or((message, ""));
         let key = self.key_at(at.start).and_then(find);
         let what = match (key, reason) {
             (Some((key, _)), "duplicate key") => format!("{key}: {reason}"),
-            // Such as 5s, for which quotes would be of no help.
+            // Such as 5s, for which quotes would not help.
             (Some((key, wanted)), "string values must be quoted")
                 if wanted.starts_with("a number") =>
             {
                 format!("{key}: not {wanted}")
             }
-            (Some((key, wanted)), _) => format!("{key}: {reason}; wanted is {wanted}"),
+            (Some((key, wanted)), _) => format!("{key}: {reason}; expected {wanted}"),
             _ => message.into(),
         };
         let what = what.replace('\n', ", ");
         self.error(&at, &what)
     }
 
-    /// What stands for a key in the line of a byte.
+    /// The text before the equals sign in the line of a byte.
     fn key_at(&self, at: usize) -> Option<&str> {
         let before = self.text.get(..at)?;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -119,7 +119,7 @@ pub fn scalar(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
     }
 }
 
-/// What is accepted in a file.
+/// The accepted values in a file.
 pub fn wanted(kind: Kind) -> String {
     match kind {
         Kind::Mode => format!("a string with {}, such as \"0660\"", kind.accepted()),
@@ -140,7 +140,7 @@ pub fn number(value: &DeValue<'_>) -> Option<u64> {
     u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// The keys of a table as they stand in the file, so that the first error is told first.
+/// The keys of a table in the order of the file, so that the first error is reported first.
 pub fn in_order<'t, 'i>(
     table: &'t DeTable<'i>,
 ) -> Vec<(

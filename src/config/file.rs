@@ -15,7 +15,7 @@ use crate::settings::{KEYS, Key};
 /// The size of a file in bytes. It is read into memory.
 const SIZE_MAX: u64 = 1024 * 1024;
 
-/// What a file says.
+/// The content of a file.
 #[derive(Debug, Default)]
 pub struct Told {
     pub values: Vec<(&'static Key, Value)>,
@@ -24,19 +24,19 @@ pub struct Told {
     pub exposed: bool,
 }
 
-/// Reads a file. `None` when it is not there and need not be.
+/// Reads a file. `None` if it does not exist and need not.
 ///
 /// # Errors
 ///
-/// Names the file, and the line where there is one.
+/// The text names the file, and the line if there is one.
 pub fn read(path: &Path, required: bool) -> Result<Option<Told>, String> {
     let fail = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    // Not to wait for somebody who writes, if it is a pipe.
+    // A pipe must not make this wait for a writer.
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
         .open(path);
-    // A link that leads nowhere is somebody's mistake.
+    // A dangling link is a mistake.
     let absent = |error: &Error| {
         error.kind() == ErrorKind::NotFound && path.symlink_metadata().is_err() && !required
     };
@@ -45,7 +45,7 @@ pub fn read(path: &Path, required: bool) -> Result<Option<Told>, String> {
         opened => opened.map_err(|error| fail(&error))?,
     };
     let kind = file.metadata().map_err(|error| fail(&error))?.file_type();
-    // What is in a pipe is gone after the first time, and with it the rules.
+    // The content of a pipe is gone after the first read, and with it the rules.
     if !kind.is_file() && !kind.is_char_device() {
         return Err(fail(&"not a regular file"));
     }
@@ -61,7 +61,7 @@ pub fn read(path: &Path, required: bool) -> Result<Option<Told>, String> {
     if bytes.len() as u64 > SIZE_MAX {
         return Err(fail(&format_args!("larger than {SIZE_MAX} bytes")));
     }
-    // One that has nothing to say has a comment. A full disk and a slip leave nothing.
+    // A file that sets nothing has a comment. A full disk or a slip leaves an empty file.
     if kind.is_file() && bytes.trim_ascii().is_empty() {
         return Err(fail(
             &"it is empty, as if it had been cut off; to set nothing, put a comment in it",
@@ -103,7 +103,7 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Told, String> {
     })
 }
 
-/// A key, and what it accepts.
+/// A key, and its accepted values.
 fn find(name: &str) -> Option<(&'static str, String)> {
     let setting = Key::find(name).map(|key| (key.name, wanted(key.kind)));
     setting.or_else(|| allow::find(name))

@@ -14,9 +14,9 @@ use crate::wire::Protocol;
 const ABOUT: &str = "\
 Runs local programs for the clients of a UNIX socket.
 
-A client connects, sends the arguments of a program, and gets its output and its exit code
-back as they come. The protocol is described in sockexec-protocol(7), the server in
-sockexec(8), its configuration file in sockexec.toml(5); sockexec-client(1) is a client.";
+A client connects, sends the arguments of a program, and receives its output as it is
+written, and then its exit code. sockexec-protocol(7) describes the protocol, sockexec(8) the
+server, sockexec.toml(5) its configuration file; sockexec-client(1) is a client.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,7 +26,7 @@ Examples:
 
 Without PATH the listening sockets come from systemd, or with --inetd from inetd or s6.
 An option wins over the configuration file.
-Exit codes: 0 ended as told, 100 wrong usage, 111 the system refused something.";
+Exit codes: 0 ended on request, 100 wrong usage, 111 the system refused something.";
 
 /// The options that are no settings.
 #[derive(Debug, Parser)]
@@ -52,16 +52,16 @@ struct Flags {
     #[arg(long, value_name = "PATH")]
     control: Vec<PathBuf>,
 
-    /// The configuration file, which must be there [default: /etc/sockexec/sockexec.toml, if it is there]
-    // A unit names one, and an administrator's options come behind.
+    /// The configuration file, which must exist [default: /etc/sockexec/sockexec.toml, if it exists]
+    // A unit names one, and an administrator's options follow it.
     #[arg(long, value_name = "FILE", overrides_with = "config")]
     config: Option<PathBuf>,
 
-    /// Only check the options and the configuration file, and say which rules hold
+    /// Only check the options and the configuration file, and print the rules in force
     #[arg(long)]
     check: bool,
 
-    /// Log what happens on each connection, as --log-level debug does
+    /// Log each event of a connection, as --log-level debug does
     #[arg(short, long, conflicts_with = "log-level")]
     debug: bool,
 
@@ -69,7 +69,7 @@ struct Flags {
     #[arg(short, long, action = ArgAction::Version)]
     version: Option<bool>,
 
-    /// Where to listen, where no sockets are handed over
+    /// Where to listen, if no sockets are handed over
     path: Option<PathBuf>,
 }
 
@@ -104,8 +104,8 @@ fn option(key: &'static Key) -> Option<Arg> {
     })
 }
 
-/// The options, with their values. No option is a digit: where a value is wanted, `-1` is one,
-/// and the refusal says what is accepted there.
+/// The options, with their values. No option is a digit: in the place of a value, `-1` is a value,
+/// and the refusal names the accepted values.
 fn command() -> Command {
     let settings = Command::new("sockexec").args(KEYS.iter().filter_map(option));
     Flags::augment_args(settings).mut_args(|arg| {

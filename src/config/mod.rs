@@ -1,4 +1,4 @@
-//! The configuration: what the command line and the configuration file say, put together.
+//! The configuration, from the command line and the configuration file.
 //!
 //! An option wins, then the file, then the default. Everything is checked before anything
 //! is used, so that reading the file again while the server runs changes all or nothing.
@@ -23,7 +23,7 @@ use crate::settings::value::Value;
 use crate::settings::{KEYS, Key, Settings};
 use crate::wire::Protocol;
 
-/// Where the configuration file is, if no option names it.
+/// The configuration file, if no option names one.
 pub const FILE: &str = "/etc/sockexec/sockexec.toml";
 
 /// The setting whose default depends on the way the server is started.
@@ -32,14 +32,14 @@ const IDLE_EXIT: &str = "idle-exit";
 /// The daemon's second name, under which it has another command line.
 const SECOND_NAME: &str = "sockproc";
 
-/// What is in force.
+/// The configuration in force.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// The value of each setting.
     pub settings: Settings,
     /// `idle-exit` is not a default: without it the way the server was started decides.
     pub idle_exit_given: bool,
-    /// Who may run what.
+    /// The rules.
     pub rules: Rules,
     /// Where to listen, and for which protocol.
     pub listen: Vec<(Protocol, Address)>,
@@ -51,7 +51,7 @@ pub struct Config {
     pub pidfile: Option<PathBuf>,
     /// The configuration file, if it was there; absolute.
     pub file: Option<PathBuf>,
-    /// The file belongs to the user whom programs run as, and they could change it.
+    /// The file belongs to the user as which programs run, and they could change it.
     pub exposed: bool,
 }
 
@@ -62,13 +62,13 @@ impl Config {
         self.idle_exit_given |= key.name == IDLE_EXIT;
     }
 
-    /// After how long without any connection to leave: zero for never, `None` where neither the
-    /// file nor an option has it.
+    /// The time without any connection after which to exit: zero for never, `None` if neither the
+    /// file nor an option sets it.
     pub fn idle_exit(&self) -> Option<Duration> {
         self.idle_exit_given.then_some(self.settings.idle_exit)
     }
 
-    /// What is to be said where programs could change the rules.
+    /// The warning, if programs could change the rules.
     pub fn exposure(&self) -> Option<&'static str> {
         (self.exposed && !self.rules.allow_everything()).then_some(
             "programs that the server runs can change the rules: the file, or a directory above \
@@ -77,11 +77,11 @@ impl Config {
     }
 
     /// The names of the settings that differ, `allow` and `default` for the rules. Only what the file may
-    /// set is compared; [`takes_effect_at_start`] tells which of them need a restart.
+    /// set is compared; [`takes_effect_at_start`] reports which of them need a restart.
     pub fn changed_since(&self, old: &Self) -> Vec<&'static str> {
         let keys = KEYS.iter().filter(|key| {
             key.get(&self.settings) != key.get(&old.settings)
-                // Never, and what is usual for the way it was started.
+                // A given 0, and the default for the way it was started, differ.
                 || (key.name == IDLE_EXIT && self.idle_exit_given != old.idle_exit_given)
         });
         let mut changed: Vec<_> = keys.map(|key| key.name).collect();
@@ -102,7 +102,7 @@ pub fn takes_effect_at_start(name: &str) -> bool {
     Key::find(name).is_some_and(|key| key.is.at_start)
 }
 
-/// What a command line says, whichever it is.
+/// A parsed command line, of either name.
 #[derive(Clone, Debug, Default)]
 struct Given {
     values: Vec<(&'static str, Value)>,
@@ -114,7 +114,7 @@ struct Given {
     pidfile: Option<PathBuf>,
 }
 
-/// Where the configuration comes from, to be read once and again.
+/// The source of the configuration, which can be read again.
 #[derive(Clone, Debug)]
 pub struct Source {
     given: Given,
@@ -161,7 +161,7 @@ impl Source {
         self.given.check
     }
 
-    /// What a check says of a configuration that is valid.
+    /// The message of `--check` for a valid configuration.
     pub fn verdict(&self, config: &Config) -> String {
         let file = self.file.display();
         match config.file {
@@ -171,13 +171,13 @@ impl Source {
     }
 
     /// Reads the file and puts everything together. A file that was there once must be
-    /// there the next time: it may hold the rules, and without them everybody may run
+    /// there the next time: it may hold the rules, and without them every client may run
     /// everything.
     ///
     /// # Errors
     ///
-    /// When the file is not there and must be, cannot be read, or says something that is
-    /// not accepted. The text names the file, and the line where there is one.
+    /// When the file must exist and does not, cannot be read, or has a mistake. The text names
+    /// the file, and the line if there is one.
     pub fn load(&mut self) -> Result<Config, String> {
         let mut config = Config::default();
         let told = file::read(&self.file, self.required)?;

@@ -13,11 +13,11 @@ use crate::wire::Protocol;
 const ABOUT: &str = "\
 Runs shell commands for the clients of a UNIX socket, or of a TCP port of this machine.
 
-This is sockexec under its second name, with the command line of sockproc. It goes into the
-background. All else is as sockexec(8) has it; other settings are in the configuration file,
+This is sockexec under its second name, with the command line of sockproc. It runs in the
+background. sockexec(8) describes the rest; other settings are in the configuration file,
 see sockexec.toml(5).";
 
-/// What the options say.
+/// The parsed options.
 #[derive(Debug, Parser)]
 #[command(
     name = "sockproc",
@@ -37,18 +37,18 @@ struct Flags {
     )]
     address: Option<Address>,
 
-    /// A file for the number of the server's process
+    /// A pid file
     pidfile: Option<PathBuf>,
 
     /// Stay in the foreground
     #[arg(long)]
     foreground: bool,
 
-    /// The configuration file, which must be there [default: /etc/sockexec/sockexec.toml, if it is there]
+    /// The configuration file, which must exist [default: /etc/sockexec/sockexec.toml, if it exists]
     #[arg(long, value_name = "FILE", overrides_with = "config")]
     config: Option<PathBuf>,
 
-    /// Only check the options and the configuration file, and say which rules hold
+    /// Only check the options and the configuration file, and print the rules in force
     #[arg(long)]
     check: bool,
 

@@ -1,4 +1,4 @@
-//! Who wins: options, the file, defaults; and what a second reading changes.
+//! Precedence: options, the file, defaults; and the changes of a second reading.
 
 use super::*;
 use log::LevelFilter;

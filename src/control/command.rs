@@ -1,6 +1,6 @@
-//! What a request asks for, checked by the table: names, kinds and ranges.
+//! A request as a command, checked by the table: names, kinds and ranges.
 //!
-//! Plain values. What a command does, the server knows.
+//! Plain values. The server carries commands out.
 
 use nix::libc::SIGTERM;
 use serde_json::Value;
@@ -10,10 +10,10 @@ use super::message::{Args, Request};
 use super::table::{self, Argument, Description};
 use crate::settings::value::Value as Setting;
 
-/// What a server can be asked and told.
+/// A command to a server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Whether it is there.
+    /// Check that it answers.
     Ping,
     /// Its version.
     Version,
@@ -21,7 +21,7 @@ pub enum Command {
     Help,
     /// Its state, limits and totals.
     Status,
-    /// The jobs that it has.
+    /// Its jobs.
     Jobs,
     /// Send a signal to the process group of a job.
     Kill {
@@ -34,19 +34,19 @@ pub enum Command {
     Set(Vec<(&'static str, Setting)>),
     /// Read the configuration file again.
     Reload,
-    /// Accept nothing more, finish what runs, then exit.
+    /// Stop accepting, let running jobs finish, then exit.
     Drain,
     /// All figures in the text format of Prometheus.
     Metrics,
 }
 
 impl Command {
-    /// What a request asks for.
+    /// The command of a request.
     ///
     /// # Errors
     ///
     /// When there is no such command or argument, or an argument is missing, of a wrong kind or
-    /// out of its range. The text names it, and what is accepted.
+    /// out of its range. The text names it, and the accepted values.
     pub fn read(request: &Request) -> Result<Self, String> {
         let name = request.cmd.to_ascii_lowercase();
         let commands = table::commands();
@@ -82,14 +82,14 @@ impl Command {
     }
 }
 
-/// What came with a command, beside what the table says of it.
+/// The arguments of a command, beside their description in the table.
 struct Given<'a> {
     described: &'a Description,
     args: &'a Args,
 }
 
 impl Given<'_> {
-    /// Refuses what nobody knows, and a command without what it needs.
+    /// Refuses unknown arguments, and a command without a required argument.
     fn check_names(&self) -> Result<(), String> {
         let (command, known) = (self.described.name, &self.described.arguments);
         let list = || {
@@ -115,14 +115,14 @@ impl Given<'_> {
         Ok(())
     }
 
-    /// What was said of an argument. Null says nothing.
+    /// The value of an argument. Null means none.
     fn value(&self, argument: &Argument) -> Option<&Value> {
         self.args
             .get(argument.name)
             .filter(|value| !value.is_null())
     }
 
-    /// The settings that are to be changed, in the order of the table.
+    /// The settings to change, in the order of the table.
     fn settings(&self) -> Result<Vec<(&'static str, Setting)>, String> {
         let mut settings = Vec::new();
         for argument in &self.described.arguments {

@@ -1,4 +1,4 @@
-//! What the arguments of commands may be: the range in words, and the reading of each kind.
+//! The forms of the arguments of commands: the text of each range, and the parsing of each kind.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use crate::settings::Key;
 use crate::settings::value::{Kind, Value as Setting};
 use crate::signal::{self, SIGNAL_MAX};
 
-/// How much of what a client sent is repeated in an error, in characters.
+/// How much of a client's text is repeated in an error, in characters.
 const QUOTE_MAX: usize = 64;
 
-/// What an argument may be. Its text, which `help` and refusals have, names the range.
+/// The form of an argument. Its text, in `help` and refusals, names the range.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     /// The number of a job, from 1.

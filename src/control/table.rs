@@ -6,28 +6,28 @@ use serde::Serialize;
 use super::form::Form;
 use crate::settings::KEYS;
 
-/// What `help` says of a command.
+/// A command, as in `help`.
 #[derive(Debug, Serialize)]
 pub struct Description {
     /// The name, in lower case.
     #[serde(rename = "command")]
     pub name: &'static str,
-    /// What it does.
+    /// Its effect.
     pub meaning: &'static str,
-    /// What may, or must, be said with it.
+    /// Its arguments.
     pub arguments: Vec<Argument>,
 }
 
-/// What `help` says of an argument.
+/// An argument, as in `help`.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Argument {
     /// The key in `args`.
     pub name: &'static str,
-    /// What it may be.
+    /// Its form.
     pub form: Form,
     /// Whether the command needs it.
     pub required: bool,
-    /// What it says.
+    /// Its meaning.
     pub meaning: &'static str,
 }
 
@@ -37,9 +37,9 @@ pub fn commands() -> Vec<Description> {
         name: "id",
         form: Form::Job,
         required: true,
-        meaning: "the job, as jobs and the log have it",
+        meaning: "the number of the job, as in jobs and the log",
     };
-    let signal = optional("signal", Form::Signal, "the signal, without it TERM");
+    let signal = optional("signal", Form::Signal, "the signal, by default TERM");
     let settings = KEYS.iter().filter_map(|key| {
         let meaning = key.is.settable?;
         Some(optional(key.name, Form::Setting(key), meaning))
@@ -49,7 +49,7 @@ pub fn commands() -> Vec<Description> {
         plain("version", "the server's version"),
         plain("help", "the commands and their arguments"),
         plain("status", "state, limits, totals and percentiles"),
-        plain("jobs", "the jobs that there are"),
+        plain("jobs", "the current jobs"),
         Description {
             name: "kill",
             meaning: "sends a signal to the process group of a job",
@@ -61,7 +61,7 @@ pub fn commands() -> Vec<Description> {
             arguments: settings.collect(),
         },
         plain("reload", "reads the configuration file again"),
-        plain("drain", "accepts nothing more, finishes what runs, exits"),
+        plain("drain", "stops accepting, finishes running jobs, exits"),
         plain("metrics", "all figures in the text format of Prometheus"),
     ]
 }
@@ -98,7 +98,7 @@ mod tests {
         let help: Value = serde_json::from_str(&help()).unwrap();
         assert_eq!(help[5]["command"], "kill");
         let id = json!({"name": "id", "form": "number from 1", "required": true,
-            "meaning": "the job, as jobs and the log have it"});
+            "meaning": "the number of the job, as in jobs and the log"});
         assert_eq!(help[5]["arguments"][0], id);
         assert_eq!(help[0]["arguments"], json!([]));
     }

@@ -1,10 +1,10 @@
-//! The table of all settings that a number or a word decides. A new setting is one more row.
+//! The table of all settings with a number or a word as their value. A new setting is one more row.
 //!
-//! A row has the field of [`Settings`], its type and default, the setting's name, what it accepts,
-//! and what it is: when a change takes effect, whether the command `set` may change it, and the
-//! option of the command line, if there is one. The configuration file, the command line, the
-//! command `set`, and the tests of the manual, of the installed file and of the completions all
-//! go by it. Rules have keys of their own, in `config/allow.rs`.
+//! A row has the field of [`Settings`], its type and default, the setting's name, its accepted
+//! values, and its properties: when a change takes effect, whether the command `set` may change it,
+//! and the option of the command line, if there is one. The configuration file, the command line,
+//! the command `set`, and the tests of the manual, of the installed file and of the completions all
+//! use it. Rules have keys of their own, in `config/allow.rs`.
 //!
 //! Pure: plain values.
 
@@ -22,9 +22,9 @@ use crate::wire::Termsig;
 pub struct Key {
     /// Its name in the file; an option of the same name begins with `--`.
     pub name: &'static str,
-    /// What it accepts.
+    /// Its accepted values.
     pub kind: Kind,
-    /// What it is.
+    /// Its properties.
     pub is: Is,
     get: fn(&Settings) -> Value,
     put: fn(&mut Settings, Value) -> bool,
@@ -33,11 +33,11 @@ pub struct Key {
 /// How a setting may be changed.
 #[derive(Clone, Copy, Debug)]
 pub struct Is {
-    /// A change takes effect only when the server is started the next time.
+    /// A change takes effect only at the next start of the server.
     pub at_start: bool,
-    /// It is among the limits that `status` has. What `set` may change always is.
+    /// It is among the limits in `status`. Settings that `set` may change always are.
     pub shown: bool,
-    /// What the command `set` changes by it, if it may.
+    /// Its description for the command `set`, if that may change it.
     pub settable: Option<&'static str>,
     /// The option of the command line, if there is one.
     pub option: Option<Flag>,
@@ -48,11 +48,11 @@ pub struct Is {
 pub struct Flag {
     /// The letter, if there is one.
     pub short: Option<char>,
-    /// What the help calls the value.
+    /// The name of the value in the help.
     pub value: &'static str,
-    /// What the help says, without the default.
+    /// The text in the help, without the default.
     pub help: &'static str,
-    /// What the help says of the default, besides its value.
+    /// Text in the help about the default, besides its value.
     pub default: &'static str,
 }
 
@@ -181,16 +181,16 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
 
-/// The most bytes that a number of them may say: JSON has no larger numbers that are exact.
+/// The maximal number of bytes of a setting: larger numbers are not exact in JSON.
 const BYTES_MAX: u64 = 1 << 53;
 
 settings! {
     /// Connections served at once.
     max_connections: u32 = 100, "max-connections", Kind::Number(1, 1_000_000),
         FILE.settable("connections served at once")
-            .option(Some('m'), "N", "Connections served at once; more wait in the queue");
-    /// How long a connection may last from its acceptance to the end of the program; `None`: as
-    /// long as it likes.
+            .option(Some('m'), "N", "Connections served at once; further clients wait");
+    /// How long a connection may last from its acceptance to the end of the program; `None`:
+    /// without limit.
     timeout: Option<Duration> = Some(Duration::from_secs(60)), "timeout", TIME,
         FILE.settable("how long a connection may last, 0 for no deadline")
             .option(Some('t'), "SECONDS", "Seconds that a connection may last, 0 for no deadline");
@@ -198,7 +198,7 @@ settings! {
     /// whatever `timeout` is.
     request_timeout: Duration = Duration::from_secs(10), "request-timeout",
         Kind::Seconds(0.1, SECONDS_MAX), FILE.shown();
-    /// How long a program may go on after SIGTERM before SIGKILL.
+    /// How long a program may continue after SIGTERM before SIGKILL.
     kill_timeout: Duration = Duration::from_secs(10), "kill-timeout", TIME,
         FILE.settable("from SIGTERM to SIGKILL for a program that must end")
             .option(
@@ -206,24 +206,24 @@ settings! {
                 "SECONDS",
                 "Seconds between SIGTERM and SIGKILL for a program that must end",
             );
-    /// How long a connection whose reply has been sent may go on sending.
+    /// How long a client may continue to send after its reply has been sent.
     linger: Duration = Duration::from_secs(1), "linger", Kind::Seconds(0.0, 60.0), FILE;
-    /// How long programs may go on when the server stops, before SIGTERM.
+    /// How long programs may continue when the server stops, before SIGTERM.
     stop_grace: Duration = Duration::ZERO, "stop-grace", TIME,
         FILE.shown().option(
             None,
             "SECONDS",
-            "Seconds that programs get to end by themselves when the server is told to stop",
+            "Seconds that programs have to end by themselves when the server shuts down",
         );
-    /// After how long without any connection the server ends; zero: never.
+    /// The time without any connection after which the server exits; zero: never.
     idle_exit: Duration = Duration::ZERO, "idle-exit", TIME,
         FILE.option(
             None,
             "SECONDS",
-            "Seconds without any connection after which to leave, 0 for never",
+            "Seconds without any connection after which to exit, 0 for never",
         )
         .or(", with --inetd 30");
-    /// How many percent of the totals that connections share may be one user's.
+    /// The share of one user of the shared totals, in percent.
     user_share: u8 = 100, "user-share", Kind::Number(1, 100), FILE.shown();
     /// Connections that may wait to be accepted.
     queue: u32 = 100, "queue", Kind::Number(1, 65_535),
@@ -235,15 +235,15 @@ settings! {
             .option(Some('M'), "MODE", "Permissions of the socket, octal");
     /// The size of a request up to its last argument, in bytes.
     request_max: usize = 2 * 1024 * 1024, "request-max", Kind::Bytes(4 * KIB, GIB), FILE;
-    /// What requests may take together before their programs are started, in bytes.
+    /// The memory of all requests together before their programs are started, in bytes.
     requests_memory: u64 = 64 * MIB, "requests-memory",
         Kind::Bytes(4 * KIB, BYTES_MAX), FILE.shown();
     /// How much of a program's output is kept in memory, in bytes for each of the two streams,
-    /// where a reply can only begin when all output is there; more goes to a temporary file.
+    /// if a reply can only begin when all output is there; more goes to a temporary file.
     output_memory: usize = 1024 * 1024, "output-memory", Kind::Bytes(4 * KIB, GIB), FILE;
     /// How much a program may write to one of its streams there, in bytes.
     output_max: u64 = GIB, "output-max", Kind::Bytes(0, BYTES_MAX), FILE;
-    /// What temporary files may have together, in bytes.
+    /// The size of all temporary files together, in bytes.
     spool_total: u64 = 8 * GIB, "spool-total", Kind::Bytes(0, BYTES_MAX), FILE.shown();
     /// How long the control socket waits for the next command.
     control_idle: Duration = Duration::from_secs(5), "control-idle",
@@ -251,18 +251,18 @@ settings! {
     /// The size of a message on the control socket, in bytes.
     control_message_max: usize = 1024 * 1024, "control-message-max",
         Kind::Bytes(KIB, 64 * MIB), FILE;
-    /// How a reply names the signal that ended a program.
+    /// The form of a signal in a reply.
     termsig: Termsig = Termsig::Number, "termsig",
         Kind::Words(&[
             ("number", "15"),
-            ("name", "TERM, as the original server did"),
+            ("name", "TERM, as in the original server"),
         ]),
         FILE.option(
             None,
             "FORM",
-            "How to tell a client of a termination by a signal",
+            "Form of the signal that ended a program, in replies",
         );
-    /// Where log lines go.
+    /// The destination of log lines.
     log: LogTo = LogTo::Auto, "log",
         Kind::Words(&[
             ("auto", "syslog as a service, stderr in the foreground"),
@@ -274,16 +274,16 @@ settings! {
     /// Which log lines are written.
     log_level: LevelFilter = LevelFilter::Info, "log-level",
         Kind::Words(&[
-            ("error", "what keeps the server from its work"),
+            ("error", "errors of the server"),
             ("warn", "faults of clients and programs too"),
             ("info", "a line for each job too"),
-            ("debug", "what happens on each connection too"),
+            ("debug", "each event of a connection too"),
         ]),
-        FILE.settable("what is logged")
+        FILE.settable("which lines are logged")
             .option(None, "LEVEL", "Which log lines are written");
 }
 
-/// Where log lines go.
+/// The destination of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogTo {
     /// To syslogd as a service, to standard error in the foreground.

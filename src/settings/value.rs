@@ -1,6 +1,6 @@
-//! The values that settings take: what is accepted, from a command line and from a file.
+//! The values of settings, from a command line and from a file, and their ranges.
 //!
-//! Knows no setting by its name; those are in the table above.
+//! Knows no setting by its name; the settings are in the table above.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub enum Kind {
     Seconds(f64, f64),
     /// Permissions, octal.
     Mode,
-    /// One of some words; what each means stands beside it.
+    /// One of these words, each with its meaning.
     Words(&'static [(&'static str, &'static str)]),
 }
 
@@ -37,7 +37,7 @@ pub enum Value {
 }
 
 impl Kind {
-    /// What is accepted, to go on after "not".
+    /// The accepted values, as text after "not".
     pub fn accepted(self) -> String {
         match self {
             Self::Number(least, most) | Self::Bytes(least, most) => {
@@ -59,7 +59,7 @@ impl Kind {
     ///
     /// # Errors
     ///
-    /// Says what is accepted.
+    /// The text has the accepted values.
     pub fn parse(self, text: &str) -> Result<Value, String> {
         let value = match self {
             Self::Number(..) | Self::Bytes(..) => text.parse().ok().and_then(|n| self.number(n)),
@@ -152,7 +152,7 @@ impl Stored for Duration {
     }
 }
 
-/// A time of zero seconds stands for none.
+/// A time of zero seconds means none.
 impl Stored for Option<Duration> {
     fn value(self) -> Value {
         Value::Seconds(self.unwrap_or_default())

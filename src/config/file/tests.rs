@@ -1,4 +1,4 @@
-//! Files as tables: what is accepted, what is refused and in which line.
+//! Files as tables: accepted ones, and refused ones with the line.
 
 use std::time::Duration;
 
@@ -281,15 +281,15 @@ fn what_a_slip_makes_is_told_so_that_it_can_be_mended() {
         ),
         (
             "log-level = debug",
-            "f:1: log-level: string values must be quoted; wanted is one of \"error\", \"warn\"",
+            "f:1: log-level: string values must be quoted; expected one of \"error\", \"warn\"",
         ),
         (
             "mode = 0660",
-            "f:1: mode: unexpected leading zero; wanted is a string with an octal",
+            "f:1: mode: unexpected leading zero; expected a string with an octal",
         ),
         (
             "default = deny",
-            "f:1: default: string values must be quoted; wanted is one of",
+            "f:1: default: string values must be quoted; expected one of",
         ),
         (
             "[[allow]]\nuser = \"root\"\nuser = 33",
@@ -297,7 +297,7 @@ fn what_a_slip_makes_is_told_so_that_it_can_be_mended() {
         ),
         (
             "[[allow]]\nprogram = [\"/a\" \"/b\"]",
-            "f:2: program: missing comma between array elements; wanted is an absolute path",
+            "f:2: program: missing comma between array elements; expected an absolute path",
         ),
         (
             "[[allow]]\nuser = \"*\"",
