@@ -3,9 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sockexec::control::command::{Command, Settings};
-use sockexec::control::form::{CONNECTIONS_MAX, SECONDS_MAX};
+use sockexec::control::command::Command;
 use sockexec::control::message::{Request, Response, Status};
+use sockexec::settings::Key;
+use sockexec::settings::value::{Kind, Value};
 use sockexec::signal::SIGNAL_MAX;
 
 /// What a client sent stands in a refusal, but not much of it.
@@ -15,18 +16,27 @@ fn in_range(command: &Command) -> bool {
     match command {
         Command::Kill { id, signal } => *id > 0 && (1..=SIGNAL_MAX).contains(signal),
         Command::Set(settings) => {
-            let seconds = [settings.timeout, settings.kill_timeout];
-            *settings != Settings::default()
-                && settings
-                    .max_connections
-                    .is_none_or(|n| (1..=CONNECTIONS_MAX).contains(&n))
-                && seconds
-                    .iter()
-                    .flatten()
-                    .all(|time| time.as_secs_f64() <= f64::from(SECONDS_MAX))
+            !settings.is_empty() && settings.iter().all(|(name, value)| is_settable(name, *value))
         }
         _ => true,
     }
+}
+
+/// Whether `set` may give the setting of this name this value.
+fn is_settable(name: &str, value: Value) -> bool {
+    let key = Key::find(name).expect("a setting that there is");
+    let in_range = match (key.kind, value) {
+        (Kind::Number(least, most) | Kind::Bytes(least, most), Value::Number(number)) => {
+            (least..=most).contains(&number)
+        }
+        (Kind::Seconds(least, most), Value::Seconds(time)) => {
+            (least..=most).contains(&time.as_secs_f64())
+        }
+        (Kind::Mode, Value::Mode(mode)) => mode <= 0o777,
+        (Kind::Words(words), Value::Word(word)) => words.iter().any(|(name, _)| *name == word),
+        _ => false,
+    };
+    key.is.settable.is_some() && in_range
 }
 
 fuzz_target!(|data: &[u8]| {
