@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| FILE.with_borrow(|(file, path)| {
                 load(path).expect("once more").changed_since(&config),
                 [""; 0]
             );
-            assert!(config.settings.max_connections > 0 && config.settings.mode <= 0o777);
+            assert!(config.settings.max_connections > 0 && config.settings.mode.0 <= 0o777);
             assert!((1..=100).contains(&config.settings.user_share));
         }
     }

@@ -16,7 +16,10 @@ fn in_range(command: &Command) -> bool {
     match command {
         Command::Kill { id, signal } => *id > 0 && (1..=SIGNAL_MAX).contains(signal),
         Command::Set(settings) => {
-            !settings.is_empty() && settings.iter().all(|(name, value)| is_settable(name, *value))
+            !settings.is_empty()
+                && settings
+                    .iter()
+                    .all(|(name, value)| is_settable(name, *value))
         }
         _ => true,
     }
