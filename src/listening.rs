@@ -19,13 +19,13 @@ type Client = (OwnedFd, Protocol);
 
 /// The listening sockets to be: first those that were handed over, then those of the command
 /// line, for the other protocols.
-pub(crate) struct Plan {
+pub(crate) struct Listening {
     inherited: Vec<(Protocol, Inherited)>,
     own: Vec<(Protocol, Address)>,
     unused: Vec<Address>,
 }
 
-impl Plan {
+impl Listening {
     pub(crate) fn new(config: &Config, inherited: Vec<Inherited>) -> Result<Self, Fatal> {
         let inherited: Vec<_> = inherited
             .into_iter()

@@ -23,7 +23,7 @@ use sockexec::server::{Frame, Server};
 use sockexec::settings::LogTo;
 use sockexec::wire::{Protocol, Purpose};
 
-use crate::listening::Plan;
+use crate::listening::Listening;
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
@@ -106,7 +106,7 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
     memory::prepare();
     let inherited = inherit(&config)?;
     let handed_over = !inherited.is_empty();
-    let plan = Plan::new(&config, inherited)?;
+    let plan = Listening::new(&config, inherited)?;
     let starter = match config.background {
         true => Some(background::daemonize(FIRST_FREE).map_err(Fatal::system("the background"))?),
         false => None,

@@ -127,7 +127,7 @@ fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
             let known = RULE_KEYS.map(|(key, _)| key);
             return Err(document.unknown(name, &known));
         };
-        let place = Place {
+        let place = RuleKey {
             document,
             key,
             accepts,
@@ -153,13 +153,13 @@ fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
 }
 
 /// A key of a rule, for its errors.
-struct Place<'a> {
+struct RuleKey<'a> {
     document: &'a Document<'a>,
     key: &'static str,
     accepts: Accepts,
 }
 
-impl Place<'_> {
+impl RuleKey<'_> {
     fn refusal(&self, value: &Node<'_>) -> String {
         let accepted = self.accepts.accepted();
         self.document.refusal(&value.span(), self.key, &accepted)

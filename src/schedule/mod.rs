@@ -42,7 +42,7 @@ pub use self::capacity::Capacity;
 use self::memory::Memory;
 pub use self::memory::Need;
 pub use self::news::{Counts, News, Wait};
-pub use self::order::{Order, Reason};
+pub use self::order::{Order, Rejection};
 pub use self::phase::Phase;
 pub use self::quotas::QuotaId;
 pub use self::standings::Class;
@@ -141,7 +141,7 @@ impl Schedule {
         let result = if class == Class::Job && self.phase != Phase::Serving {
             // It came with the last of a listening socket, and gets the reason: the server stops.
             self.standings.arrive_late(id, user);
-            Err(Reason::Stopping)
+            Err(Rejection::Stopping)
         } else {
             self.standings.arrive(id, user, class)
         };

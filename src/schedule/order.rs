@@ -8,7 +8,7 @@ pub enum Order {
     /// Let a new connection work: read from its client.
     Serve(ConnectionId),
     /// A new connection is refused: its client gets this reason.
-    Refuse(ConnectionId, Reason),
+    Refuse(ConnectionId, Rejection),
     /// Ask the rules about the program of this connection, and answer with
     /// [`Schedule::permit`](super::Schedule::permit) or
     /// [`Schedule::withdraw`](super::Schedule::withdraw).
@@ -45,7 +45,7 @@ pub enum Order {
 
 /// Why a connection is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum Rejection {
     /// The places for connections over quota are taken, of its user or of all users.
     Crowded {
         /// The limit that was met, in connections.

@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::capacity::Capacity;
-use super::order::Reason;
+use super::order::Rejection;
 use super::queue::{Queue, Ticket};
 use crate::id::ConnectionId;
 use crate::quota::{Account, Charge, Full, User};
@@ -79,7 +79,7 @@ impl Standings {
         id: ConnectionId,
         user: User,
         class: Class,
-    ) -> Result<(), Reason> {
+    ) -> Result<(), Rejection> {
         let (standing, result) = match class {
             Class::Control => {
                 let mut place = self.control.open(None);
@@ -92,7 +92,7 @@ impl Standings {
         result
     }
 
-    fn place(&mut self, id: ConnectionId, user: User) -> (Standing, Result<(), Reason>) {
+    fn place(&mut self, id: ConnectionId, user: User) -> (Standing, Result<(), Rejection>) {
         let mut slot = self.slots.open(user);
         if slot.grow(1).is_ok() {
             return (Standing::Active { _slot: slot }, Ok(()));
@@ -103,7 +103,7 @@ impl Standings {
                 self.over_quota.insert(id);
                 (Standing::OverQuota { _place: place }, Ok(()))
             }
-            Err(Full { limit }) => (Standing::Refused, Err(Reason::Crowded { limit })),
+            Err(Full { limit }) => (Standing::Refused, Err(Rejection::Crowded { limit })),
         }
     }
 

@@ -233,7 +233,7 @@ fn a_draining_server_takes_other_limits_and_rules() {
     assert!(orders.contains(&Order::Launch(second)));
     // Other limits do not bring the share back.
     let third = server.arrive(1, Class::Job);
-    assert_eq!(server.orders(), [Order::Refuse(third, Reason::Stopping)]);
+    assert_eq!(server.orders(), [Order::Refuse(third, Rejection::Stopping)]);
     for id in [first, second, third] {
         server.finish(id);
         server.leave(id);
@@ -282,7 +282,7 @@ fn a_late_client_of_a_draining_server_only_hears_that_it_stops() {
     server.schedule.drain(None, server.now);
     server.orders();
     let late = server.arrive(1, Class::Job);
-    assert_eq!(server.orders(), [Order::Refuse(late, Reason::Stopping)]);
+    assert_eq!(server.orders(), [Order::Refuse(late, Rejection::Stopping)]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::id::ConnectionId;
 use crate::quota::{Account, Charge};
 
 #[derive(Debug)]
-enum Program {
+enum Turn {
     Asked,
     Judging,
     Held {
@@ -41,7 +41,7 @@ enum Program {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    all: BTreeMap<ConnectionId, Program>,
+    all: BTreeMap<ConnectionId, Turn>,
     programs: Account,
     quotas: Quotas,
     /// Requests whose programs may start as soon as there is a place.
@@ -61,7 +61,7 @@ impl Turns {
         let mut again: Vec<ConnectionId> = self.ready.take_all().collect();
         again.extend(self.quotas.recall());
         for &id in &again {
-            self.all.insert(id, Program::Judging);
+            self.all.insert(id, Turn::Judging);
         }
         self.quotas.configure(rules);
         again
@@ -78,8 +78,8 @@ impl Turns {
             return false;
         }
         let program = match has_slot {
-            true => Program::Judging,
-            false => Program::Asked,
+            true => Turn::Judging,
+            false => Turn::Asked,
         };
         self.all.insert(id, program);
         has_slot
@@ -88,8 +88,8 @@ impl Turns {
     /// A connection has a slot now. Returns whether the rules must be checked now.
     pub(super) fn slot_given(&mut self, id: ConnectionId) -> bool {
         match self.all.get_mut(&id) {
-            Some(program @ Program::Asked) => {
-                *program = Program::Judging;
+            Some(program @ Turn::Asked) => {
+                *program = Turn::Judging;
                 true
             }
             _ => false,
@@ -98,7 +98,7 @@ impl Turns {
 
     /// Whether the rules are being asked about the program of a connection.
     pub(super) fn is_judging(&self, id: ConnectionId) -> bool {
-        matches!(self.all.get(&id), Some(Program::Judging))
+        matches!(self.all.get(&id), Some(Turn::Judging))
     }
 
     /// The rules allow a program, under `quota`.
@@ -108,16 +108,16 @@ impl Turns {
         }
         let entrance = quota.and_then(|quota| Some((quota, self.quotas.enter(quota, id)?)));
         let program = match entrance {
-            Some((quota, Entrance::Held(ticket))) => Program::Held { quota, ticket },
+            Some((quota, Entrance::Held(ticket))) => Turn::Held { quota, ticket },
             Some((_, Entrance::Open(charge))) => self.queued(id, Some(charge)),
             None => self.queued(id, None),
         };
         self.all.insert(id, program);
     }
 
-    fn queued(&mut self, id: ConnectionId, quota: Option<Charge>) -> Program {
+    fn queued(&mut self, id: ConnectionId, quota: Option<Charge>) -> Turn {
         let ticket = self.ready.push(id);
-        Program::Queued { ticket, quota }
+        Turn::Queued { ticket, quota }
     }
 
     /// Lets held requests go on, for rules by which fewer programs run now.
@@ -136,10 +136,10 @@ impl Turns {
         let mut program = self.programs.open(None);
         program.grow(1).ok()?;
         let id = self.ready.pop()?;
-        let Some(Program::Queued { quota, .. }) = self.all.remove(&id) else {
+        let Some(Turn::Queued { quota, .. }) = self.all.remove(&id) else {
             unreachable!("only programs that are queued are in the queue");
         };
-        let launched = Program::Launched {
+        let launched = Turn::Launched {
             program,
             _quota: quota,
         };
@@ -149,14 +149,14 @@ impl Turns {
 
     /// The program of a connection has ended, or was not started after its turn had come.
     pub(super) fn ended(&mut self, id: ConnectionId) {
-        if matches!(self.all.get(&id), Some(Program::Launched { .. })) {
+        if matches!(self.all.get(&id), Some(Turn::Launched { .. })) {
             self.all.remove(&id);
         }
     }
 
     /// A request is withdrawn. A launched program continues.
     pub(super) fn withdraw(&mut self, id: ConnectionId) {
-        if !matches!(self.all.get(&id), Some(Program::Launched { .. })) {
+        if !matches!(self.all.get(&id), Some(Turn::Launched { .. })) {
             self.leave(id);
         }
     }
@@ -164,16 +164,16 @@ impl Turns {
     /// A connection has no program any more.
     pub(super) fn leave(&mut self, id: ConnectionId) {
         match self.all.remove(&id) {
-            Some(Program::Held { quota, ticket }) => self.quotas.leave(quota, ticket),
-            Some(Program::Queued { ticket, .. }) => self.ready.leave(ticket),
-            None | Some(Program::Asked | Program::Judging | Program::Launched { .. }) => {}
+            Some(Turn::Held { quota, ticket }) => self.quotas.leave(quota, ticket),
+            Some(Turn::Queued { ticket, .. }) => self.ready.leave(ticket),
+            None | Some(Turn::Asked | Turn::Judging | Turn::Launched { .. }) => {}
         }
     }
 
     /// The process of a connection is an orphan from now on.
     pub(super) fn orphan(&mut self, id: ConnectionId) {
         match self.all.remove(&id) {
-            Some(Program::Launched { program, .. }) => _ = self.orphans.insert(id, program),
+            Some(Turn::Launched { program, .. }) => _ = self.orphans.insert(id, program),
             Some(program) => _ = self.all.insert(id, program),
             None => {}
         }
@@ -195,7 +195,7 @@ impl Turns {
     pub(super) fn waits(&self, id: ConnectionId) -> bool {
         matches!(
             self.all.get(&id),
-            Some(Program::Judging | Program::Held { .. } | Program::Queued { .. })
+            Some(Turn::Judging | Turn::Held { .. } | Turn::Queued { .. })
         )
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Server;
 use super::listeners::Close;
-use crate::schedule::{Class, Order, Reason};
+use crate::schedule::{Class, Order, Rejection};
 use crate::session::Input;
 
 impl Server {
@@ -49,9 +49,9 @@ impl Server {
     }
 }
 
-fn refusal(reason: Reason) -> Input {
+fn refusal(reason: Rejection) -> Input {
     match reason {
-        Reason::Crowded { limit } => Input::Crowded(limit),
-        Reason::Stopping => Input::Stop,
+        Rejection::Crowded { limit } => Input::Crowded(limit),
+        Rejection::Stopping => Input::Stop,
     }
 }

@@ -1,7 +1,7 @@
 //! A connection of the world, and how far its request has come.
 
 use sockexec::quota::{Charge, User};
-use sockexec::schedule::{Need, QuotaId, Reason};
+use sockexec::schedule::{Need, QuotaId, Rejection};
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Greeting {
     Serve,
-    Refuse(Reason),
+    Refuse(Rejection),
 }
 
 /// A permit, which says where a request is in its queues.

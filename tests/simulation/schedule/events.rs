@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sockexec::id::ConnectionId;
 use sockexec::quota::User;
-use sockexec::schedule::{Class, HURRY, News, Order, Phase, Reason, Wait};
+use sockexec::schedule::{Class, HURRY, News, Order, Phase, Rejection, Wait};
 
 use super::client::{Client, Greeting, Job, Place};
 use super::world::World;
@@ -68,7 +68,7 @@ impl<C: Chance> World<C> {
             return (Place::Control, Greeting::Serve);
         }
         if self.phase != Phase::Serving {
-            return (Place::Slot, Greeting::Refuse(Reason::Stopping));
+            return (Place::Slot, Greeting::Refuse(Rejection::Stopping));
         }
         if self.has_slot_for(user) {
             return (Place::Slot, Greeting::Serve);
@@ -81,7 +81,10 @@ impl<C: Chance> World<C> {
             () => return (Place::OverQuota, Greeting::Serve),
         };
         let limit = limit as u64;
-        (Place::Refused, Greeting::Refuse(Reason::Crowded { limit }))
+        (
+            Place::Refused,
+            Greeting::Refuse(Rejection::Crowded { limit }),
+        )
     }
 
     /// Looks which connections have a slot now, and whether it is theirs.
