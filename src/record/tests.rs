@@ -1,0 +1,270 @@
+//! Whole lines, and their fields in the manual pages.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::program::{Arguments, Exit, Refusal, SpawnError};
+use crate::session::verdict::Fault;
+
+const LOCAL: Peer = Peer::Local {
+    uid: Some(33),
+    gid: Some(34),
+    pid: 6341,
+};
+
+/// A job of this client whose program is over, or was never there.
+fn ended(peer: Peer, program: Option<i32>, summary: Summary) -> JobRecord {
+    let arguments = Arguments::try_collect([&b"wc"[..], b"-c", b"a \xff"]).unwrap();
+    let summary = Summary {
+        excerpt: Excerpt::of(&arguments),
+        state: JobState::Replying,
+        bytes_out: [3, 4],
+        bytes_in: 11,
+        duration: Duration::from_micros(1_234_567),
+        ..summary
+    };
+    let id = ConnectionId::numbered(7).unwrap();
+    JobRecord::new(id, (Protocol::Exec, peer), program, false, summary)
+}
+
+fn exited(exit: Exit) -> Summary {
+    Summary {
+        exit: Some(exit),
+        ..Summary::default()
+    }
+}
+
+/// A record of each kind, and the line that it makes.
+fn kinds() -> Vec<(JobRecord, String)> {
+    let program = Some(6342);
+    let tcp = Peer::Tcp {
+        address: "127.0.0.1:40000".parse().unwrap(),
+        uid: Some(33),
+    };
+    let hidden = Peer::Local {
+        uid: None,
+        gid: None,
+        pid: 0,
+    };
+    let ok = exited(Exit::Code(0));
+    let killed = exited(Exit::Signal {
+        number: 15,
+        dumped: false,
+    });
+    let stuck = Fault::Stuck(Duration::from_secs(5));
+    let refused = Fault::Spawn(SpawnError::Refused(Refusal::NoRule));
+    let (stuck_text, refused_text) = (stuck.to_string(), refused.to_string());
+    let with = |fault, summary| Summary {
+        fault: Some(fault),
+        ..summary
+    };
+    let disconnected = Summary {
+        disconnected: true,
+        ..killed.clone()
+    };
+    let late = Summary {
+        late: true,
+        ..disconnected.clone()
+    };
+    let none = Summary::default();
+    let tail = |who_and_how: &str, program: &str| {
+        format!(
+            "job 7: {who_and_how} time=1.234567 out=3 err=4 in=11 program={program} \
+             argv=wc -c \"a \\xff\""
+        )
+    };
+    vec![
+        (
+            ended(LOCAL, program, ok.clone()),
+            tail("uid=33 gid=34 pid=6341 exit=0", "6342"),
+        ),
+        (
+            ended(tcp, program, killed),
+            tail("tcp=127.0.0.1:40000 uid=33 signal=15", "6342"),
+        ),
+        (
+            ended(hidden, program, late),
+            tail("uid=unknown gid=unknown pid=0 signal=15 timeout", "6342"),
+        ),
+        (
+            ended(Peer::Unknown, program, disconnected),
+            tail("peer=unknown signal=15 disconnected", "6342"),
+        ),
+        (
+            ended(LOCAL, program, with(stuck, ok)),
+            tail(
+                &format!("uid=33 gid=34 pid=6341 exit=0 fault=\"{stuck_text}\""),
+                "6342",
+            ),
+        ),
+        (
+            ended(LOCAL, None, with(refused, none.clone())),
+            tail(
+                &format!("uid=33 gid=34 pid=6341 fault=\"{refused_text}\""),
+                "0",
+            ),
+        ),
+        (
+            ended(LOCAL, None, none),
+            tail("uid=33 gid=34 pid=6341 not_started", "0"),
+        ),
+    ]
+}
+
+#[test]
+fn the_line_of_the_log_is_this() {
+    for (record, line) in kinds() {
+        assert_eq!(record.to_string(), line);
+    }
+}
+
+/// What stands in the manual page from one line to another, with broken lines joined.
+fn manual(from: &str, to: &str) -> String {
+    let page = include_str!("../../man/sockexec.8");
+    let begin = page.find(from).unwrap_or_else(|| panic!("no {from}"));
+    let end = page[begin..].find(to).unwrap() + begin;
+    page[begin..end].replace("\\e\n    ", "")
+}
+
+/// The names of the fields of a line, in order.
+fn fields(line: &str) -> Vec<&str> {
+    let (before, _) = line.split_once("argv=").expect("the last field");
+    let names = before.split(' ').filter_map(|word| word.split_once('='));
+    names.map(|(name, _)| name).chain(["argv"]).collect()
+}
+
+#[test]
+fn the_manual_page_has_every_field_of_the_line_of_the_log() {
+    let (record, _) = &kinds()[0];
+    let example = manual("\njob 1: ", "\n.Ed");
+    assert_eq!(fields(&example), fields(&record.to_string()));
+    // Each has its item, or is explained in that of another.
+    let items = manual("\n.It Li job 1", "\n.El");
+    let words: Vec<_> = items
+        .lines()
+        .filter(|line| line.starts_with(".It Li ") || line.starts_with(".Li "))
+        .flat_map(|line| line.split_whitespace().skip(1))
+        .collect();
+    let named = |name: &str| {
+        words
+            .iter()
+            .any(|word| word.split('=').next() == Some(name))
+    };
+    for (record, line) in kinds() {
+        for field in fields(&line) {
+            assert!(named(field), "no {field}: {words:?}");
+        }
+        assert_eq!(fields(&record.to_string()), fields(&line));
+    }
+    for word in ["timeout", "disconnected", "not_started"] {
+        assert!(named(word), "no {word}: {words:?}");
+    }
+    assert!(!named("no_such_field"));
+}
+
+#[test]
+fn the_manual_page_has_every_field_and_state_of_the_line_at_sigusr1() {
+    let example = manual("\nconnection 5: running", "\ntotals:");
+    let line = ended(LOCAL, Some(1), Summary::default())
+        .so_far()
+        .to_string();
+    assert_eq!(fields(&example), fields(&line));
+    let states = JobState::ALL.map(JobState::name);
+    let text = manual("\nOn SIGUSR1", "\n.Bd").replace("\n.Li ", " , ");
+    let (_, listed) = text.split_once(".Po").unwrap();
+    let (listed, _) = listed.split_once("\n.Pc").unwrap();
+    let listed: Vec<_> = listed
+        .split(|c: char| !c.is_ascii_lowercase())
+        .filter(|word| !word.is_empty())
+        .collect();
+    assert_eq!(listed, states);
+}
+
+#[test]
+fn a_quote_in_a_fault_is_escaped() {
+    let fault = Fault::Wire(crate::wire::WireError::ArgcZero);
+    let summary = Summary {
+        fault: Some(fault.clone()),
+        ..Summary::default()
+    };
+    let line = ended(LOCAL, None, summary).to_string();
+    assert!(line.contains(&format!(" fault={:?} ", fault.to_string())));
+}
+
+#[test]
+fn the_line_at_sigusr1_is_this() {
+    let mut record = ended(LOCAL, Some(6342), Summary::default());
+    record.summary.state = JobState::Draining;
+    assert_eq!(
+        record.so_far().to_string(),
+        "connection 7: draining uid=33 gid=34 pid=6341 program=6342 age=1.235 out=3 err=4 \
+         in=11 argv=wc -c \"a \\xff\""
+    );
+    // The number may be another's by then.
+    record.summary.state = JobState::Lingering;
+    assert_eq!(
+        record.so_far().to_string(),
+        "connection 7: lingering uid=33 gid=34 pid=6341 program=0 age=1.235 out=3 err=4 \
+         in=11 argv=wc -c \"a \\xff\""
+    );
+}
+
+#[test]
+fn the_entry_of_jobs_is_this_and_is_understood() {
+    let mut record = ended(LOCAL, Some(6342), Summary::default());
+    record.summary.state = JobState::Running;
+    record.summary.deadline = Some(Duration::from_millis(58_750));
+    let written = serde_json::to_value(&record).unwrap();
+    let expected = json!({"id": 7, "protocol": "exec",
+        "peer": {"uid": 33, "gid": 34, "pid": 6341}, "pid": 6342,
+        "argv": ["wc", "-c", "a \\xff"], "argv-cut": false,
+        "title": "wc -c \"a \\xff\"", "age": 1.234_567, "deadline": 58.75,
+        "in": 11, "out": 3, "err": 4, "state": "running"});
+    assert_eq!(written, expected);
+    let read: payload::Job = serde_json::from_value(written).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), expected);
+    record.summary.state = JobState::Replying;
+    record.summary.deadline = None;
+    let written = serde_json::to_value(&record).unwrap();
+    assert_eq!(
+        (&written["pid"], &written["deadline"]),
+        (&Value::Null, &Value::Null)
+    );
+}
+
+#[test]
+fn clients_of_each_kind_have_what_is_known_of_them() {
+    let tcp = Peer::Tcp {
+        address: "[::1]:40000".parse().unwrap(),
+        uid: None,
+    };
+    for (peer, expected) in [
+        (LOCAL, json!({"uid": 33, "gid": 34, "pid": 6341})),
+        (tcp, json!({"address": "[::1]:40000"})),
+        (Peer::Unknown, json!({})),
+    ] {
+        let written = serde_json::to_value(ended(peer, None, Summary::default())).unwrap();
+        assert_eq!(written["peer"], expected);
+    }
+}
+
+#[test]
+fn who_has_no_slot_is_parked_until_its_program_starts() {
+    for state in JobState::ALL {
+        let summary = Summary {
+            state,
+            ..Summary::default()
+        };
+        let id = ConnectionId::numbered(1).unwrap();
+        let client = (Protocol::Exec, LOCAL);
+        let record = |parked| JobRecord::new(id, client, None, parked, summary.clone());
+        let expected = match state {
+            JobState::Request | JobState::Waiting => JobState::Parked,
+            other => other,
+        };
+        assert_eq!(record(true).summary.state, expected);
+        assert_eq!(record(false).summary.state, state);
+    }
+}
