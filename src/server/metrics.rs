@@ -175,7 +175,7 @@ impl Server {
             ),
             (
                 "log_lines_lost_total",
-                "Log lines that nobody took.",
+                "Lost log lines.",
                 status.totals.log_lines_lost,
             ),
         ] {

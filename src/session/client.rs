@@ -1,4 +1,4 @@
-//! The client of a session: whether it is there, and what does not work with it any more.
+//! The client of a session: its state, and the operations that have failed.
 
 /// See the table of the module above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,16 +12,16 @@ enum Presence {
 #[derive(Debug)]
 pub(super) struct Client {
     presence: Presence,
-    /// Its socket was given up.
+    /// Its socket was closed.
     closed: bool,
-    /// It went before its reply was complete.
+    /// It disconnected before its reply was complete.
     disconnected: bool,
     /// It has not sent a byte.
     silent: bool,
     /// Nothing can be received from it. It is closed late, as any other: its last bytes are
-    /// still there, and to close at once could take the reply from it.
+    /// still in the socket, and closing at once could destroy the reply.
     deaf: bool,
-    /// To send has failed at the last attempt.
+    /// The last send has failed.
     send_failed: bool,
 }
 
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    /// It has gone, or is to go.
+    /// It has gone, or must go.
     pub(super) fn lose(&mut self) {
         self.presence = Presence::Gone;
     }
@@ -62,7 +62,7 @@ impl Client {
         self.send_failed = false;
     }
 
-    /// To send has failed, which is tried once more.
+    /// A send has failed; it is tried once more.
     pub(super) fn fail_to_send(&mut self) {
         if std::mem::replace(&mut self.send_failed, true) {
             self.lose();
@@ -77,7 +77,7 @@ impl Client {
         self.presence == Presence::Ended
     }
 
-    /// Whether something may still come from it.
+    /// Whether it may still send.
     #[inline]
     pub(super) fn may_send(&self) -> bool {
         self.presence == Presence::Open && !self.deaf
@@ -91,7 +91,7 @@ impl Client {
         self.disconnected
     }
 
-    /// Whether its socket is to be closed now: it has gone, and that was not done yet.
+    /// Whether its socket must be closed now: it has gone, and the socket is open.
     pub(super) fn close(&mut self, has_whole_reply: bool) -> bool {
         let now = self.is_gone() && !self.closed;
         if now {

@@ -1,5 +1,5 @@
-//! The commands of a control connection: carried out one after the other, and each answered
-//! before the next is looked at.
+//! The commands of a control connection: carried out one after another, and each answered
+//! before the next is decoded.
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ impl Commands {
         self.in_hand = true;
     }
 
-    /// One was carried out. Returns whether there was one.
+    /// A command was carried out. Returns whether there was one.
     pub(super) fn end(&mut self) -> bool {
         std::mem::take(&mut self.in_hand)
     }
@@ -38,7 +38,7 @@ mod tests {
     struct Conversation {
         session: Session,
         now: Instant,
-        /// What was asked, and what became of the connection.
+        /// The commands, and the actions on the connection.
         seen: Vec<String>,
     }
 
@@ -80,7 +80,7 @@ mod tests {
             self.tell(Input::Time);
         }
 
-        /// What there is to send, once it is sent.
+        /// The bytes to send, once they are sent.
         fn receive(&mut self) -> String {
             let mut all = Vec::new();
             while self.session.interest().client_write {
@@ -186,19 +186,19 @@ mod tests {
 
     #[test]
     fn every_wait_for_the_client_has_an_end() {
-        // It says nothing.
+        // It sends nothing.
         let mut conversation = Conversation::new();
         conversation.pass(IDLE - Duration::from_millis(1));
         assert!(conversation.seen.is_empty());
         conversation.pass(Duration::from_millis(1));
         assert_eq!(conversation.seen, ["CloseClient"]);
-        // It says half of something, and more does not help.
+        // It sends half of a message, and more bytes do not help.
         let mut conversation = Conversation::new();
         conversation.pass(IDLE / 2);
         conversation.send(&ONE[..3]);
         conversation.pass(IDLE / 2);
         assert!(conversation.receive().contains("not complete within 5 s"));
-        // It asks, and does not take the answer.
+        // It sends a command, and does not read the answer.
         let mut conversation = Conversation::new();
         conversation.send(ONE);
         conversation.pass(IDLE * 10);
@@ -206,7 +206,7 @@ mod tests {
         conversation.answer("1", false);
         conversation.pass(IDLE);
         assert_eq!(conversation.seen, ["one", "CloseClient"]);
-        // It takes the answer, and says nothing more.
+        // It reads the answer, and sends nothing more.
         let mut conversation = Conversation::new();
         conversation.send(ONE);
         conversation.pass(IDLE);

@@ -1,4 +1,4 @@
-//! What goes into a session and what comes out of it.
+//! The inputs and outputs of a session.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use nix::errno::Errno;
 use super::Session;
 use crate::program::{Arguments, Exit, SpawnError, Stream};
 
-/// Something that happened.
+/// An event.
 #[derive(Debug)]
 pub enum Input {
-    /// This many bytes came into [`Session::inbox`].
+    /// This number of bytes was read into [`Session::inbox`].
     ClientSent(usize),
     /// The client has passed descriptors. Nothing more is read from it.
     ClientPassedDescriptors,
@@ -19,93 +19,90 @@ pub enum Input {
     ClientEnded,
     /// The client has hung up, or its socket failed.
     ClientGone,
-    /// There is a process for the program. Whether it comes to execute it is not known yet.
+    /// There is a process for the program. It is not known yet whether the exec succeeds.
     Launched,
     /// The program executes.
     Started,
-    /// The program was not started. After a failed exec its process is still to exit.
+    /// The program was not started. After a failed exec its process must still exit.
     SpawnFailed(SpawnError, ProcessLeft),
     /// The program has ended; its process is a zombie.
     Exited(Exit),
-    /// The program has ended, and a process that traces it has not let go of it: there is no
-    /// exit status yet.
+    /// The program has ended, and its tracer has not released it: there is no exit status yet.
     Held,
-    /// This many bytes came into [`Session::outbox`].
+    /// This number of bytes was read into [`Session::outbox`].
     Output(Stream, usize),
-    /// Nothing more can be read from an output at the moment.
+    /// An output has no more bytes at the moment.
     OutputDry(Stream),
     /// An output is at its end.
     OutputEnded(Stream),
-    /// The program has taken this many bytes of [`Session::stdin`].
+    /// This number of bytes of [`Session::stdin`] was written to the program.
     StdinTaken(usize),
-    /// Nobody reads the program's standard input any more.
+    /// The program's standard input has no reader any more.
     StdinClosed,
-    /// This many bytes of [`Session::reply`] were sent.
+    /// This number of bytes of [`Session::reply`] was sent.
     ReplySent(usize),
-    /// What [`Session::unspooled`] had is in the temporary file now.
+    /// The bytes of [`Session::unspooled`] are in the temporary file now.
     Spooled(Stream),
-    /// It could not be put there.
+    /// They could not be written there.
     SpoolFailed(Errno),
-    /// It was not put there: all temporary files together may have this many bytes.
+    /// They were not written there: this is the limit of all temporary files together, in bytes.
     SpoolsFull(u64),
-    /// A command was carried out, and this is to be sent, if anything is.
+    /// A command was carried out; the answer to send, if there is one.
     Answered {
         /// The answer in its framing.
         answer: Option<Vec<u8>>,
-        /// Whether it was the last.
+        /// Whether it was the last command.
         close: bool,
     },
-    /// There is no memory for what is still to come of the request, or of output that is kept.
+    /// There is no memory for the rest of the request, or for kept output.
     NoMemory,
-    /// A system call that the job cannot do without has failed, for no reason that is
-    /// expected of it.
+    /// A necessary system call has failed with an unexpected error.
     Failed(Trouble, Errno),
-    /// Nothing that this client sends is carried out.
+    /// This client may not send commands.
     Stranger,
-    /// This many of the user's connections wait for a slot already, and no more may.
+    /// This number of the user's connections is over quota already, and no more may be.
     Crowded(u64),
-    /// From now on the connection may last this long since its acceptance; `None`: as long
-    /// as it likes.
+    /// The new limit of the connection's life, counted from its acceptance; `None`: no limit.
     Timeout(Option<Duration>),
     /// Time has passed.
     Time,
-    /// The server stops: whatever runs must end.
+    /// The server stops: the program must end.
     Stop,
-    /// The server stops, and does not wait for anything that can be had without.
+    /// The server stops at once: the program is killed, and waits end.
     StopNow,
 }
 
-/// What does not work any more.
+/// The operation that has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// To receive from the client. It is not tried again.
+    /// Receiving from the client. It is not tried again.
     Receive,
-    /// To send to the client. It is tried once more, each time.
+    /// Sending to the client. It is tried once more, each time.
     Send,
-    /// To write to the program's standard input.
+    /// Writing to the program's standard input.
     Stdin,
-    /// To read an output. It is not tried again.
+    /// Reading an output. It is not tried again.
     Output(Stream),
-    /// To send what is in a temporary file, of which the client knows the size already.
+    /// Sending a temporary file, whose size the client has got already.
     Spooled,
-    /// To wait for one of the descriptors.
+    /// Waiting for one of the descriptors.
     Wait,
-    /// To learn how the program has ended: its process is gone.
+    /// Getting the exit status: the process is gone.
     Exit,
-    /// To learn which user the client is.
+    /// Getting the client's user.
     Peer,
 }
 
 /// Whether a program that was not started leaves a process behind that must be waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProcessLeft {
-    /// There is one, which will exit at once.
+    /// There is a process, which will exit at once.
     Yes,
-    /// There never was one.
+    /// There never was a process.
     No,
 }
 
-/// Something to do with the descriptors of the connection.
+/// An action on the descriptors of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Put [`Session::unspooled`] into the temporary file of this output.
@@ -116,7 +113,7 @@ pub enum Action {
     Terminate,
     /// Send SIGKILL to the program's process group.
     Kill,
-    /// Take the zombie, and close what is left of its outputs.
+    /// Reap the zombie, and close its outputs if they are still open.
     Reap,
     /// Leave the process, which does not end, to the server as an orphan.
     Abandon,
@@ -126,36 +123,36 @@ pub enum Action {
     CloseClient,
 }
 
-/// Something that is asked of the server.
+/// A request to the server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// Start this program when its turn comes: [`Input::Launched`], or why not.
+    /// Start this program when its turn comes: answered with [`Input::Launched`], or the error.
     Program(Arguments),
-    /// Do not start the program that was asked for. None was, and no answer is needed.
+    /// Do not start the requested program. It was not started, and no answer is needed.
     Withdraw,
-    /// Carry out what this message asks for, and answer with [`Input::Answered`].
+    /// Carry out the command in this message, and answer with [`Input::Answered`].
     Command(Vec<u8>),
 }
 
-/// How far a job has come.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum JobState {
     /// The request is not complete.
     #[default]
     Request,
-    /// Its user has its share of the connections. Only the server knows that.
+    /// Over quota: its user has its share of the connections. Only the server knows that.
     Parked,
-    /// The program is asked for; its turn has not come.
+    /// The program is requested; its turn has not come.
     Waiting,
-    /// The program has a process and does not run yet.
+    /// The program has a process, and its exec is not confirmed yet.
     Starting,
     /// The program runs.
     Running,
-    /// The program has ended, and something holds its outputs.
+    /// The program has ended, and another process holds its outputs.
     Draining,
     /// The program must end.
     Stopping,
-    /// There is no program any more, and the reply is not sent.
+    /// The program is gone, and the reply is not sent.
     Replying,
     /// The reply is sent, and the client has not closed.
     Lingering,

@@ -1,10 +1,10 @@
-//! The beginning of a request's arguments, as much as a record shows: as one line, and as a list.
+//! The beginning of a request's arguments, for a record: as one line, and as a list.
 
 use std::fmt;
 
 use crate::program::Arguments;
 
-/// How many bytes of an argument list are shown, with a blank between two of them.
+/// The number of bytes of an argument list that are shown, with a blank between two arguments.
 const SHOWN_MAX: usize = 256;
 
 /// The beginning of an argument list.
@@ -19,7 +19,7 @@ impl Excerpt {
     /// Of these.
     pub fn of(arguments: &Arguments) -> Self {
         let all = arguments.as_bytes_with_nul();
-        // The last argument has no blank behind it, but its NUL.
+        // A NUL follows the last argument, and no blank.
         let shown = all.len().min(SHOWN_MAX + 1);
         Self {
             bytes: all[..shown].to_vec(),
@@ -27,7 +27,7 @@ impl Excerpt {
         }
     }
 
-    /// Whether there are no arguments, as long as no request is complete.
+    /// Whether there are no arguments, because no request is complete.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -38,7 +38,7 @@ impl Excerpt {
     }
 
     /// One string for each argument. A backslash is doubled, and a byte that is not part of UTF-8
-    /// is `\x` and two digits, so that the bytes can be made of it again; all else is as it is.
+    /// is `\x` and two digits, so that the bytes can be restored; all else is unchanged.
     pub fn list(&self) -> impl Iterator<Item = String> {
         self.arguments().map(escaped)
     }
@@ -59,8 +59,7 @@ fn escaped(argument: &[u8]) -> String {
     text
 }
 
-/// The arguments as one line of printable ASCII, cut. One that could be taken for something else
-/// is quoted and escaped.
+/// The arguments as one line of printable ASCII, cut. An ambiguous argument is quoted and escaped.
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = String::new();
@@ -93,7 +92,7 @@ mod tests {
         Excerpt::of(&Arguments::try_collect(arguments.iter().copied()).unwrap())
     }
 
-    /// The bytes of which the list was made, by what the manual says of it.
+    /// The bytes from which the list was made, decoded as the manual describes.
     fn restored(text: &str) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut rest = text;
@@ -165,7 +164,7 @@ mod tests {
             assert_eq!(list.concat().trim_end_matches('y'), "true");
             assert!(list.concat().len() <= SHOWN_MAX);
         }
-        // What is escaped needs more room in the line.
+        // Escapes need more room in the line.
         let escaped = excerpt(&[&[0xff; 100]]);
         assert!(!escaped.is_cut());
         assert_eq!(escaped.list().next().unwrap().len(), 400);

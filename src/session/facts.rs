@@ -1,5 +1,5 @@
-//! What a session knows. Stores each fact as it comes, and says what follows at a glance; what is
-//! to be done about it is for `settle` to say.
+//! The facts of a session. Stores each fact, and answers simple questions about them; `settle`
+//! decides about the actions.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::program::{Exit, Stream};
 use crate::settings::Settings;
 use crate::wire::{Codec, Framing, Protocol, Purpose, Sizes, WireError};
 
-/// What has happened that changes nothing by itself.
+/// An event that changes no fact by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Prompt {
     /// Time has passed.
@@ -35,26 +35,26 @@ pub(super) struct Facts {
     pub(super) accepted: Instant,
     pub(super) client: Client,
     pub(super) codec: Codec,
-    /// What the client sent and nobody has taken yet: the rest of a request, or standard
-    /// input in its framing.
+    /// The client's bytes that are not consumed yet: the rest of a request, or standard input in
+    /// its framing.
     pub(super) inbox: Inbox,
-    /// What is wrong behind the standard input that is ready, which comes first.
+    /// The fault after the standard input that is ready, which is written first.
     pub(super) malformed: Option<WireError>,
     pub(super) outbox: Outbox,
-    /// The program that the client has asked for, if it has.
+    /// The job, if there is a request.
     pub(super) job: Option<Job>,
-    /// What there is in the place of that on a control connection.
+    /// The commands, on a control connection.
     pub(super) commands: Option<Commands>,
-    /// Why there is no job, and will be none.
+    /// The reason why there will be no job.
     pub(super) refusal: Option<Fault>,
-    /// The connection met its deadline.
+    /// The deadline has passed.
     pub(super) late: bool,
     pub(super) timers: Timers,
     pub(super) prompt: Option<Prompt>,
 }
 
 impl Facts {
-    /// What is known of a connection that was accepted at `now`.
+    /// The facts of a connection that was accepted at `now`.
     pub(super) fn new(protocol: Protocol, settings: Settings, now: Instant) -> Self {
         let sizes = Sizes {
             request: settings.request_max,
@@ -144,8 +144,7 @@ impl Facts {
         }
     }
 
-    /// Puts `n` bytes of output that were read into the outbox behind what is to be sent, or
-    /// keeps them.
+    /// Appends `n` bytes of output that were read to the outbox, or keeps them.
     fn store_output(&mut self, stream: Stream, n: usize, now: Instant) {
         let discards = self.discards();
         let Some(job) = &mut self.job else { return };
@@ -162,7 +161,7 @@ impl Facts {
         }
     }
 
-    /// An answer to a command, if anybody still waits for one.
+    /// An answer to a command, if the client still waits for one.
     fn store_answer(&mut self, answer: Option<Vec<u8>>, close: bool) {
         let asked = self.commands.as_mut().is_some_and(Commands::end);
         if asked && !self.client.is_gone() {
@@ -173,7 +172,7 @@ impl Facts {
         }
     }
 
-    /// There is no memory for more of the request, or of what is kept.
+    /// There is no memory for more of the request, or for kept output.
     fn lack_memory(&mut self) {
         if self.grows() {
             match &mut self.job {
@@ -185,13 +184,13 @@ impl Facts {
 
     /// Output could not be put into its file.
     fn lack_room(&mut self, fault: Fault) {
-        // If the reply was made meanwhile, or nobody waits for it, nothing is missing.
+        // If the reply was made meanwhile, or is not needed any more, nothing is missing.
         if !self.discards() {
             self.with_job(|job| job.keep_no_more(fault));
         }
     }
 
-    /// Something does not work any more. The client is to hear why, as far as there is a way.
+    /// A system call has failed. The client gets the reason, if possible.
     fn store_failure(&mut self, trouble: Trouble, errno: Errno) {
         let fault = Fault::System(trouble, errno);
         // A size that was sent cannot be taken back: the client finds that bytes are missing.
@@ -210,7 +209,7 @@ impl Facts {
         }
     }
 
-    /// The connection may last this long.
+    /// The new limit of the connection's life.
     fn limit_time(&mut self, timeout: Option<Duration>) {
         self.settings.timeout = timeout;
         if !self.is_stopping() && self.is_active() {
@@ -221,7 +220,7 @@ impl Facts {
         }
     }
 
-    /// Something is wrong. What was wrong first counts.
+    /// A fault. The first fault counts.
     pub(super) fn blame(&mut self, fault: Fault) {
         match &mut self.job {
             Some(job) => job.blame(fault),
@@ -231,7 +230,7 @@ impl Facts {
         }
     }
 
-    /// What is wrong.
+    /// The fault.
     pub(super) fn fault(&self) -> Option<&Fault> {
         match &self.job {
             Some(job) => job.fault(),
@@ -239,7 +238,7 @@ impl Facts {
         }
     }
 
-    /// What the reply is to say of the end, once that is certain.
+    /// The verdict of the reply, once it is certain.
     pub(super) fn verdict(&self) -> Option<Exit> {
         match &self.job {
             Some(job) => job.verdict(),
@@ -263,7 +262,7 @@ impl Facts {
         self.lives() || !(self.client.is_gone() || self.outbox.is_shut())
     }
 
-    /// Whether what the client sends still means something.
+    /// Whether the client's bytes are still used.
     #[inline]
     pub(super) fn listens(&self) -> bool {
         self.fault().is_none()
@@ -275,7 +274,7 @@ impl Facts {
                 .is_none_or(|job| job.exit_status().is_none())
     }
 
-    /// Whether the next message has to wait: for the answer to this one, and until that is sent.
+    /// Whether the next message has to wait until the answer to this one is sent.
     #[inline]
     pub(super) fn is_busy(&self) -> bool {
         self.commands
@@ -283,20 +282,20 @@ impl Facts {
             .is_some_and(|commands| commands.is_in_hand() || !self.outbox.is_sent())
     }
 
-    /// Whether output is read only to be thrown away.
+    /// Whether output is read only to be discarded.
     #[inline]
     pub(super) fn discards(&self) -> bool {
         self.client.is_gone() || !self.outbox.is_streaming()
     }
 
-    /// Whether what the client sends next makes the request larger. Of a control connection
-    /// it does not: those are few, and of clients that may do anything.
+    /// Whether the client's next bytes make the request larger. On a control connection they do
+    /// not: those are few, and their clients may do anything.
     pub(super) fn is_collecting(&self) -> bool {
         self.job.is_none() && self.commands.is_none() && self.listens()
     }
 
-    /// Whether what comes next takes more memory: a request that is not complete, or output
-    /// that is kept.
+    /// Whether the next bytes take more memory: those of an incomplete request, or of kept
+    /// output.
     pub(super) fn grows(&self) -> bool {
         match &self.job {
             None => self.is_collecting(),
@@ -306,7 +305,7 @@ impl Facts {
         }
     }
 
-    /// What always holds.
+    /// The invariants.
     pub(super) fn check(&self) {
         self.inbox.check();
         self.outbox.check();

@@ -1,4 +1,4 @@
-//! How bytes pass through a session: what may move now, where from and where to.
+//! The bytes that pass through a session: the moves that are possible now.
 
 use super::Session;
 use super::job::Job;
@@ -6,7 +6,7 @@ use super::outgoing::Piece;
 use crate::program::{OutOfMemory, Stream};
 use crate::wire::buffer::Pool;
 
-/// What to wait for.
+/// The events to wait for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Interest {
     /// Bytes from the client.
@@ -20,7 +20,7 @@ pub struct Interest {
 }
 
 impl Session {
-    /// What to wait for.
+    /// The events to wait for.
     pub fn interest(&self) -> Interest {
         let facts = &self.facts;
         let room = facts.discards() || facts.outbox.room() > 0;
@@ -41,28 +41,28 @@ impl Session {
             .is_some_and(|job| job.stdin.is_open())
     }
 
-    /// Where bytes from the client go.
+    /// The buffer for bytes from the client.
     pub fn inbox(&mut self) -> &mut [u8] {
         self.facts.inbox.spare()
     }
 
-    /// Where bytes from the program go, as many as may come.
+    /// The buffer for bytes from the program, with its room.
     pub fn outbox(&mut self) -> &mut [u8] {
         let discards = self.facts.discards();
         self.facts.outbox.spare(discards)
     }
 
-    /// The bytes that the program's standard input takes next.
+    /// The next bytes for the program's standard input.
     pub fn stdin(&self) -> &[u8] {
         self.facts.inbox.ready()
     }
 
-    /// What the client gets next.
+    /// The next piece for the client.
     pub fn reply(&self) -> Piece<'_> {
         self.facts.outbox.front()
     }
 
-    /// What is in memory of an output whose temporary file is to have it.
+    /// The bytes in memory of an output, for its temporary file.
     pub fn unspooled(&self, stream: Stream) -> &[u8] {
         match &self.facts.job {
             Some(job) => job.outputs.memory(stream),
@@ -70,19 +70,19 @@ impl Session {
         }
     }
 
-    /// Whether what the client sends next makes the request larger. Of a control connection
-    /// it does not: those are few, and of clients that may do anything.
+    /// Whether the client's next bytes make the request larger. On a control connection they do
+    /// not: those are few, and their clients may do anything.
     pub fn is_collecting(&self) -> bool {
         self.facts.is_collecting()
     }
 
-    /// Whether what comes next takes more memory: a request that is not complete, or output
-    /// that is kept.
+    /// Whether the next bytes take more memory: those of an incomplete request, or of kept
+    /// output.
     pub fn grows(&self) -> bool {
         self.facts.grows()
     }
 
-    /// How many bytes of memory the request takes: until the program runs, or is not started.
+    /// The number of bytes of memory of the request, until the program runs or has failed.
     pub fn request_bytes(&self) -> usize {
         match &self.facts.job {
             Some(job) => job.footprint(),
@@ -90,12 +90,12 @@ impl Session {
         }
     }
 
-    /// How many steps decoding has taken since the last call, as a measure of its work.
+    /// The number of decoding steps since the last call, as a measure of the work.
     pub fn take_steps(&mut self) -> usize {
         self.facts.codec.take_steps()
     }
 
-    /// Gives the buffers storage for what is about to come.
+    /// Gives the buffers storage for the next bytes.
     ///
     /// # Errors
     ///

@@ -1,13 +1,13 @@
-//! What a client has sent and nobody has taken yet: standard input, ready to be written, in
-//! front, and behind it bytes in the protocol's framing.
+//! A client's bytes that are not consumed yet: standard input, ready to be written, followed by
+//! bytes in the protocol's framing.
 //!
 //! ```text
 //!   | ready          | gap            | raw                        | spare
-//!   standard input   framing, dropped   not looked at by the codec
+//!   standard input   framing, dropped   not decoded yet
 //! ```
 //!
 //! A piece of standard input moves up to the one before it, so that pieces of one byte
-//! each still leave in one write. The first piece stays where it is. Owns bytes only.
+//! each still leave in one write. The first piece stays in place. Owns bytes only.
 
 use crate::program::OutOfMemory;
 use crate::wire::buffer::{Buffer, CAPACITY, Pool};
@@ -21,28 +21,28 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// Whether nothing is held.
+    /// Whether it is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
 
-    /// Room for what the client sends next.
+    /// Room for the client's next bytes.
     pub(super) fn spare(&mut self) -> &mut [u8] {
         self.buffer.spare()
     }
 
-    /// The first `n` bytes of [`Inbox::spare`] hold what the client has sent.
+    /// The first `n` bytes of [`Inbox::spare`] were received.
     pub(super) fn commit(&mut self, n: usize) {
         self.buffer.commit(n);
     }
 
-    /// What the codec has not looked at.
+    /// The bytes that are not decoded yet.
     #[inline]
     pub(super) fn raw(&self) -> &[u8] {
         &self.buffer.bytes()[self.ready + self.gap..]
     }
 
-    /// Drops the first `n` bytes of what is raw.
+    /// Drops the first `n` raw bytes.
     #[inline]
     pub(super) fn skip(&mut self, n: usize) {
         if self.ready == 0 {
@@ -53,7 +53,7 @@ impl Inbox {
         }
     }
 
-    /// The first `n` bytes of what is raw are standard input.
+    /// The first `n` raw bytes are standard input.
     #[inline]
     pub(super) fn take(&mut self, n: usize) {
         if self.gap > 0 {
@@ -89,17 +89,17 @@ impl Inbox {
         (self.ready, self.gap) = (0, 0);
     }
 
-    /// Gets storage for what is about to come, if there is memory for it.
+    /// Gets storage for the next bytes, if there is memory for it.
     pub(super) fn lend(&mut self, pool: &mut Pool) -> Result<(), OutOfMemory> {
         pool.lend(&mut self.buffer)
     }
 
-    /// Gives its storage back, if it holds nothing.
+    /// Returns its storage, if it is empty.
     pub(super) fn take_back(&mut self, pool: &mut Pool) {
         pool.take_back(&mut self.buffer);
     }
 
-    /// What always holds.
+    /// The invariants.
     pub(super) fn check(&self) {
         assert!(self.buffer.len() <= CAPACITY);
         assert!(self.ready + self.gap <= self.buffer.len());

@@ -1,7 +1,7 @@
-//! The program that a request asks for: how far it has come, what it has said and taken, and how
-//! it is to end. There is a new one for each request.
+//! The program of a request: its state, its outputs and input, and its end. There is a new job for
+//! each request.
 //!
-//! See the table of the module above for its states. A job knows nothing of the client.
+//! The table of the module above has its states. A job knows nothing of the client.
 
 use super::event::{JobState, ProcessLeft};
 use super::excerpt::Excerpt;
@@ -23,7 +23,7 @@ enum Stage {
     Gone,
 }
 
-/// How the program was made to end.
+/// How the program is made to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stopping {
     No,
@@ -31,19 +31,19 @@ enum Stopping {
     Killed,
 }
 
-/// What is to be done to make a program end politely.
+/// The way to end a program with SIGTERM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stop {
-    /// There is no process yet: it is not wanted any more.
+    /// There is no process yet: the request is withdrawn.
     Withdraw,
-    /// Its group is to get SIGTERM.
+    /// Its group gets SIGTERM.
     Terminate,
 }
 
-/// What is to be done with a process that can be reaped.
+/// The way to reap a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reaping {
-    /// Its group is to get SIGKILL before that.
+    /// Its group gets SIGKILL before that.
     pub(super) kill: bool,
 }
 
@@ -52,20 +52,20 @@ pub(super) struct Reaping {
 pub(super) struct Job {
     name: Vec<u8>,
     excerpt: Excerpt,
-    /// What the arguments take, in bytes, until the program runs.
+    /// The size of the arguments in bytes, until the program runs.
     arguments: usize,
     stage: Stage,
     stopping: Stopping,
     pub(super) stdin: Stdin,
     pub(super) outputs: Outputs,
     exit: Option<Exit>,
-    /// The program has ended, and its exit status is somebody else's for now.
+    /// The program has ended, and its tracer has the exit status for now.
     held: bool,
     fault: Option<Fault>,
 }
 
 impl Job {
-    /// A job for a program that is asked for now.
+    /// A job for a program that is requested now.
     pub(super) fn new(arguments: &Arguments) -> Self {
         let program = arguments.program();
         Self {
@@ -83,7 +83,7 @@ impl Job {
     }
 }
 
-/// What happens to it.
+/// Events.
 impl Job {
     pub(super) fn launch(&mut self) {
         if self.stage == Stage::Waiting {
@@ -113,22 +113,22 @@ impl Job {
         }
     }
 
-    /// Its process has ended, and nobody knows how.
+    /// Its process has ended, with an unknown exit status.
     pub(super) fn exit_unknown(&mut self) {
         self.stage = Stage::Exited;
     }
 
-    /// Its process has ended, and one that traces it has not let go of it.
+    /// Its process has ended, and its tracer has not released it.
     pub(super) fn hold(&mut self) {
         self.held = true;
     }
 
-    /// Something is wrong. What was wrong first counts.
+    /// A fault. The first fault counts.
     pub(super) fn blame(&mut self, fault: Fault) {
         self.fault.get_or_insert(fault);
     }
 
-    /// Keeps bytes of an output, as many as may be kept of `most`.
+    /// Keeps bytes of an output, as many as `most` permits.
     pub(super) fn keep(&mut self, stream: Stream, bytes: &[u8], most: u64) {
         match self.outputs.keep(stream, bytes, most) {
             Ok(true) => {}
@@ -140,16 +140,16 @@ impl Job {
         }
     }
 
-    /// There is no place for more output.
+    /// There is no room for more output.
     pub(super) fn keep_no_more(&mut self, fault: Fault) {
         self.blame(fault);
         self.outputs.refuse();
     }
 }
 
-/// What is to be done about it: each of these is true, or something, once.
+/// Actions: each of these returns true, or a value, once.
 impl Job {
-    /// Makes the program end politely, if that was not done yet.
+    /// Makes the program end with SIGTERM, if that was not done yet.
     pub(super) fn stop(&mut self) -> Option<Stop> {
         if !self.lives() || self.stopping > Stopping::No {
             return None;
@@ -163,7 +163,7 @@ impl Job {
         Some(Stop::Terminate)
     }
 
-    /// Makes the program end at once, if that was not done yet.
+    /// Makes the program end with SIGKILL, if that was not done yet.
     pub(super) fn kill(&mut self) -> bool {
         let now = self.lives() && self.stopping < Stopping::Killed;
         if now {
@@ -172,7 +172,7 @@ impl Job {
         now
     }
 
-    /// Waits no longer for the end of a process, if it has not ended yet.
+    /// Stops waiting for the end of a process, if it has not ended yet.
     pub(super) fn give_up(&mut self) -> bool {
         let now = matches!(self.stage, Stage::Launched | Stage::Running);
         if now {
@@ -186,12 +186,12 @@ impl Job {
         now
     }
 
-    /// Closes standard input, if nobody reads it.
+    /// Closes standard input, if it has no reader.
     pub(super) fn close_refused_stdin(&mut self) -> bool {
         self.stdin.is_refused() && self.stdin.close()
     }
 
-    /// Closes standard input, all of which was written, if no more is to come.
+    /// Closes standard input after its last byte was written, if it is complete.
     pub(super) fn close_stdin(&mut self) -> bool {
         let over = self.stdin.is_complete() || self.exit.is_some() || self.stopping > Stopping::No;
         over && self.stdin.close()
@@ -208,7 +208,7 @@ impl Job {
             return None;
         }
         self.stage = Stage::Gone;
-        // The last moment at which the number is certainly ours.
+        // The last moment at which the number is certainly the program's.
         let kill = self.stopping == Stopping::Terminated;
         Some(Reaping { kill })
     }
@@ -220,7 +220,7 @@ impl Job {
     }
 }
 
-/// What is known of it.
+/// State.
 impl Job {
     /// Whether there is, or may soon be, a process.
     pub(super) fn lives(&self) -> bool {
@@ -230,7 +230,7 @@ impl Job {
         }
     }
 
-    /// Whether the program was made to end.
+    /// Whether the program must end.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping > Stopping::No
     }
@@ -240,7 +240,7 @@ impl Job {
         self.stage == Stage::Exited
     }
 
-    /// How far it has come, while there is a process or may soon be.
+    /// Its state, while there is a process or may soon be.
     pub(super) fn state(&self) -> Option<JobState> {
         match self.stage {
             Stage::Gone => None,
@@ -256,7 +256,7 @@ impl Job {
         matches!(self.fault, Some(Fault::Spawn(_)))
     }
 
-    /// Whether something other than a failed start is wrong: that one ends by itself.
+    /// Whether there is a fault other than a failed start: that one ends by itself.
     pub(super) fn is_faulty(&self) -> bool {
         self.fault.is_some() && !self.has_failed_to_start()
     }
@@ -265,18 +265,18 @@ impl Job {
         self.fault.as_ref()
     }
 
-    /// How the program itself has ended.
+    /// The program's own exit.
     pub(super) fn exit_status(&self) -> Option<Exit> {
         self.exit
     }
 
-    /// What the reply is to say of the end, once that is certain.
+    /// The verdict of the reply, once it is certain.
     pub(super) fn verdict(&self) -> Option<Exit> {
         if let Some(fault @ Fault::Spawn(_)) = &self.fault {
             return fault.exit();
         }
         match self.stage {
-            // A fault without a status of its own leaves the program's.
+            // A fault without a status of its own keeps the program's.
             Stage::Exited | Stage::Gone if self.outputs.are_done() => self
                 .fault
                 .as_ref()
@@ -287,7 +287,7 @@ impl Job {
         }
     }
 
-    /// Which outputs may still give something.
+    /// The outputs that may still have bytes.
     #[inline]
     pub(super) fn open_outputs(&self) -> [bool; 2] {
         match self.lives() {
@@ -296,7 +296,7 @@ impl Job {
         }
     }
 
-    /// How many bytes its arguments take, until it runs.
+    /// The size of its arguments in bytes, until it runs.
     pub(super) fn footprint(&self) -> usize {
         match self.stage {
             Stage::Waiting | Stage::Launched => self.arguments,
@@ -312,7 +312,7 @@ impl Job {
         &self.excerpt
     }
 
-    /// What always holds; `kept`: its output is kept.
+    /// The invariants; `kept`: its output is kept.
     pub(super) fn check(&self, kept: bool) {
         assert!(self.exit.is_none() || matches!(self.stage, Stage::Exited | Stage::Gone));
         assert!(kept || self.outputs.keep_nothing());

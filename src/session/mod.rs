@@ -1,15 +1,15 @@
-//! What one connection does next: the state machine between a client and its program.
+//! The state machine of one connection, between a client and its program.
 //!
 //! A session takes one fact at a time ([`Session::handle`]): it stores the fact, and `settle` draws
-//! all consequences, the only place that can add to what is to be done. The caller then takes
-//! actions until there are none ([`Session::poll_action`]), passes on what is asked of the server
-//! ([`Session::poll_ask`]), watches what [`Session::interest`] names, and comes back at
-//! [`Session::poll_timeout`] with [`Input::Time`]. Spurious calls do nothing. A session makes
-//! no system call, reads no clock and never logs.
+//! all consequences; only `settle` can add actions. The caller then takes actions until there are
+//! none ([`Session::poll_action`]), passes on requests to the server ([`Session::poll_ask`]), arms
+//! the descriptors in [`Session::interest`], and calls again at [`Session::poll_timeout`] with
+//! [`Input::Time`]. Spurious calls do nothing. A session makes no system call, reads no clock and
+//! never logs.
 //!
 //! # States
 //!
-//! Three facets, each with its own states; what happens depends on all of them.
+//! There are three facets, each with its own states; the consequences depend on all of them.
 //!
 //! | client | means |
 //! |---|---|
@@ -29,32 +29,32 @@
 //! | reply | means | leaves by |
 //! |---|---|---|
 //! | `Streaming` | output is sent or kept as it comes; commands are answered | the verdict; the last answer |
-//! | `Ended` | all that is to be sent is there | all of it sent |
+//! | `Ended` | the reply is complete | all of it sent |
 //! | `Shut` | our writing side is shut down, the client may still send | its end, or the linger timer |
 //!
-//! What differs between protocols is asked of [`Codec`](crate::wire::Codec): what a request is, and
-//! whether output is sent as it comes or kept. A control connection has no job at all, but
-//! commands, and may ask again.
+//! [`Codec`](crate::wire::Codec) has the differences between protocols: the form of a request, and
+//! whether output is sent at once or kept. A control connection has no job, but commands, one after
+//! another.
 //!
 //! A program that must end (`stopping`) gets SIGTERM for its group, and SIGKILL after the
-//! kill timeout. Its leader is reaped last: before that, whatever is left of the group
-//! gets SIGKILL, so that a number is never signalled after it may belong to a stranger.
+//! kill timeout. Its leader is reaped last: before that, the rest of the group gets SIGKILL, so
+//! that a number is never signalled after it may belong to another process.
 //!
 //! # Files
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
 //! | `mod` | a fact in, its consequences out |
-//! | `event` | what goes in and comes out |
-//! | `flow`, `summary` | what may move; what there is to report |
-//! | `settle` | what follows from the facts, and what is to be done |
-//! | `facts` | all that is known |
+//! | `event` | inputs and outputs |
+//! | `flow`, `summary` | possible moves of bytes; the report |
+//! | `settle` | the consequences of the facts, and the actions |
+//! | `facts` | all facts |
 //! | `client`, `job`, `commands` | one side each: the client; the program it asks for, or its commands |
-//! | `inbox`, `outbox`, `outgoing` | bytes on their way |
+//! | `inbox`, `outbox`, `outgoing` | bytes in transit |
 //! | `stdin`, `output` | those of a job |
 //! | `timers`, `verdict`, `excerpt` | moments, faults, the beginning of the arguments |
 //!
-//! Each object keeps its fields to itself, and calls go down this list only.
+//! Each object owns its fields, and calls go down this list only.
 
 mod client;
 mod commands;
@@ -101,11 +101,11 @@ impl Session {
         }
     }
 
-    /// Takes a fact and draws the consequences.
+    /// Stores a fact and draws the consequences.
     ///
     /// # Panics
     ///
-    /// When the fact cannot be, such as more bytes than there was room for.
+    /// When the fact is impossible, such as more bytes than there was room for.
     pub fn handle(&mut self, input: Input, now: Instant) {
         self.facts.store(input, now);
         settle(&mut self.facts, &mut self.orders, now);
@@ -115,17 +115,17 @@ impl Session {
         }
     }
 
-    /// The next thing to do.
+    /// The next action.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.orders.poll_action()
     }
 
-    /// What is asked of the server next.
+    /// The next request to the server.
     pub fn poll_ask(&mut self) -> Option<Ask> {
         self.orders.poll_ask()
     }
 
-    /// The moment at which [`Input::Time`] is due.
+    /// When [`Input::Time`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.facts.timers.next()
     }

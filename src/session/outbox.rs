@@ -1,5 +1,5 @@
-//! What is still to be sent to the client: bytes as they come, and behind them, where a reply is
-//! made as a whole, its pieces.
+//! The bytes to send to the client: streamed bytes, followed by the pieces of a reply that is made
+//! as a whole.
 
 use super::outgoing::{Complete, Piece, SMALL_MAX};
 use super::output::Kept;
@@ -8,13 +8,13 @@ use crate::wire::buffer::{Buffer, Pool};
 use crate::wire::exec::PAIR_MAX;
 use crate::wire::{HEADER_MAX, Header};
 
-/// A reply holds no more than one pair of this size, so that it leaves in one send.
+/// The outbox holds no more than one pair of this size, so that it leaves in one send.
 const REPLY_MAX: usize = PAIR_MAX;
 
-/// Below this much room no further output is read into a reply that waits.
+/// With less room than this no further output is read into a waiting reply.
 const ROOM_MIN: usize = 4096;
 
-/// How far a reply has come. See the table of the module above.
+/// The state of a reply. See the table of the module above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Streaming,
@@ -27,7 +27,7 @@ enum Progress {
 pub(super) struct Outbox {
     progress: Progress,
     buffer: Buffer,
-    /// What goes out after that.
+    /// The pieces that follow.
     tail: Complete,
 }
 
@@ -40,13 +40,13 @@ impl Outbox {
         }
     }
 
-    /// Whether more is to come.
+    /// Whether more may be appended.
     #[inline]
     pub(super) fn is_streaming(&self) -> bool {
         self.progress == Progress::Streaming
     }
 
-    /// Whether nothing more is to come, and the client does not know yet.
+    /// Whether the reply is complete, and the writing side is not shut down yet.
     pub(super) fn has_ended(&self) -> bool {
         self.progress == Progress::Ended
     }
@@ -56,7 +56,7 @@ impl Outbox {
         self.progress == Progress::Shut
     }
 
-    /// Nothing more is to come.
+    /// The reply is complete.
     pub(super) fn end(&mut self) {
         self.progress = Progress::Ended;
     }
@@ -66,27 +66,27 @@ impl Outbox {
         self.progress = Progress::Shut;
     }
 
-    /// Whether nothing is left to be sent at the moment.
+    /// Whether nothing is left to send at the moment.
     #[inline]
     pub(super) fn is_sent(&self) -> bool {
         self.buffer.is_empty() && self.tail.is_empty()
     }
 
-    /// How many bytes of output may be read next.
+    /// The number of bytes of output that may be read next.
     #[inline]
     pub(super) fn room(&self) -> usize {
         match REPLY_MAX.saturating_sub(self.buffer.len()) {
             room if room < ROOM_MIN => 0,
             room if self.buffer.is_empty() => room,
-            // What is held plus this pair, header and all, still leaves in one send.
+            // The held bytes and this pair, with its header, still leave in one send.
             room => room - HEADER_MAX - 1,
         }
     }
 
-    /// Where bytes from the program go. With `discards` they will be thrown away.
+    /// The buffer for bytes from the program. With `discards` they will be discarded.
     pub(super) fn spare(&mut self, discards: bool) -> &mut [u8] {
         let room = if discards { ROOM_MIN } else { self.room() };
-        // What is thrown away is never committed, so it disturbs nothing that waits here.
+        // Discarded bytes are never committed, so they do not affect waiting bytes.
         &mut self.buffer.spare()[HEADER_MAX..HEADER_MAX + room]
     }
 
@@ -95,15 +95,14 @@ impl Outbox {
         &self.buffer.spare()[HEADER_MAX..HEADER_MAX + n]
     }
 
-    /// Puts the first `n` bytes of [`Outbox::spare`] behind what is to be sent, with their header
-    /// in front of them.
+    /// Appends the first `n` bytes of [`Outbox::spare`], with their header before them.
     #[inline]
     pub(super) fn frame(&mut self, header: &Header, n: usize, end: u8) {
         self.buffer
             .commit_framed(HEADER_MAX, header.bytes(), n, end);
     }
 
-    /// Puts `bytes` behind what is to be sent: into the same send, if there is not much of it.
+    /// Appends `bytes`: into the same send, if they are few.
     pub(super) fn put(&mut self, bytes: Vec<u8>) {
         // A buffer without storage was lent none: there may be no memory for that much.
         let has_storage = self.buffer.footprint() > 0;
@@ -114,7 +113,7 @@ impl Outbox {
         }
     }
 
-    /// Puts what was kept of an output behind what is to be sent.
+    /// Appends the kept part of an output.
     pub(super) fn put_kept(&mut self, stream: Stream, kept: Kept) {
         let (spooled, memory) = kept.into_parts();
         if spooled > 0 {
@@ -123,7 +122,7 @@ impl Outbox {
         self.put(memory);
     }
 
-    /// What the client gets next.
+    /// The next piece for the client.
     pub(super) fn front(&self) -> Piece<'_> {
         match self.tail.front() {
             Some(piece) if self.buffer.is_empty() => piece,
@@ -131,7 +130,7 @@ impl Outbox {
         }
     }
 
-    /// The first `n` bytes of that were sent.
+    /// The first `n` bytes of it were sent.
     pub(super) fn consume(&mut self, n: usize) {
         if self.buffer.is_empty() {
             self.tail.consume(n);
@@ -146,17 +145,17 @@ impl Outbox {
         self.tail.clear();
     }
 
-    /// Gets storage for what is about to come, if there is memory for it.
+    /// Gets storage for the next bytes, if there is memory for it.
     pub(super) fn lend(&mut self, pool: &mut Pool) -> Result<(), OutOfMemory> {
         pool.lend(&mut self.buffer)
     }
 
-    /// Gives its storage back, if it holds nothing.
+    /// Returns its storage, if it is empty.
     pub(super) fn take_back(&mut self, pool: &mut Pool) {
         pool.take_back(&mut self.buffer);
     }
 
-    /// What always holds.
+    /// The invariants.
     pub(super) fn check(&self) {
         assert!(self.buffer.len() <= REPLY_MAX + HEADER_MAX + 1 + SMALL_MAX);
     }

@@ -1,30 +1,30 @@
-//! What is still to be sent of a reply that was made as a whole: bytes, and stretches of the
-//! temporary files that the caller has.
+//! The unsent part of a reply that was made as a whole: bytes, and parts of the temporary files
+//! that the caller owns.
 
 use std::collections::VecDeque;
 
 use crate::program::Stream;
 
-/// What is larger is sent from where it is, so that a reply takes no more memory.
+/// Larger bytes are sent from their place, so that a reply takes no more memory.
 pub(super) const SMALL_MAX: usize = 4096;
 
-/// What the client gets next.
+/// The next piece for the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// These bytes: whole pairs, unless a send was cut short.
     Bytes(&'a [u8]),
-    /// What is in the temporary file of an output.
+    /// A part of the temporary file of an output.
     Spooled {
         /// Which one.
         stream: Stream,
-        /// From here on.
+        /// Its offset.
         offset: u64,
         /// How many bytes, at least one.
         length: u64,
     },
 }
 
-/// A piece of a reply that is complete, from where it is not sent yet.
+/// The unsent part of a piece of a complete reply.
 #[derive(Debug)]
 enum Stretch {
     Bytes {
@@ -38,7 +38,7 @@ enum Stretch {
     },
 }
 
-/// A reply that is complete, as far as it is not sent.
+/// The unsent part of a complete reply.
 #[derive(Debug, Default)]
 pub(super) struct Complete {
     stretches: VecDeque<Stretch>,

@@ -1,18 +1,18 @@
-//! The two outputs of a program: how far they have come, and what is kept of them.
+//! The two outputs of a program: their progress, and their kept parts.
 //!
-//! Where a reply is made as a whole, a stream is kept in memory up to a limit, and then goes to
-//! a temporary file, which the caller has. What was last comes after what is in the file. Owns
-//! bytes only.
+//! If the reply is made as a whole, a stream is kept in memory up to a limit, and then goes to a
+//! temporary file, which the caller owns. The bytes in memory follow those in the file. Owns bytes
+//! only.
 
 use std::time::Instant;
 
 use crate::program::{OutOfMemory, Stream, try_append};
 
-/// What is kept of an output.
+/// The kept part of an output.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     memory: Vec<u8>,
-    /// How many bytes are in the file.
+    /// The number of bytes in the file.
     spooled: u64,
 }
 
@@ -21,22 +21,22 @@ impl Kept {
         self.spooled + self.memory.len() as u64
     }
 
-    /// How many bytes are in the file, and what comes behind them.
+    /// The number of bytes in the file, and the bytes that follow them.
     pub(super) fn into_parts(self) -> (u64, Vec<u8>) {
         (self.spooled, self.memory)
     }
 }
 
-/// One of them.
+/// One output.
 #[derive(Debug, Default)]
 struct Output {
     ended: bool,
-    /// Nothing could be read at the last attempt.
+    /// The last read found nothing.
     dry: bool,
-    /// How many bytes have come.
+    /// The number of bytes read.
     bytes: u64,
     kept: Kept,
-    /// The file is asked for, and has not got what is in memory yet.
+    /// The file is asked for, and does not have the bytes in memory yet.
     spooling: bool,
 }
 
@@ -44,17 +44,17 @@ struct Output {
 #[derive(Debug, Default)]
 pub(super) struct Outputs {
     each: [Output; 2],
-    /// When the first byte of any of them came.
+    /// When the first byte of any of them was read.
     first: Option<Instant>,
-    /// Nobody waits for their end any more: what can be read now is all.
+    /// The session does not wait for their end any more: only available bytes are read.
     released: bool,
-    /// There is no place for more of what is kept: the program must end, and what it still
-    /// writes is lost.
+    /// There is no room for more kept output: the program must end, and its further output is
+    /// lost.
     refused: bool,
 }
 
 impl Outputs {
-    /// This many bytes have come.
+    /// This number of bytes was read.
     #[inline]
     pub(super) fn count(&mut self, stream: Stream, n: usize, now: Instant) {
         self.first.get_or_insert(now);
@@ -68,19 +68,19 @@ impl Outputs {
         self.each[stream as usize].dry = true;
     }
 
-    /// Nothing more comes.
+    /// An output is at end-of-file.
     pub(super) fn end(&mut self, stream: Stream) {
         self.each[stream as usize].ended = true;
     }
 
-    /// Nothing more comes of either.
+    /// Both are at end-of-file.
     pub(super) fn end_all(&mut self) {
         for stream in Stream::BOTH {
             self.end(stream);
         }
     }
 
-    /// Nobody waits any longer for one that stays open. What can be read still counts.
+    /// The session does not wait any longer for an open output. Available bytes still count.
     pub(super) fn release(&mut self) {
         self.released = true;
         for output in &mut self.each {
@@ -88,7 +88,7 @@ impl Outputs {
         }
     }
 
-    /// Keeps `bytes`, as many as may be kept of `most`. Returns whether all were.
+    /// Keeps `bytes`, as many as `most` permits. Returns whether all were kept.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Outputs {
         now
     }
 
-    /// What was in memory is in the file.
+    /// The bytes in memory are in the file.
     pub(super) fn spooled(&mut self, stream: Stream) {
         let output = &mut self.each[stream as usize];
         output.kept.spooled += output.kept.memory.len() as u64;
@@ -131,14 +131,14 @@ impl Outputs {
         output.spooling = false;
     }
 
-    /// Takes what was kept.
+    /// Takes the kept output.
     pub(super) fn take_kept(&mut self) -> [Kept; 2] {
         self.each
             .each_mut()
             .map(|output| std::mem::take(&mut output.kept))
     }
 
-    /// Which may still give something.
+    /// The outputs that may still have bytes.
     #[inline]
     pub(super) fn open(&self) -> [bool; 2] {
         self.each.each_ref().map(|output| !output.ended)
@@ -149,29 +149,29 @@ impl Outputs {
         self.open() == [false; 2]
     }
 
-    /// Whether nothing more is waited for of either.
+    /// Whether the session waits for neither any more.
     pub(super) fn are_done(&self) -> bool {
         self.each
             .iter()
             .all(|output| output.ended || (self.released && output.dry))
     }
 
-    /// Whether what comes is kept, where it is.
+    /// Whether output is kept.
     pub(super) fn keep_more(&self) -> bool {
         !self.refused
     }
 
-    /// What is in memory of what is kept.
+    /// The kept bytes in memory.
     pub(super) fn memory(&self, stream: Stream) -> &[u8] {
         &self.each[stream as usize].kept.memory
     }
 
-    /// How many bytes have come.
+    /// The number of bytes read.
     pub(super) fn bytes(&self) -> [u64; 2] {
         self.each.each_ref().map(|output| output.bytes)
     }
 
-    /// When the first of them came.
+    /// When the first byte was read.
     pub(super) fn first(&self) -> Option<Instant> {
         self.first
     }

@@ -1,14 +1,14 @@
-//! A program's standard input, on our side: whether it is open, and how it comes to its end.
+//! Our end of a program's standard input: whether it is open, and its end.
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Stdin {
     open: bool,
-    /// The client has said all of it.
+    /// The client has sent all of it.
     complete: bool,
-    /// Nobody reads it.
+    /// It has no reader.
     refused: bool,
-    /// How many bytes the program has taken.
+    /// The number of bytes written to the program.
     bytes: u64,
 }
 
@@ -27,17 +27,17 @@ impl Stdin {
         self.bytes += n as u64;
     }
 
-    /// The client has said all of it.
+    /// The client has sent all of it.
     pub(super) fn complete(&mut self) {
         self.complete = true;
     }
 
-    /// Nobody reads it.
+    /// It has no reader.
     pub(super) fn refuse(&mut self) {
         self.refused = true;
     }
 
-    /// Closes it, if that was not done yet. Returns whether it was open.
+    /// Closes it, if it is open. Returns whether it was.
     pub(super) fn close(&mut self) -> bool {
         std::mem::take(&mut self.open)
     }

@@ -1,4 +1,4 @@
-//! What a session reports of itself, for the log and for operators.
+//! The report of a session, for the log and for operators.
 
 use std::time::{Duration, Instant};
 
@@ -9,26 +9,26 @@ use super::{Excerpt, JobState, Session};
 use crate::program::Exit;
 use crate::wire::Protocol;
 
-/// What there is to report of a request.
+/// The report of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// How far it has come.
+    /// Its state.
     pub state: JobState,
     /// The beginning of the arguments; empty when no request was complete.
     pub excerpt: Excerpt,
-    /// How the program itself ended.
+    /// The program's own exit.
     pub exit: Option<Exit>,
-    /// Why the reply did not end with that.
+    /// The fault, if the reply did not end with that exit.
     pub fault: Option<Fault>,
-    /// The client went away before its reply was complete.
+    /// The client disconnected before its reply was complete.
     pub disconnected: bool,
-    /// The client left without a word, as those do that only look whether a server is there.
+    /// The client disconnected without a byte, as clients do that only check for a server.
     pub silent: bool,
-    /// The connection met its deadline.
+    /// The deadline passed.
     pub late: bool,
     /// Bytes of output: of stdout, of stderr.
     pub bytes_out: [u64; 2],
-    /// Bytes of standard input that the program has taken.
+    /// Bytes of standard input written to the program.
     pub bytes_in: u64,
     /// From acceptance to now.
     pub duration: Duration,
@@ -39,7 +39,7 @@ pub struct Summary {
 }
 
 impl Session {
-    /// What is spoken.
+    /// The protocol.
     pub fn protocol(&self) -> Protocol {
         self.facts.codec.protocol()
     }
@@ -55,7 +55,7 @@ impl Session {
         self.facts.client.is_gone() && !self.facts.lives()
     }
 
-    /// Whether the program was made to end, and its process group is still to be dealt with.
+    /// Whether the program must end, and its process group must still be signalled.
     pub fn is_stopping(&self) -> bool {
         self.facts.is_stopping()
     }
@@ -70,7 +70,7 @@ impl Session {
         }
     }
 
-    /// What there is to report.
+    /// The report.
     pub fn summary(&self, now: Instant) -> Summary {
         let facts = &self.facts;
         let (job, fault) = (facts.job.as_ref(), facts.fault());
@@ -82,7 +82,7 @@ impl Session {
             disconnected: facts.client.is_disconnected(),
             silent: facts.client.is_silent()
                 && !facts.late
-                // Answered before anybody looked whether it has said something.
+                // Answered before a byte was read from it.
                 && !matches!(fault, Some(Fault::Crowded(_))),
             late: facts.late,
             bytes_out: job.map_or([0; 2], |job| job.outputs.bytes()),

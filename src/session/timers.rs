@@ -1,4 +1,4 @@
-//! The moments at which a session wants to be woken. Reads no clock.
+//! The timers of a session. Reads no clock.
 
 use std::time::{Duration, Instant};
 
@@ -6,19 +6,18 @@ use std::time::{Duration, Instant};
 /// program that is stuck in the kernel takes longer; its process is reaped when it ends.
 pub const GIVE_UP: Duration = Duration::from_secs(5);
 
-/// What a session waits for.
+/// A timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
-    /// The request has had its time to be complete.
+    /// The request timeout.
     Request,
-    /// The connection has lasted as long as it may.
+    /// The deadline of the connection.
     Deadline,
-    /// The program has had its time after SIGTERM.
+    /// The kill timeout after SIGTERM.
     Kill,
-    /// The program did not even end after SIGKILL, or the client does not take the rest
-    /// of its reply.
+    /// The time after SIGKILL, or the time for the client to read the rest of its reply.
     GiveUp,
-    /// The client has had its time to close after the reply.
+    /// The time for the client to close after the reply.
     Linger,
 }
 
@@ -32,7 +31,7 @@ impl Timer {
     ];
 }
 
-/// One moment for each [`Timer`] that runs.
+/// The deadline of each running [`Timer`].
 #[derive(Clone, Debug, Default)]
 pub struct Timers {
     at: [Option<Instant>; Timer::ALL.len()],
@@ -49,17 +48,17 @@ impl Timers {
         self.at[timer as usize] = None;
     }
 
-    /// The moment at which `timer` is due, if it runs.
+    /// The deadline of `timer`, if it runs.
     pub fn at(&self, timer: Timer) -> Option<Instant> {
         self.at[timer as usize]
     }
 
-    /// The next moment at which something is due.
+    /// The next deadline.
     pub fn next(&self) -> Option<Instant> {
         self.at.iter().flatten().min().copied()
     }
 
-    /// Takes one timer that is due at `now`, the earliest first.
+    /// Takes one due timer at `now`, the earliest first.
     pub fn take_due(&mut self, now: Instant) -> Option<Timer> {
         let due = Timer::ALL
             .into_iter()

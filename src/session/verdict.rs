@@ -1,4 +1,4 @@
-//! Why a reply does not end with the program's own status, and what it ends with then.
+//! Faults, which replace the program's own status at the end of a reply, and their status.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use crate::program::{Exit, SpawnError, Stream, reason};
 use crate::session::event::Trouble;
 use crate::wire::WireError;
 
-/// Why a reply does not end with the program's own status.
+/// The reason why a reply does not end with the program's own status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// What came is no request.
+    /// The client's bytes are no request.
     Wire(WireError),
-    /// The request was not complete when the connection had lasted this long.
+    /// The request was not complete at the deadline, after this time.
     RequestLate(Duration),
     /// The request was not complete within the time for requests.
     RequestTimeout(Duration),
-    /// As many of this user's connections as may wait for a slot do so already.
+    /// All places for connections over quota are taken, for this user or in total.
     Crowded(u64),
     /// The program could not be started.
     Spawn(SpawnError),
@@ -27,7 +27,7 @@ pub enum Fault {
     Stopping,
     /// The program has not ended this long after SIGKILL.
     Stuck(Duration),
-    /// The program has ended, and what traces it keeps its exit status.
+    /// The program has ended, and its tracer withholds the exit status.
     Held,
     /// An output that is kept until the end has become too large.
     OutputMax {
@@ -36,7 +36,7 @@ pub enum Fault {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The client is nobody who may control the server.
+    /// The client may not control the server.
     Stranger,
     /// A message was not complete this long after the last one.
     MessageLate(Duration),
@@ -47,18 +47,18 @@ pub enum Fault {
     Spool(Errno),
     /// There is no memory for the request, or for the output that is kept.
     NoMemory,
-    /// A system call that the job cannot do without has failed.
+    /// A necessary system call has failed.
     System(Trouble, Errno),
 }
 
-/// The end of a program that nobody has seen end.
+/// The assumed exit of a program whose end is unknown.
 pub(super) const KILLED: Exit = Exit::Signal {
     number: Signal::SIGKILL as i32,
     dumped: false,
 };
 
 impl Fault {
-    /// What the reply says; `None`: how the program itself ended.
+    /// The status of the reply; `None`: the program's own.
     pub fn exit(&self) -> Option<Exit> {
         match self {
             Self::Wire(_)
@@ -107,7 +107,7 @@ impl fmt::Display for Fault {
                 waited.as_secs_f64()
             ),
             Self::Held => {
-                f.write_str("the program has ended, and what traces it keeps its exit status")
+                f.write_str("the program has ended, and its tracer withholds the exit status")
             }
             Self::OutputMax { stream, limit } => write!(
                 f,
@@ -143,8 +143,8 @@ impl fmt::Display for Trouble {
             Self::Stdin => f.write_str("its standard input cannot be written to"),
             Self::Output(stream) => write!(f, "its {stream} cannot be read"),
             Self::Spooled => f.write_str("its temporary file cannot be sent"),
-            Self::Exit => f.write_str("it has ended, and nobody knows how"),
-            Self::Peer => f.write_str("the server cannot learn who the client is"),
+            Self::Exit => f.write_str("it has ended, with an unknown exit status"),
+            Self::Peer => f.write_str("the server cannot identify the client"),
             Self::Wait => f.write_str("the server cannot wait for it"),
         }
     }

@@ -285,7 +285,10 @@ fn a_client_that_the_kernel_does_not_know_is_told() {
         return;
     };
     let reply = daemon.run(&["echo", "hi"]);
-    reply.refused(111, &["who the client is", "Cannot allocate memory"]);
+    reply.refused(
+        111,
+        &["cannot identify the client", "Cannot allocate memory"],
+    );
     drop(injection);
     daemon.serves();
 }
@@ -357,7 +360,7 @@ fn a_program_whose_tracer_never_lets_go_is_not_called_stuck() {
     }
     client.send("2:a\n,");
     let reply = client.reply();
-    reply.refused(111, &["traces"]);
+    reply.refused(111, &["its tracer withholds"]);
     assert_eq!(daemon.status()["programs"], 1);
     let_go(pid);
     // It is reaped after all.

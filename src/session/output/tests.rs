@@ -17,7 +17,7 @@ struct Conversation {
     session: Session,
     now: Instant,
     files: [Vec<u8>; 2],
-    /// Files cannot be written to any more.
+    /// Writing to files fails from now on.
     full: bool,
 }
 
@@ -42,7 +42,7 @@ impl Conversation {
         conversation
     }
 
-    /// Tells one fact, and does what is to be done with files.
+    /// Passes one fact on, and carries out actions on files.
     fn tell(&mut self, input: Input) {
         self.session.handle(input, self.now);
         while let Some(action) = self.session.poll_action() {
@@ -153,7 +153,7 @@ fn replies_to_what_was_written_in_every_size_of_piece() {
 
 #[test]
 fn output_after_a_failed_spool_is_not_kept_in_memory() {
-    // Whatever the first fault was.
+    // Whichever fault was first.
     for request in [REQUEST, b"x\r\n5\r\nab"] {
         let mut conversation = Conversation::begin(request);
         conversation.full = true;

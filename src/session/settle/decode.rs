@@ -1,5 +1,4 @@
-//! What follows from the bytes that a client has sent: a request, standard input, a command, or
-//! that they are none of these.
+//! Handles the bytes from a client: a request, standard input, a command, or a fault.
 
 use super::super::event::Ask;
 use super::super::facts::Facts;
@@ -10,11 +9,11 @@ use super::orders::Orders;
 use crate::program::Arguments;
 use crate::wire::{Decoded, WireError};
 
-/// Pieces of standard input that are joined before they are written. More would keep the
-/// others waiting, and fewer would cost more system calls.
+/// The number of pieces of standard input that are joined before they are written. More would
+/// delay other connections, and fewer would cost more system calls.
 pub(super) const JOINED_MAX: usize = 1024;
 
-/// Takes what can be taken from the inbox, with pieces of standard input joined.
+/// Decodes the inbox as far as possible, and joins pieces of standard input.
 pub(super) fn decode(facts: &mut Facts, orders: &mut Orders) {
     let mut pieces = 0;
     while facts.listens() && !facts.is_busy() && facts.malformed.is_none() && pieces < JOINED_MAX {
@@ -54,8 +53,8 @@ fn begin(facts: &mut Facts, arguments: Arguments, orders: &mut Orders) {
     orders.ask(Ask::Program(arguments));
 }
 
-/// Takes a piece of standard input. Returns how many are to be written because of it:
-/// none when nobody reads them.
+/// Takes a piece of standard input. Returns the number of pieces to write because of it: none
+/// if the program does not read them.
 #[inline]
 fn take_piece(facts: &mut Facts, n: usize) -> usize {
     facts.codec.advance(n);
@@ -67,7 +66,7 @@ fn take_piece(facts: &mut Facts, n: usize) -> usize {
     0
 }
 
-/// What follows from it that the client sends no more.
+/// Handles the end of the client's input.
 pub(super) fn finish(facts: &mut Facts) {
     let known = facts
         .job

@@ -1,4 +1,4 @@
-//! What follows from the time that has passed, and from it that the server stops.
+//! The consequences of time, and of a stop of the server.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use super::super::timers::Timer;
 use super::super::verdict::Fault;
 use super::orders::Orders;
 
-/// Draws the consequences of what has happened that changes nothing by itself.
+/// Draws the consequences of a prompt.
 pub(super) fn take_prompt(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     match facts.prompt.take() {
         None => {}
@@ -47,7 +47,7 @@ fn expire(timer: Timer, facts: &mut Facts, orders: &mut Orders, now: Instant) {
                     let limit = facts.settings.timeout.unwrap_or_default();
                     facts.blame(Fault::RequestLate(limit));
                 }
-                // What holds an output has held the reply long enough.
+                // A process that holds an output has delayed the reply long enough.
                 Some(job) if job.is_zombie() => job.outputs.release(),
                 Some(_) => {}
             }
@@ -70,7 +70,7 @@ fn expire(timer: Timer, facts: &mut Facts, orders: &mut Orders, now: Instant) {
     }
 }
 
-/// Makes what runs end: politely. Without a program there will be none.
+/// Makes the program end: with SIGTERM. Without a program, none will be started.
 fn stop(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     match facts.job {
         Some(_) => stop_job(facts, orders, now),
@@ -78,7 +78,7 @@ fn stop(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     }
 }
 
-/// Makes the program end, if there is one: politely.
+/// Makes the program end, if there is one: with SIGTERM.
 pub(super) fn stop_job(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     match facts.job.as_mut().and_then(Job::stop) {
         None => return,
@@ -91,7 +91,7 @@ pub(super) fn stop_job(facts: &mut Facts, orders: &mut Orders, now: Instant) {
         .set(Timer::Kill, now + facts.settings.kill_timeout);
 }
 
-/// Makes the program end, if there is one: at once.
+/// Makes the program end, if there is one: with SIGKILL.
 fn kill(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     if let Some(job) = &mut facts.job {
         if job.kill() {
@@ -102,18 +102,18 @@ fn kill(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     facts.timers.set(Timer::GiveUp, now + GIVE_UP);
 }
 
-/// Waits no longer, for the program that does not end or for the client that takes nothing.
+/// Stops waiting for a program that does not end, or for a client that does not read.
 fn give_up(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     if facts.job.as_mut().is_some_and(Job::give_up) {
         orders.act(Action::Abandon);
-        // Once more the same time for the client to take the rest of its reply.
+        // The client has the same time once more to read the rest of its reply.
         facts.timers.set(Timer::GiveUp, now + GIVE_UP);
     } else if !facts.outbox.is_shut() {
         facts.client.lose();
     }
 }
 
-/// The client of a control connection has been waited for long enough.
+/// The wait for the client of a control connection is over.
 fn be_silent_too_long(facts: &mut Facts) {
     let waits = facts.outbox.is_sent() && facts.outbox.is_streaming();
     if waits && facts.codec.finish().is_err() {
@@ -123,7 +123,7 @@ fn be_silent_too_long(facts: &mut Facts) {
     }
 }
 
-/// The server has no more time for commands; one that it is at is still answered.
+/// The server has no more time for commands; a command in progress is still answered.
 fn dismiss(facts: &mut Facts) {
     if facts.is_busy() {
         facts.outbox.end();

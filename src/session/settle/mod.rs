@@ -1,14 +1,13 @@
-//! The consequences: after every fact, what follows from all facts together.
+//! The consequences: after every fact, the actions that follow from all facts together.
 //!
-//! This is the only place that can say what is to be done: nobody else can add to the
-//! [`Orders`].
+//! This is the only place that decides about actions: only code here can add to the [`Orders`].
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
 //! | `mod` | the order of the steps; the reply, the process and the client |
-//! | `decode` | what the client has said |
-//! | `expire` | what is due |
-//! | `orders` | what is to be done |
+//! | `decode` | the client's input |
+//! | `expire` | due timers |
+//! | `orders` | the actions and requests |
 
 mod decode;
 mod expire;
@@ -54,7 +53,7 @@ pub(super) fn settle(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     }
 }
 
-/// Closes standard input, if `closes` says so.
+/// Closes standard input, if `closes`.
 fn close_stdin(facts: &mut Facts, orders: &mut Orders, closes: fn(&mut Job) -> bool) {
     if facts.job.as_mut().is_some_and(closes) {
         facts.inbox.drop_ready();
@@ -62,7 +61,7 @@ fn close_stdin(facts: &mut Facts, orders: &mut Orders, closes: fn(&mut Job) -> b
     }
 }
 
-/// Has output put into a file of which too much is in memory.
+/// Asks for a file for output of which too much is in memory.
 fn spool(facts: &mut Facts, orders: &mut Orders) {
     let Some(job) = &mut facts.job else { return };
     for stream in Stream::BOTH {
@@ -72,7 +71,7 @@ fn spool(facts: &mut Facts, orders: &mut Orders) {
     }
 }
 
-/// Ends the reply, when there is no more to wait for.
+/// Ends the reply, if there is nothing more to wait for.
 fn conclude(facts: &mut Facts) {
     let Some(exit) = facts.verdict() else { return };
     let fault = facts.fault().map(ToString::to_string);
@@ -95,7 +94,7 @@ fn conclude(facts: &mut Facts) {
     outbox.end();
 }
 
-/// Reaps a program that has ended, as soon as nothing more hangs on its number.
+/// Reaps a program that has ended, as soon as its number is not needed any more.
 fn reap(facts: &mut Facts, orders: &mut Orders) {
     let is_over = facts.discards();
     let Some(job) = &mut facts.job else { return };
@@ -107,14 +106,14 @@ fn reap(facts: &mut Facts, orders: &mut Orders) {
     }
 }
 
-/// Sees to it that every wait for the client of a control connection is bounded, and ends when
-/// it will not ask again.
+/// Bounds every wait for the client of a control connection, and ends the connection when no
+/// further command can come.
 fn converse(facts: &mut Facts, now: Instant) {
     let Some(commands) = &facts.commands else {
         return;
     };
     if commands.is_in_hand() {
-        // That does not wait for anybody.
+        // This does not wait for the client.
         facts.timers.stop(Timer::Deadline);
         return;
     }
@@ -127,7 +126,7 @@ fn converse(facts: &mut Facts, now: Instant) {
     }
 }
 
-/// Lets the client know that it has the whole reply, once it has.
+/// Shuts down the writing side, once the whole reply is sent.
 fn end_reply(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     let is_whole = facts.outbox.has_ended() && facts.outbox.is_sent() && !facts.is_busy();
     if is_whole {
@@ -140,7 +139,7 @@ fn end_reply(facts: &mut Facts, orders: &mut Orders, now: Instant) {
     }
 }
 
-/// Closes the socket of a client that has gone or is to go, and drops what it would have got.
+/// Closes the socket of a client that has gone or must go, and drops the rest of its reply.
 fn close_client(facts: &mut Facts, orders: &mut Orders) {
     if facts.client.close(facts.outbox.is_shut()) {
         facts.outbox.clear();
@@ -169,7 +168,7 @@ mod tests {
         session
     }
 
-    /// Writes all of standard input. Returns it, and how many writes that took.
+    /// Writes all of standard input. Returns it, and the number of writes.
     fn write_all(session: &mut Session, now: Instant) -> (Vec<u8>, usize) {
         let (mut written, mut writes) = (Vec::new(), 0);
         while session.interest().stdin_write {
@@ -193,7 +192,7 @@ mod tests {
                 assert!(matches!(session.poll_ask(), Some(Ask::Program(_))));
             }
             session.handle(Input::Stop, now);
-            // What nobody has heard of needs no second word.
+            // A request that was not passed on needs no withdrawal.
             assert_eq!(session.poll_ask(), asked.then_some(Ask::Withdraw));
             assert_eq!(session.poll_action(), Some(Action::CloseStdin));
             assert_eq!(session.poll_action(), None);

@@ -1,27 +1,28 @@
-//! What a session wants to be done, until its caller has taken it. Only `settle` can add to it.
+//! The actions and requests of a session, until its caller takes them. Only `settle` can add to
+//! them.
 
 use std::collections::VecDeque;
 
 use super::super::event::{Action, Ask};
 
-/// There is never more to do at a time.
+/// The maximal number of pending actions.
 const ACTIONS_MAX: usize = 8;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Orders {
     actions: VecDeque<Action>,
-    /// What the server is asked for. There is never more than one thing.
+    /// The request to the server. There is never more than one.
     ask: Option<Ask>,
 }
 
 impl Orders {
-    /// The next thing to do.
+    /// The next action.
     pub(in crate::session) fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// What is asked of the server next.
+    /// The next request to the server.
     pub(in crate::session) fn poll_ask(&mut self) -> Option<Ask> {
         self.ask.take()
     }
@@ -34,16 +35,16 @@ impl Orders {
         self.ask = Some(ask);
     }
 
-    /// The program that was asked for is not wanted any more.
+    /// The request for a program is withdrawn.
     pub(super) fn withdraw(&mut self) {
         self.ask = match self.ask.take() {
-            // Nobody has heard of it.
+            // The server has not seen the request.
             Some(Ask::Program(_)) => None,
             _ => Some(Ask::Withdraw),
         };
     }
 
-    /// What always holds.
+    /// The invariants.
     pub(in crate::session) fn check(&self) {
         assert!(self.actions.len() <= ACTIONS_MAX, "{:?}", self.actions);
     }
