@@ -42,7 +42,7 @@ impl Address {
         if let Ok(address) = text.parse::<SocketAddr>() {
             if !address.ip().to_canonical().is_loopback() {
                 return Err(format!(
-                    "{} is not a loopback address, and whoever reaches the port may run programs: \
+                    "{} is not a loopback address, and every client that reaches the port may run programs: \
                      only 127.0.0.0/8 and [::1] are accepted",
                     address.ip()
                 ));

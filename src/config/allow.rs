@@ -145,7 +145,7 @@ fn rule(document: &Document<'_>, table: &Node<'_>) -> Result<Rule, String> {
     }
     // A file that was cut off ends in such a rule, which would allow everything.
     if rule.users.is_empty() && rule.groups.is_empty() && rule.programs.is_empty() {
-        let what = "[[allow]]: names no user, no group and no program; to allow everything, say \
+        let what = "[[allow]]: names no user, no group and no program; to allow everything, set \
                     program = \"*\"";
         return Err(document.error(&table.span(), what));
     }
@@ -200,7 +200,8 @@ impl RuleKey<'_> {
                 let what = match find(name) {
                     Ok(Some(number)) => return Ok(number),
                     Ok(None) if name == ANY => {
-                        "there is no \"*\"; a rule without user and group is for everybody".into()
+                        "there is no \"*\"; a rule without user and group matches every client"
+                            .into()
                     }
                     Ok(None) => format!("there is no {} \"{shown}\"", self.key),
                     Err(errno) => format!("{} \"{shown}\": {}", self.key, errno.desc()),
@@ -235,7 +236,7 @@ impl RuleKey<'_> {
             if !path.ends_with(b"/") && lookup::is_directory(&written) {
                 let path = String::from_utf8_lossy(&written);
                 let path = path.escape_debug();
-                let what = format!("{}: {path} is a directory; say \"{path}/\"", self.key);
+                let what = format!("{}: {path} is a directory; write \"{path}/\"", self.key);
                 return Err(self.document.error(&value.span(), &what));
             }
             programs.extend(spellings(written, path.ends_with(b"/")));

@@ -17,7 +17,7 @@ const SIZE_MAX: u64 = 1024 * 1024;
 
 /// The content of a file.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct FileContent {
     pub values: Vec<(&'static Key, Value)>,
     pub rules: Rules,
     /// Programs that the server runs could change it.
@@ -29,7 +29,7 @@ pub struct Told {
 /// # Errors
 ///
 /// The text names the file, and the line if there is one.
-pub fn read(path: &Path, required: bool) -> Result<Option<Told>, String> {
+pub fn read(path: &Path, required: bool) -> Result<Option<FileContent>, String> {
     let fail = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     // A pipe must not make this wait for a writer.
     let opened = OpenOptions::new()
@@ -67,12 +67,12 @@ pub fn read(path: &Path, required: bool) -> Result<Option<Told>, String> {
             &"it is empty, as if it had been cut off; to set nothing, put a comment in it",
         ));
     }
-    let told = parse(&path.display().to_string(), &bytes)?;
-    Ok(Some(Told { exposed, ..told }))
+    let content = parse(&path.display().to_string(), &bytes)?;
+    Ok(Some(FileContent { exposed, ..content }))
 }
 
 /// Reads a file's content; `name` is the file's in errors.
-pub fn parse(name: &str, bytes: &[u8]) -> Result<Told, String> {
+pub fn parse(name: &str, bytes: &[u8]) -> Result<FileContent, String> {
     let document = Document::new(name, bytes)?;
     let table = document.table(find)?;
     let (mut values, mut rules, mut default) = (Vec::new(), Vec::new(), None);
@@ -96,10 +96,10 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Told, String> {
         }
     }
     let rules = Rules::new(rules, default);
-    Ok(Told {
+    Ok(FileContent {
         values,
         rules,
-        ..Told::default()
+        ..FileContent::default()
     })
 }
 

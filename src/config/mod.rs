@@ -180,13 +180,13 @@ impl Source {
     /// the file, and the line if there is one.
     pub fn load(&mut self) -> Result<Config, String> {
         let mut config = Config::default();
-        let told = file::read(&self.file, self.required)?;
-        if let Some(told) = told {
-            for (key, value) in told.values {
+        let content = file::read(&self.file, self.required)?;
+        if let Some(content) = content {
+            for (key, value) in content.values {
                 config.put(key, value);
             }
-            config.rules = told.rules;
-            config.exposed = told.exposed;
+            config.rules = content.rules;
+            config.exposed = content.exposed;
             config.file = Some(self.file.clone());
             self.required = true;
         }

@@ -56,7 +56,7 @@ impl Connection {
         self.reap();
         if let Some(orphan) = &self.orphan {
             log::warn!(
-                "connection {}: process {} does not end, its end is no longer waited for",
+                "connection {}: process {} does not end, no longer waiting for it",
                 self.id,
                 orphan.process.pid()
             );

@@ -149,7 +149,7 @@ impl Connection {
         &self.session
     }
 
-    /// All groups of the client, as the kernel vouches for them.
+    /// All groups of the client, from the kernel.
     pub fn peer_groups(&self) -> Vec<u32> {
         self.client.socket().map_or_else(Vec::new, peer::groups)
     }

@@ -129,12 +129,12 @@ impl Allocator {
 // SAFETY: all memory is the system allocator's, with the layouts that the callers vouch for.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller vouches.
+        // SAFETY: by the contract of the caller.
         Self::ask(layout.size(), || unsafe { System.alloc(layout) })
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as the caller vouches.
+        // SAFETY: by the contract of the caller.
         Self::ask(layout.size(), || unsafe { System.alloc_zeroed(layout) })
     }
 
@@ -144,7 +144,7 @@ unsafe impl GlobalAlloc for Allocator {
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller vouches.
+        // SAFETY: by the contract of the caller.
         unsafe { System.dealloc(memory, layout) }
     }
 }

@@ -59,13 +59,13 @@ impl fmt::Display for Untrusted {
                 let path = path.display();
                 let (who, letters) = match mode & 0o022 {
                     0o020 => ("its group", "g"),
-                    0o002 => ("everybody", "o"),
-                    _ => ("everybody", "go"),
+                    0o002 => ("every user", "o"),
+                    _ => ("every user", "go"),
                 };
                 write!(
                     f,
-                    "others could change it: {path} is writable by {who} (mode {mode:04o}), which \
-                     chmod {letters}-w ends"
+                    "others could change it: {path} is writable by {who} (mode {mode:04o}); \
+                     chmod {letters}-w ends that"
                 )
             }
             Self::System(path, error) => write!(f, "{}: {error}", path.display()),
@@ -243,18 +243,18 @@ mod tests {
             (
                 "good/file",
                 0o664,
-                "good/file is writable by its group (mode 0664), which chmod g-w",
+                "good/file is writable by its group (mode 0664); chmod g-w",
             ),
             (
                 "good/file",
                 0o646,
-                "good/file is writable by everybody (mode 0646), which chmod o-w",
+                "good/file is writable by every user (mode 0646); chmod o-w",
             ),
-            ("good/file", 0o1666, "good/file is writable by everybody"),
+            ("good/file", 0o1666, "good/file is writable by every user"),
             (
                 "good",
                 0o777,
-                "good is writable by everybody (mode 0777), which chmod go-w ends",
+                "good is writable by every user (mode 0777); chmod go-w ends",
             ),
             ("good", 0o2775, "good is writable by its group (mode 2775)"),
         ] {
@@ -299,7 +299,7 @@ mod tests {
         place.chmod("bad", 0o777);
         for bad in ["bad/link", "through"] {
             let error = place.check(bad).unwrap_err();
-            assert!(error.contains("bad is writable by everybody"), "{error}");
+            assert!(error.contains("bad is writable by every user"), "{error}");
         }
         assert_eq!(place.check("link"), Ok(own()));
         assert!(place.check("loop").unwrap_err().contains("links"));

@@ -113,7 +113,7 @@ impl Configuration {
             let file = config.file.as_deref().unwrap_or(Path::new(""));
             return Err(format!(
                 "{}: there is no rule any more, so any client that can connect could run anything; if \
-                 that is meant, say default = \"allow\"",
+                 that is intended, set default = \"allow\"",
                 file.display()
             ));
         }

@@ -39,7 +39,7 @@ fn a_file_that_others_may_write_is_refused() {
     let directory = Directory::new();
     for (mode, part) in [
         (0o664, "its group (mode 0664)"),
-        (0o606, "everybody (mode 0606)"),
+        (0o606, "every user (mode 0606)"),
     ] {
         let file = directory.file("f.toml", mode, RULE);
         let error = refusal(&file, None).unwrap();
@@ -76,7 +76,7 @@ fn a_file_in_a_directory_that_others_may_write_is_refused() {
     symlink(&file, open.join("link")).unwrap();
     chmod(&open, 0o777);
     let error = refusal(open.join("link").to_str().unwrap(), None).unwrap();
-    assert!(error.contains("open is writable by everybody"), "{error}");
+    assert!(error.contains("open is writable by every user"), "{error}");
 }
 
 #[test]

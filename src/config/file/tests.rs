@@ -166,7 +166,7 @@ fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
         // Cut off.
         (
             "queue = 5\n[[allow]]",
-            "f:2: [[allow]]: names no user, no group and no program; to allow everything, say \
+            "f:2: [[allow]]: names no user, no group and no program; to allow everything, set \
              program = \"*\"",
         ),
         (
@@ -301,11 +301,11 @@ fn what_a_slip_makes_is_told_so_that_it_can_be_mended() {
         ),
         (
             "[[allow]]\nuser = \"*\"",
-            "f:2: user: there is no \"*\"; a rule without user and group is for everybody",
+            "f:2: user: there is no \"*\"; a rule without user and group matches every client",
         ),
         (
             "[[allow]]\nprogram = \"/usr/bin\"",
-            "f:2: program: /usr/bin is a directory; say \"/usr/bin/\"",
+            "f:2: program: /usr/bin is a directory; write \"/usr/bin/\"",
         ),
         (
             "[[allow]]\nrun-prefix = [\"nice -n 10\"]",

@@ -10,7 +10,7 @@ struct Seen {
     ended: bool,
 }
 
-/// Feeds `pieces`, then the end of input where `finish` says so.
+/// Feeds `pieces`, then the end of input if `finish`.
 fn decode(pieces: &[&[u8]], finish: bool) -> Result<Seen, WireError> {
     let mut decoder = Decoder::new(1000);
     let mut seen = Seen::default();

@@ -12,7 +12,7 @@ struct Seen {
     ended: bool,
 }
 
-/// Feeds `pieces`, then the end of input where `finish` says so.
+/// Feeds `pieces`, then the end of input if `finish`.
 fn decode(pieces: &[&[u8]], finish: bool) -> Result<Seen, WireError> {
     let mut decoder = Decoder::new(LIMIT);
     let mut seen = Seen::default();
