@@ -1,4 +1,4 @@
-//! What ARCHITECTURE.md says of the layers, and how files read, checked on the sources.
+//! The statements of ARCHITECTURE.md about the layers, and the form of files, checked on the sources.
 //!
 //! The checks read the sources as words, in `source`; each has tests of its own on made-up
 //! sources, so that it is known to find what it looks for.
@@ -332,7 +332,7 @@ fn what_architecture_names_is_there() {
             .any(|words| words.contains(of) && words.contains(name));
         assert!(found, "there is no {of}::{name}");
     }
-    // A constant is where the table of limits says that it is.
+    // A constant is in the file that the table of limits names.
     let (_, limits) = page.split_once("\n## Limits\n").expect("the table");
     let limits = limits.split("\n## ").next().unwrap_or_default();
     let placed: Vec<_> = pages::rows(limits)

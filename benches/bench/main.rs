@@ -52,7 +52,7 @@ struct Arguments {
     /// Measure only the groups whose name contains this.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// What cargo says to a bench.
+    /// Cargo's argument for a bench.
     #[arg(long, hide = true)]
     bench: bool,
     /// Be a program that writes this number of bytes.

@@ -44,7 +44,7 @@ pub struct Server {
     /// Where it listens.
     pub path: PathBuf,
     child: Child,
-    /// The server's standard output: it says nothing there, and it ends with the server.
+    /// The server's standard output: it stays empty, and ends with the server.
     lifeline: File,
     directory: Directory,
 }
@@ -84,8 +84,8 @@ impl Server {
         }
     }
 
-    /// Nothing tells a stranger that a socket has begun to listen, so this tries, and
-    /// between two tries waits for the one event that there is: the server's early end.
+    /// There is no event for a socket that starts to listen, so this tries to connect, and
+    /// between two tries waits for the only event: the server's early end.
     fn wait_until_ready(&mut self) -> io::Result<()> {
         let begin = Instant::now();
         loop {

@@ -195,15 +195,15 @@ impl LaunchBuffer {
     fn clone(&mut self, flags: c_int) -> io::Result<Pid> {
         let flags = flags | libc::CLONE_VM | libc::SIGCHLD;
         let top = self.stack.as_ptr_range().end.cast_mut().cast::<c_void>();
-        // SAFETY: `child` runs on a stack that nobody else uses, and reads a plan that does
+        // SAFETY: `child` runs on a stack that nothing else uses, and reads a plan that does
         // not change; `self` keeps both until the child has been reaped (`start` asserts
         // it, `drop` sees to it). The stack's top is aligned to 16 bytes, as its cells are.
         let pid = unsafe { libc::clone(child, top, flags, self.plan.get().cast()) };
         Ok(Pid::from_raw(Errno::result(pid)?))
     }
 
-    /// Reaps the child, which must have exited with 0. False when it still runs and
-    /// `flags` say not to wait.
+    /// Reaps the child, which must have exited with 0. False if it still runs and `flags` are not
+    /// to wait.
     pub fn reap(&mut self, flags: WaitPidFlag) -> io::Result<bool> {
         let Some(pid) = self.child else {
             return Ok(false);

@@ -35,7 +35,7 @@ fuzz_target!(|data: &[u8]| FILE.with_borrow(|(file, path)| {
             assert!(!error.contains(|c: char| c.is_control()), "{error:?}");
         }
         Ok(config) => {
-            // The same text says the same, and what it says is within its bounds.
+            // The same text has the same result, and its values are within their bounds.
             assert_eq!(
                 load(path).expect("once more").changed_since(&config),
                 [""; 0]

@@ -66,8 +66,8 @@ fn a_socket_without_permission_is_a_clear_error() {
     let path = scratch.path("socket");
     let _listener = UnixListener::bind(&path).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-    // The superuser may do anything, and has to become somebody else, who may not be able to
-    // look where the program was built. Another process makes the copy, because a file that is
+    // Root may do anything, so it becomes another user, which may not be able to access the
+    // directory of the built program. Another process makes the copy, because a file that is
     // open for writing, here or in a process that is just starting, cannot be run.
     let copy = scratch.path("copy");
     let copied = Command::new("cp").arg(PROGRAM).arg(&copy).status();

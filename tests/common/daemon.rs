@@ -46,8 +46,8 @@ impl Setup {
         command
             .args(words)
             .env("NOTIFY_SOCKET", notify.path())
-            // Not that of whoever runs the tests: a directory in it that may not be
-            // searched makes "not found" into "permission denied", as execvp(3) has it.
+            // Not the PATH of the tests' user: a directory in it that may not be searched turns
+            // "not found" into "permission denied", as in execvp(3).
             .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -298,8 +298,8 @@ impl Drop for Daemon {
             None => self.child.try_wait().unwrap(),
         };
         if self.status.is_none() && crashed.is_none() {
-            // The second TERM tells it not to wait for jobs. The two must not come as
-            // one, hence the pause, which is as long as the daemon likes.
+            // With the second TERM it does not wait for jobs. The two must not arrive as
+            // one, hence the pause.
             for patience in [100, 2000] {
                 self.signal(Signal::SIGTERM);
                 if process::ends_within(self.pid(), Duration::from_millis(patience)) {

@@ -132,7 +132,7 @@ pub fn descriptors(pid: u32) -> Vec<String> {
     all
 }
 
-/// How many sockets a process has; for who may not ask, how many descriptors.
+/// The number of a process's sockets or, without the permission for that, of its descriptors.
 pub fn sockets(pid: u32) -> usize {
     descriptors(pid)
         .iter()

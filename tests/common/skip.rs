@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::{env, thread};
 
-/// Says that the running test is skipped. Goes past the test harness, which would keep
+/// Reports that the running test is skipped. Bypasses the test harness, which would keep
 /// the line to itself because the test passes.
 pub fn say(reason: &str) {
     let name = thread::current().name().unwrap_or("a test").to_owned();

@@ -80,8 +80,8 @@ struct Target {
 }
 
 impl Target {
-    /// Where requests of the exec protocol go. `None`, which says so, when what is under
-    /// test speaks another.
+    /// The target of requests of the exec protocol. `None`, with a message, if the tested server
+    /// speaks another one.
     fn new() -> Option<Self> {
         Self::speaking("exec", |setup| setup.env("SOCKEXEC_TEST", "seen"))
     }

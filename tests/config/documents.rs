@@ -1,4 +1,4 @@
-//! The manual page, the installed file and the table of settings say the same.
+//! The manual page, the installed file and the table of settings agree.
 
 use crate::common::temporary::Directory;
 use sockexec::config::{Accepts, Config, FILE, RULE_KEYS, Source};
@@ -12,7 +12,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// What a text must have to tell what is accepted.
+/// The words with which a text describes the accepted values.
 fn words(kind: Kind) -> Vec<String> {
     match kind {
         Kind::Number(least, most) | Kind::Bytes(least, most) => vec![format!("{least} to {most}")],
@@ -51,14 +51,14 @@ fn items(page: &str, section: &str) -> Vec<(String, String)> {
     items
 }
 
-/// What decides who may run what, in the order of the documents.
+/// The keys of rules, in the order of the documents.
 fn rule_keys() -> Vec<&'static str> {
     let keys = RULE_KEYS.iter().map(|(name, _)| *name);
     std::iter::once("default").chain(keys).collect()
 }
 
-/// The names of the settings of which the page says that they take effect at the next start: in
-/// their own text, or at the head of their subsection.
+/// The names of the settings that take effect at the next start according to the page: in their
+/// own text, or at the head of their subsection.
 fn at_start(page: &str) -> Vec<String> {
     const SAYS: &str = "takes effect at the next start";
     let (_, part) = page.split_once("\n.Sh SETTINGS\n").unwrap();
@@ -194,7 +194,7 @@ fn the_installed_file_is_accepted_and_changes_nothing() {
         .collect();
     let config = load(&in_force.join("\n"));
     let changed = config.changed_since(&Config::default());
-    // To say 0 is to say that it is not 30 with --inetd.
+    // A given 0 means that it is not 30 with --inetd.
     assert_eq!(changed, ["idle-exit", "allow", "default"]);
     let rule = config.rules.get(0).unwrap();
     assert!(!rule.users.is_empty() && !rule.groups.is_empty() && !rule.programs.is_empty());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sockexec::control::message::{Request, Response};
 
-/// A status, at so many seconds of the server's life. Ten jobs end in each, and take 1 KiB and
+/// A status, after this number of seconds of the server's life. Ten jobs end in each, and take 1 KiB and
 /// give 2 KiB each.
 pub fn status(uptime: u64) -> Value {
     let times = json!({"window": 300.0, "count": 120, "p50": 0.0012, "p90": 0.034, "p99": 1.5,

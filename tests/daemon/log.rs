@@ -101,8 +101,8 @@ fn a_stderr_that_nobody_will_read_again_ends_nothing() {
     daemon.stop();
 }
 
-/// A daemon that logs to a file, of which it may write no more than so many bytes: what a
-/// full disk does, it takes the beginning of a line and then nothing.
+/// A daemon that logs to a file of which it may write at most this number of bytes: like a full
+/// disk, the file takes the beginning of a line and then nothing.
 fn into_file(most: u64) -> (Daemon, std::path::PathBuf) {
     let mut setup = Setup::new();
     let path = setup.directory.join("log");

@@ -135,7 +135,7 @@ fn so_many_connections_that_memory_ends_wait_and_are_served() {
     confine(&daemon, 300);
     let clients: Vec<_> = (0..900).map(|_| daemon.connect()).collect();
     for client in &clients {
-        // One that was told already does not take it.
+        // A client that was refused already does not accept it.
         let bytes = request(&["echo", "hi"]);
         let _ = send(client.stream().as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL);
     }

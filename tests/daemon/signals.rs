@@ -6,8 +6,8 @@ use crate::common::{Client, Daemon, End, Setup, request, shell};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
 
-/// Says that it has been told to end, and ends. By the time that it says that it is up
-/// there is no process left that TERM would come too early for.
+/// Prints a line on TERM, and ends. When it has printed that it is up, no process is left for which
+/// TERM would come too early.
 const POLITE: &str = "trap 'echo bye; exit 3' TERM; sh -c 'echo up; exec sleep 1000' & wait";
 
 fn stopping(daemon: &Daemon) {

@@ -1,7 +1,7 @@
-//! Seeded lives: many small worlds, each by its own number. In one kind a session of each
-//! protocol lives, in the other the schedule of a server.
+//! Seeded simulations: many small worlds, each with its own seed. One kind has a session of each
+//! protocol, the other the schedule of a server.
 //!
-//! `SOCKEXEC_SIM_SEED=N` lives one of them again; `SOCKEXEC_SIM_WORLDS=N` says how many.
+//! `SOCKEXEC_SIM_SEED=N` repeats one of them; `SOCKEXEC_SIM_WORLDS=N` sets their number.
 
 mod chance;
 mod schedule;

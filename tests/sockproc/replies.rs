@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 fn socat(daemon: &crate::Daemon, text: &str) -> Option<String> {
     let program = skip::unless_tool("socat")?;
     // With `crlf` it sends and shows lines, as a terminal has them. It waits for the reply
-    // for as long as `-t` says; its usual half second is less than a busy machine needs.
+    // for the time of `-t`; its usual half second is less than a busy machine needs.
     let mut child = Command::new(program)
         .args(["-t", "30", "-"])
         .arg(format!("UNIX-CONNECT:{},crlf", daemon.path().display()))

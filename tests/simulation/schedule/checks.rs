@@ -1,4 +1,4 @@
-//! What must hold when there are no more orders, and what must hold always.
+//! The invariants when there are no more orders, and those that always hold.
 
 use std::time::Instant;
 

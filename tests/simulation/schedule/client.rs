@@ -1,4 +1,4 @@
-//! A connection of the world, and how far its request has come.
+//! A connection of the world, and the state of its request.
 
 use sockexec::quota::{Charge, User};
 use sockexec::schedule::{Need, QuotaId, Rejection};
@@ -21,7 +21,7 @@ pub enum Greeting {
     Refuse(Rejection),
 }
 
-/// A permit, which says where a request is in its queues.
+/// A permit, which has the place of a request in its queues.
 #[derive(Clone, Copy, Debug)]
 pub struct Permit {
     pub quota: Option<QuotaId>,

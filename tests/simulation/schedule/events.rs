@@ -1,4 +1,4 @@
-//! What is reported to the schedule, and written down in the lists of the world.
+//! Events, reported to the schedule and recorded in the lists of the world.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How a world comes to its end.
+//! The end of a world.
 
 use std::time::Duration;
 

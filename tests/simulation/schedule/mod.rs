@@ -1,18 +1,18 @@
 //! Small worlds around one schedule: connections of a few users, rules, settings and a clock,
-//! which do what chance, or a fuzzer, says, and a server that carries out orders as the real
-//! one does. A world keeps an account of its own, by lists, of where each connection is. It
-//! checks each order against that, and whenever there are no more orders, that nothing waits
-//! which could go on. Used by the simulation and by a fuzz target.
+//! which make random moves, or those of a fuzzer, and a server that carries out orders as the
+//! real one does. A world keeps lists of its own of the state of each connection. It checks each
+//! order against them, and whenever there are no more orders, that no request waits that could
+//! run. Used by the simulation and by a fuzz target.
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
-//! | `client` | a connection, and how far its request has come |
-//! | `world` | the lists, and what they say should be |
-//! | `events` | what is reported to the schedule, and written down |
-//! | `orders` | each order: whether it is right, and how it is carried out |
-//! | `moves` | what chance does |
-//! | `checks` | what must hold when there are no more orders |
-//! | `finale` | how a world comes to its end |
+//! | `client` | a connection, and the state of its request |
+//! | `world` | the lists, and the expectations from them |
+//! | `events` | events, reported and recorded |
+//! | `orders` | each order: its check, and its execution |
+//! | `moves` | the random moves |
+//! | `checks` | the invariants |
+//! | `finale` | the end of a world |
 
 mod checks;
 mod client;

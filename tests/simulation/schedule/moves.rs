@@ -1,4 +1,4 @@
-//! What chance does.
+//! The random moves.
 
 use std::time::Duration;
 

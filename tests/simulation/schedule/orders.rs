@@ -1,4 +1,4 @@
-//! Each order of the schedule: whether it is right, and how the server carries it out.
+//! Each order of the schedule: its check, and its execution by the server.
 
 use sockexec::id::ConnectionId;
 use sockexec::schedule::{Class, Order, Phase, QuotaId};

@@ -1,4 +1,4 @@
-//! The lists of the world, and what they say should be.
+//! The lists of the world, and the expectations from them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};

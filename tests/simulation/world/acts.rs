@@ -1,4 +1,4 @@
-//! The server's part: what a session asks for is done, or fails.
+//! The server's part: the session's actions and requests succeed or fail.
 
 use nix::errno::Errno;
 use sockexec::program::{SpawnError, Stream};
@@ -10,8 +10,8 @@ use super::program::{Launch, Program};
 use crate::chance::Chance;
 
 impl<C: Chance> World<C> {
-    /// Tells the session, and does what it asks for: at once, or after what else can be
-    /// moved has been moved.
+    /// Passes an input to the session, and carries out its actions: at once, or after all other
+    /// bytes have been moved.
     pub(super) fn handle(&mut self, input: Input) {
         self.session.handle(input, self.now);
         if self.acting {

@@ -1,4 +1,4 @@
-//! A client of the control socket, and the server that carries out what it asks for.
+//! A client of the control socket, and the server that carries out its commands.
 
 use std::time::{Duration, Instant};
 
@@ -76,7 +76,7 @@ impl<C: Chance> World<C> {
         }
     }
 
-    /// Lets `steps` things happen, then lets everybody finish, and checks the outcome.
+    /// Makes `steps` random moves, then lets all parties finish, and checks the outcome.
     pub fn live(mut self, steps: usize) {
         for _ in 0..steps {
             self.step();
@@ -102,8 +102,8 @@ impl<C: Chance> World<C> {
         }
     }
 
-    /// Tells the session, and does what it asks for: at once, or after what else can be
-    /// moved has been moved.
+    /// Passes an input to the session, and carries out its actions: at once, or after all other
+    /// bytes have been moved.
     fn handle(&mut self, input: Input) {
         self.session.handle(input, self.now);
         if self.acting {
@@ -293,7 +293,7 @@ impl<C: Chance> World<C> {
         assert!(due <= self.now + most, "a wait too long");
     }
 
-    /// Everybody does what is left to do.
+    /// All parties finish.
     fn finish(&mut self) {
         for _ in 0..4000 {
             if self.session.is_done() {
@@ -316,7 +316,7 @@ impl<C: Chance> World<C> {
 
     fn check_outcome(&mut self) {
         assert!(self.closed && self.session.is_done());
-        // What comes too late finds nobody.
+        // A late answer finds no client.
         self.server_answers();
         self.handle(Input::Time);
         assert!(self.session.poll_timeout().is_none() && !self.replies());

@@ -81,7 +81,7 @@ impl<C: Chance> World<C> {
         }
     }
 
-    /// Lets `steps` things happen, then lets everybody finish, and checks the outcome.
+    /// Makes `steps` random moves, then lets all parties finish, and checks the outcome.
     pub fn live(mut self, steps: usize) {
         for _ in 0..steps {
             self.step();
@@ -138,7 +138,7 @@ impl<C: Chance> World<C> {
         );
         for stream in Stream::BOTH {
             let most = match self.spool_failed {
-                // What was read before anybody knew.
+                // Bytes that were read before the fault was known.
                 _ if self.closed => 0,
                 true => self.settings.output_memory + 2 * PAIR_MAX,
                 false => self.settings.output_memory.saturating_sub(1),
@@ -146,7 +146,7 @@ impl<C: Chance> World<C> {
             let kept = self.session.unspooled(stream).len();
             assert!(kept <= most, "{kept} bytes of output in memory");
         }
-        // What counts as standard input of a broken request is anybody's guess.
+        // The standard input of a broken request is undefined.
         if let Some(program) = self.program.as_ref().filter(|_| self.request.well_formed) {
             assert!(
                 self.request.stdin.starts_with(&program.stdin),
@@ -155,7 +155,7 @@ impl<C: Chance> World<C> {
         }
     }
 
-    /// Everybody does what is left to do. A stuck program stays stuck; where no deadline
+    /// All parties finish. A stuck program stays stuck; where no deadline
     /// ends the wait for it, the client loses patience.
     fn finish(&mut self) {
         for round in 0..40_000 {

@@ -1,4 +1,4 @@
-//! What a client of the control socket sends, and the answer that tells of a failure.
+//! The messages of a client of the control socket, and the answer that reports a failure.
 
 use sockexec::control::message::{self, Status};
 use sockexec::wire::control::{Decoder, Found, encode};
@@ -55,7 +55,7 @@ impl Messages {
     }
 }
 
-/// The reason in the one answer that tells of a failure.
+/// The reason in the one answer that reports a failure.
 pub fn failure(bytes: &[u8]) -> String {
     let mut decoder = Decoder::new(bytes.len());
     let Ok((used, Found::Message(json))) = decoder.poll(bytes) else {

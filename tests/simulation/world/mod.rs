@@ -1,17 +1,17 @@
-//! Small worlds around one session, in which clients, programs, the server and a clock do
-//! what chance, or a fuzzer, says. After each step a world checks what must always hold,
-//! and at its end that everything came to one. Used by the simulation and by a fuzz target.
+//! Small worlds around one session, in which clients, programs, the server and a clock make
+//! random moves, or those of a fuzzer. After each step a world checks the invariants, and at its
+//! end that everything has ended. Used by the simulation and by a fuzz target.
 //!
-//! | file | what it knows |
+//! | file | content |
 //! |---|---|
 //! | `jobs` | a client whose request becomes a program, and the server: exec and sockproc |
-//! | `moves` | what clients, programs and time do there |
-//! | `acts` | what the server does there |
+//! | `moves` | the moves of clients, programs and time |
+//! | `acts` | the server's part |
 //! | `program` | that program and its pipes |
-//! | `request` | what such a client sends |
-//! | `outcome` | what it must have got in the end |
+//! | `request` | the requests of such a client |
+//! | `outcome` | the expected reply |
 //! | `commands` | a client of the control socket, and the server that answers |
-//! | `messages` | what that client sends, and the answer that tells of a failure |
+//! | `messages` | the messages of that client, and the answer that reports a failure |
 
 mod acts;
 mod commands;
@@ -26,7 +26,7 @@ use sockexec::wire::{Protocol, Purpose};
 
 use crate::chance::Chance;
 
-/// Lets `steps` things happen in a world of any protocol, then lets everybody finish, and
+/// Makes `steps` random moves in a world of any protocol, then lets all parties finish, and
 /// checks the outcome.
 pub fn live(mut chance: impl Chance, steps: usize) {
     let protocol = Protocol::ALL[chance.below(Protocol::ALL.len())];

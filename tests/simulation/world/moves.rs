@@ -1,4 +1,4 @@
-//! What clients, programs and time do to a session, each time only what it is ready for.
+//! The moves of clients, programs and time, of which each is possible for the session.
 
 use std::time::Duration;
 
@@ -221,7 +221,7 @@ impl<C: Chance> World<C> {
         self.handle(Input::Time);
     }
 
-    /// A system call fails, or the end of the program is somebody else's for now.
+    /// A system call fails, or a tracer has the end of the program for now.
     pub(super) fn system_fails(&mut self) {
         let interest = self.session.interest();
         let stream = Stream::BOTH[self.chance.below(2)];

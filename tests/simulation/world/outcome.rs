@@ -1,4 +1,4 @@
-//! What a client must have got when all is over.
+//! The expected reply of a client at the end.
 
 use std::time::Duration;
 
@@ -106,7 +106,7 @@ impl<C: Chance> World<C> {
     }
 }
 
-/// What the client is told of the end.
+/// The end of the client's reply.
 fn ending(fault: Option<&Fault>, exit: Option<Exit>) -> Exit {
     let killed = Exit::Signal {
         number: 9,
@@ -138,7 +138,7 @@ struct Reply {
 }
 
 impl Reply {
-    /// Panics unless `bytes` are a status, and two outputs of the sizes that they tell.
+    /// Panics unless `bytes` are a status, and two outputs of the given sizes.
     fn of_command(bytes: &[u8]) -> Self {
         let (ending, rest) = line(bytes);
         let (stdout, rest) = output(rest);

@@ -1,4 +1,4 @@
-//! A program of a world: how far it has come, what it has written, what it ignores.
+//! A program of a world: its state, its output, and the signals that it ignores.
 
 use sockexec::program::{Exit, Stream};
 
@@ -11,7 +11,7 @@ const PIPE: usize = 64 * 1024;
 pub enum Launch {
     /// It waits for its turn, and there is no process yet.
     Queued,
-    /// Whether it comes to run is not known yet.
+    /// It is not known yet whether it runs.
     Pending,
     Runs,
     Failed,
@@ -20,7 +20,7 @@ pub enum Launch {
 #[derive(Debug)]
 pub struct Program {
     pub launch: Launch,
-    /// How it has ended, told or not.
+    /// Its exit, reported or not.
     pub exit: Option<Exit>,
     pub exit_told: bool,
     ignores_term: bool,
@@ -108,7 +108,7 @@ impl Program {
         }
     }
 
-    /// Nobody is left who would read its standard input.
+    /// No process is left that would read its standard input.
     pub fn has_no_reader(&self) -> bool {
         self.stdin_refused || (self.writers_gone && self.exit.is_some())
     }

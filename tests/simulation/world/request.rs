@@ -1,4 +1,4 @@
-//! What a client sends that wants a program.
+//! The requests of a client for a program.
 
 use sockexec::wire::{Protocol, netstring};
 
