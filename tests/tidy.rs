@@ -271,6 +271,24 @@ fn what_is_not_there_on_purpose_is_not() {
 }
 
 #[test]
+fn comments_have_none_of_the_words_that_read_badly() {
+    let mut faults = Vec::new();
+    for path in all_files() {
+        let text = source::read(&path);
+        let comment = |line: &str| {
+            let at = line.find("//").filter(|at| line[..*at].trim().is_empty());
+            at.map_or(String::new(), |at| line[at..].to_owned())
+        };
+        let comments: Vec<_> = text.lines().map(comment).collect();
+        let found = words::faults(&comments.join("\n")).into_iter();
+        faults.extend(
+            found.map(|(line, phrase, better)| format!("{path}:{line}: \"{phrase}\": {better}")),
+        );
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
 fn pages_have_none_of_the_words_that_read_badly() {
     let mut pages: Vec<String> = [
         "ARCHITECTURE.md",

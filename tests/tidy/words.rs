@@ -1,4 +1,4 @@
-//! Words that a technical text does without, looked for in the pages that people read.
+//! Words that a technical text does without, looked for in pages and comments.
 
 /// Each phrase, and a better way to write it.
 const PHRASES: [(&str, &str); 15] = [
