@@ -21,6 +21,11 @@ const KEPT_MAX: i32 = 256 * 1024;
 /// An allocation from this size on, in bytes, may be refused: the smallest is a connection's buffer.
 const LARGE: usize = 32 * 1024;
 
+/// What the allocator keeps for itself: so many of each size, in steps, up to the largest.
+const KEPT_EACH: usize = 7;
+const KEPT_STEP: usize = 16;
+const KEPT_SIZE_MAX: usize = 1024;
+
 /// The reserve: pieces of a fixed size. No request needs more than one of them.
 const PIECES: usize = 16;
 const PIECE: Layout = match Layout::from_size_align(LARGE, 16) {
@@ -60,10 +65,44 @@ pub fn hide() -> io::Result<()> {
 
 /// Whether half of the reserve had to be used, and there is no memory to fill it up again.
 pub fn is_short() -> bool {
+    if !has_little() {
+        return false;
+    }
+    gather();
+    has_little()
+}
+
+/// The same, with the memory that is free as it lies.
+fn has_little() -> bool {
     if LEFT.load(Ordering::Acquire) < PIECES {
         lay_in();
     }
     LEFT.load(Ordering::Acquire) < PIECES / 2
+}
+
+/// Makes large pieces of small ones that are free and stay apart.
+///
+/// The allocator of glibc keeps the last few of each small size that were freed for the next
+/// request, wherever they lie, and never joins them with what is free around them. After a
+/// crowd has gone they keep the memory that it had in parts too small for the reserve. So they
+/// are taken, others of their size are given in their place, which lie together, and then they
+/// are freed. Elsewhere this does nothing.
+fn gather() {
+    for size in (KEPT_STEP..=KEPT_SIZE_MAX).step_by(KEPT_STEP) {
+        let Ok(layout) = Layout::from_size_align(size, KEPT_STEP) else {
+            continue;
+        };
+        let mut taken = [ptr::null_mut::<u8>(); 2 * KEPT_EACH];
+        for place in &mut taken {
+            // SAFETY: the layout has a size.
+            *place = unsafe { System.alloc(layout) };
+        }
+        // The last first: those take the places of the ones that were kept.
+        for &memory in taken.iter().rev().filter(|memory| !memory.is_null()) {
+            // SAFETY: made with this layout, here, and used by nobody.
+            unsafe { System.dealloc(memory, layout) };
+        }
+    }
 }
 
 /// Whether `size` bytes are available now, for data that comes in many small pieces.
@@ -114,7 +153,7 @@ pub struct Allocator;
 impl Allocator {
     /// Asks the system, and once more for each piece of the reserve.
     fn ask(size: usize, mut system: impl FnMut() -> *mut u8) -> *mut u8 {
-        if size >= LARGE && is_short() {
+        if size >= LARGE && has_little() {
             return ptr::null_mut();
         }
         loop {

@@ -130,9 +130,21 @@ fn a_large_command_without_memory_fails_and_the_daemon_goes_on() {
 
 #[test]
 fn so_many_connections_that_memory_ends_wait_and_are_served() {
+    crowd(300);
+}
+
+#[test]
+fn a_crowd_that_has_gone_leaves_no_memory_in_parts_too_small() {
+    for more in [0, 40, 80] {
+        crowd(more);
+    }
+}
+
+/// More connections than there is memory for, with so many KiB for them.
+fn crowd(more: u64) {
     let setup = Setup::new().arguments(["-m", "3000", "-q", "3000", "-t", "0"]);
     let (daemon, running) = running(setup);
-    confine(&daemon, 300);
+    confine(&daemon, more);
     let clients: Vec<_> = (0..900).map(|_| daemon.connect()).collect();
     for client in &clients {
         // A client that was refused already does not accept it.
