@@ -19,7 +19,7 @@ use crate::os::process::Process;
 use crate::program::Stream;
 use crate::session::{Input, Interest, Trouble};
 
-/// The size of a pipe for a program that fills its pipe: the throughput grows by a quarter.
+/// The size of a pipe for a program that fills its pipe: more passes at a time.
 const LARGE_PIPE: i32 = 256 * 1024;
 
 /// The maximal number of pipes of that size. The kernel counts the memory of all pipes of
