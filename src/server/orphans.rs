@@ -67,8 +67,8 @@ impl Orphans {
         }
     }
 
-    /// Closes a client's socket without waiting. Returns whether that takes a process, which
-    /// is an orphan by the number `id` from now on.
+    /// Closes a client's socket without waiting. If that takes a process, it is an orphan from
+    /// now on: takes a number for it, and returns that.
     ///
     /// # Errors
     ///
@@ -76,17 +76,18 @@ impl Orphans {
     pub(super) fn discard(
         &mut self,
         client: OwnedFd,
-        id: ConnectionId,
+        next_id: impl FnOnce() -> ConnectionId,
         (poller, now): (&Poller, Instant),
-    ) -> Result<bool, Errno> {
+    ) -> Result<Option<ConnectionId>, Errno> {
         match rights::discard(client) {
-            Discarded::Closed => Ok(false),
+            Discarded::Closed => Ok(None),
             Discarded::By(process, pidfd) => {
+                let id = next_id();
                 let mut pidfd = Watched::new(pidfd, Token::Connection(id, Part::Process));
                 // One that cannot be watched is looked at by the clock.
                 let _ = pidfd.arm(poller, true, false);
                 self.keep(id, Orphan { process, pidfd }, now);
-                Ok(true)
+                Ok(Some(id))
             }
             Discarded::Failed(client, errno) => {
                 self.unclosed.push(client);

@@ -61,11 +61,11 @@ impl Server {
 
     /// Closes the socket of a client that may have passed descriptors.
     pub(super) fn discard(&mut self, client: OwnedFd) {
-        let id = self.table.next_id();
         let (poller, now) = (self.io.poller(), self.io.now());
-        match self.orphans.discard(client, id, (poller, now)) {
-            Ok(true) => self.schedule.adopt(id),
-            Ok(false) => {}
+        let next_id = || self.table.next_id();
+        match self.orphans.discard(client, next_id, (poller, now)) {
+            Ok(Some(id)) => self.schedule.adopt(id),
+            Ok(None) => {}
             Err(errno) => self.io.note_shortage("close a connection", errno.desc()),
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::common::client::END;
 use crate::common::process::descriptors;
-use crate::common::{Daemon, PATIENCE, Reply, Setup, request};
+use crate::common::{Daemon, End, PATIENCE, Reply, Setup, request};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg, setsockopt, sockopt};
@@ -173,6 +173,27 @@ fn descriptors_passed_before_the_server_could_forbid_it_stop_nobody() {
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.wait().code(), Some(0));
     assert_soon(start);
+}
+
+/// Its socket is closed with care, which takes no number of its own.
+#[test]
+fn a_client_that_could_pass_descriptors_takes_one_number() {
+    let (setup, path) = early();
+    let clients = [(); 3].map(|()| {
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(&request(&["true"])).unwrap();
+        client.write_all(END).unwrap();
+        client
+    });
+    let daemon = setup.spawn();
+    for client in clients {
+        assert_eq!(reply_of(client).end, End::Exit(0));
+    }
+    // The server has closed all of them when it has served others.
+    daemon.run(&["echo", "fourth"]);
+    daemon.run(&["echo", "fifth"]);
+    let line = daemon.log.wait_for("fifth", |line| line.contains("fifth"));
+    assert!(line.contains("job 5: "), "{line}");
 }
 
 #[test]
