@@ -21,7 +21,7 @@ const KEPT_MAX: i32 = 256 * 1024;
 /// An allocation from this size on, in bytes, may be refused: the smallest is a connection's buffer.
 const LARGE: usize = 32 * 1024;
 
-/// What the allocator keeps for itself: so many of each size, in steps, up to the largest.
+/// What the allocator keeps for itself: how many of each size, the step between sizes, the largest.
 const KEPT_EACH: usize = 7;
 const KEPT_STEP: usize = 16;
 const KEPT_SIZE_MAX: usize = 1024;

@@ -140,7 +140,7 @@ fn a_crowd_that_has_gone_leaves_no_memory_in_parts_too_small() {
     }
 }
 
-/// More connections than there is memory for, with so many KiB for them.
+/// More connections than there is memory for, which may grow by this number of KiB.
 fn crowd(more: u64) {
     let setup = Setup::new().arguments(["-m", "3000", "-q", "3000", "-t", "0"]);
     let (daemon, running) = running(setup);
