@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use sockexec::settings::KEYS;
+
 use crate::server::{PROGRAM, stderr_of, tool};
 
 #[test]
@@ -19,6 +21,7 @@ fn command_lines_without_sense_exit_100_and_name_the_range() {
         (&["kill", "one"], "<ID>"),
         (&["set"], "<NAME=VALUE>"),
         (&["set", "timeout"], "NAME=VALUE"),
+        (&["set", "-1"], "not of the form NAME=VALUE"),
         (&["set", "timeout=1", "timeout=2"], "twice"),
         (&["--timeout", "0", "ping"], "0.001 to 86400"),
         (&["top", "--interval", "nan"], "--interval"),
@@ -48,5 +51,18 @@ fn help_and_version_need_no_server() {
         let output = Command::new(PROGRAM).args(args).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert!(!output.stdout.is_empty() && output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn help_of_set_names_all_that_it_may_change() {
+    let settable = KEYS.iter().filter(|key| key.is.settable.is_some());
+    let names: Vec<_> = settable.map(|key| key.name).collect();
+    for args in [&["--help"][..], &["set", "--help"]] {
+        let output = Command::new(PROGRAM).args(args).output().unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        // The list may be wrapped.
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(help.contains(&names.join(", ")), "{args:?}: {help}");
     }
 }

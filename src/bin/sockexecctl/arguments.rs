@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::Value;
 use sockexec::control::client::SOCKET;
+use sockexec::settings::KEYS;
 
 const ABOUT: &str = "\
 Inspects and controls a running sockexec server through its control socket.
@@ -68,10 +69,15 @@ pub enum Command {
         )]
         signal: String,
     },
-    /// Change limits for new jobs: max-connections, timeout, kill-timeout, log-level
+    #[command(about = set_help())]
     Set {
         /// The limits to change
-        #[arg(required = true, value_name = "NAME=VALUE", value_parser = setting)]
+        #[arg(
+            required = true,
+            allow_negative_numbers = true,
+            value_name = "NAME=VALUE",
+            value_parser = setting
+        )]
         settings: Vec<(String, Value)>,
     },
     /// Make the server read its configuration file again
@@ -110,6 +116,13 @@ impl Arguments {
         }
         Ok(arguments)
     }
+}
+
+/// The help of `set`, with the settings that it may change.
+fn set_help() -> String {
+    let settable = KEYS.iter().filter(|key| key.is.settable.is_some());
+    let names: Vec<_> = settable.map(|key| key.name).collect();
+    format!("Change limits for new jobs: {}", names.join(", "))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
