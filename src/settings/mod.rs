@@ -155,7 +155,7 @@ macro_rules! settings {
             }
         }
 
-        /// All settings, in the order of the manual.
+        /// All settings, in the order of `--help` and of the limits in `status`.
         pub static KEYS: &[Key] = &[$(
             Key {
                 name: $name,
