@@ -242,6 +242,19 @@ fn a_program_knows_its_number_in_the_log() {
 }
 
 #[test]
+fn clients_that_leave_make_no_gap_in_the_numbers() {
+    let daemon = Daemon::start(&[]);
+    let number = || -> u32 {
+        let out = daemon.shell("echo $SOCKEXEC_JOB").succeeded();
+        out.trim_end().parse().unwrap()
+    };
+    let first = number();
+    for expected in first + 1..first + 5 {
+        assert_eq!(number(), expected);
+    }
+}
+
+#[test]
 fn the_end_of_input_is_not_late_because_of_others() {
     let daemon = Daemon::start(&["-m", "60"]);
     // Had the others inherited the pipe, cat would wait for them.
