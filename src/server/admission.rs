@@ -12,9 +12,6 @@ use crate::schedule::Class;
 use crate::session::{Input, Trouble};
 use crate::wire::{Protocol, Purpose};
 
-/// Connections accepted in one turn at most, so that the others have theirs.
-const ACCEPT_MAX: usize = 64;
-
 /// The class of a client of this protocol.
 fn class(protocol: Protocol) -> Class {
     match protocol.purpose() {
@@ -30,35 +27,34 @@ impl Server {
         self.listeners.arm(&mut self.io, has_room);
     }
 
-    /// Accepts the waiting connections of a listening socket.
+    /// Accepts a connection of a listening socket that is readable. Returns whether there may be
+    /// another.
     ///
     /// # Errors
     ///
     /// When the socket is broken.
-    pub(super) fn accept_from(&mut self, index: usize) -> std::io::Result<()> {
+    pub(super) fn accept_next(&mut self, index: usize) -> std::io::Result<bool> {
         let Some(protocol) = self.listeners.fired(index) else {
-            return Ok(());
+            return Ok(false);
         };
-        for _ in 0..ACCEPT_MAX {
-            if !self.schedule.accepts(class(protocol)) {
-                break;
-            }
-            if memory::is_short() {
-                self.back_off(Errno::ENOMEM);
-                break;
-            }
-            match self.listeners.accept(index) {
-                Ok(client) => self.accepted(client, protocol),
-                Err(AcceptError::Lost) => {}
-                Err(AcceptError::Empty) => break,
-                Err(AcceptError::Refused(errno)) => {
-                    self.back_off(errno);
-                    break;
-                }
-                Err(AcceptError::Broken(errno)) => return Err(errno.into()),
-            }
+        if !self.schedule.accepts(class(protocol)) {
+            return Ok(false);
         }
-        Ok(())
+        if memory::is_short() {
+            self.back_off(Errno::ENOMEM);
+            return Ok(false);
+        }
+        match self.listeners.accept(index) {
+            Ok(client) => self.accepted(client, protocol),
+            Err(AcceptError::Lost) => {}
+            Err(AcceptError::Empty) => return Ok(false),
+            Err(AcceptError::Refused(errno)) => {
+                self.back_off(errno);
+                return Ok(false);
+            }
+            Err(AcceptError::Broken(errno)) => return Err(errno.into()),
+        }
+        Ok(true)
     }
 
     /// Accepts no connection for a while.

@@ -73,6 +73,9 @@ use crate::schedule::Schedule;
 use crate::statistics::Statistics;
 use crate::wire::Protocol;
 
+/// Connections accepted from one socket in one turn at most, so that the others have theirs.
+const ACCEPT_MAX: usize = 64;
+
 /// When to look again whether a program that is being started has taken its descriptors,
 /// if nothing else wakes the server before.
 const SWEEP_AGAIN: Duration = Duration::from_millis(10);
@@ -189,7 +192,14 @@ impl Server {
         let mut over = self.carry_out_orders();
         self.send_answers(answers);
         for index in listeners {
-            self.accept_from(index)?;
+            // Each is served at once: a request that is refused takes no place from later ones,
+            // and with the next one there may be no memory any more.
+            for _ in 0..ACCEPT_MAX {
+                if !self.accept_next(index)? {
+                    break;
+                }
+                over |= self.carry_out_orders();
+            }
         }
         over |= self.carry_out_orders();
         self.manager.tick(self.load(), self.io.now());

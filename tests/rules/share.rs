@@ -4,8 +4,9 @@
 use crate::common::process::{eventually, sockets};
 use crate::common::sockproc;
 use crate::common::user::{NOBODY, as_user};
-use crate::common::{Client, Daemon, PATIENCE, Setup, shell};
+use crate::common::{Client, Daemon, End, PATIENCE, Setup, shell};
 use crate::{end, held};
+use nix::sys::signal::Signal;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -142,6 +143,20 @@ fn a_larger_limit_serves_those_who_are_parked() {
     assert_eq!(fourth.reply().succeeded(), "fourth\n");
     end(first);
     end(third);
+}
+
+#[test]
+fn a_refused_request_of_a_burst_takes_no_place_from_the_next() {
+    // One slot and three places for a user whose connections wait.
+    let daemon = start(1, &["-m", "2"]);
+    let first = held(&daemon);
+    daemon.signal(Signal::SIGSTOP);
+    let burst: Vec<_> = (0..8).map(|_| daemon.begin("malformed")).collect();
+    daemon.signal(Signal::SIGCONT);
+    for client in burst {
+        assert_eq!(client.reply().end, End::Exit(100));
+    }
+    end(first);
 }
 
 #[test]
