@@ -20,7 +20,7 @@ use syslog::{Facility, Formatter3164, LogFormat, Severity};
 /// The longest line, in bytes; a longer one is cut. A pipe takes this much in one piece.
 const LINE_MAX: usize = 4096;
 
-/// The maximal number of bytes of waiting lines.
+/// The maximum number of bytes of waiting lines.
 const QUEUE_MAX: usize = 256 * 1024;
 
 /// When to try again while the other side is busy.

@@ -63,10 +63,10 @@ use nix::sys::socket::{MsgFlags, send};
 
 use crate::wire::netstring;
 
-/// The maximal number of bytes of an [`Event`], which is all that a [`Reply`] keeps.
+/// The maximum number of bytes of an [`Event`], which is all that a [`Reply`] keeps.
 pub const PIECE_MAX: usize = 64 * 1024;
 
-/// The maximal size of one argument: a netstring's length has at most nine digits.
+/// The maximum size of one argument: a netstring's length has at most nine digits.
 /// Servers accept much less (sockexec 2 MiB for all of them, unless configured otherwise).
 pub const ARGUMENT_MAX: usize = 999_999_999;
 

@@ -22,7 +22,7 @@ use crate::session::{Input, Interest, Trouble};
 /// The size of a pipe for a program that fills its pipe: more passes at a time.
 const LARGE_PIPE: i32 = 256 * 1024;
 
-/// The maximal number of pipes of that size. The kernel counts the memory of all pipes of
+/// The maximum number of pipes of that size. The kernel counts the memory of all pipes of
 /// a user, and gives smaller ones to a user that has too much.
 const LARGE_PIPES_MAX: usize = 32;
 

@@ -20,10 +20,10 @@ use crate::wire::control::{self, Decoder, Found};
 /// The default path of the control socket.
 pub const SOCKET: &str = "/run/sockexec/control.sock";
 
-/// The maximal size of an answer: some 200 000 jobs.
+/// The maximum size of an answer: some 200 000 jobs.
 const ANSWER_MAX: usize = 64 * 1024 * 1024;
 
-/// The maximal number of bytes of one read.
+/// The maximum number of bytes of one read.
 const PIECE: usize = 64 * 1024;
 
 /// Why there is no answer, or no usable one.

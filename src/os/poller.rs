@@ -49,7 +49,7 @@ pub enum Token {
     Connection(ConnectionId, Part),
 }
 
-/// The maximal number of listening sockets that tokens can distinguish.
+/// The maximum number of listening sockets that tokens can distinguish.
 pub const LISTENERS_MAX: usize = CONNECTIONS_FROM as usize - 1;
 
 /// Keys below this belong to signals and listeners, by [`PARTS`].

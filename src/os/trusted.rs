@@ -20,7 +20,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-/// The maximal number of symbolic links on the path, as in the kernel.
+/// The maximum number of symbolic links on the path, as in the kernel.
 const LINKS_MAX: usize = 40;
 
 /// Why a file is not trusted.

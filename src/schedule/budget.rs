@@ -1,7 +1,7 @@
 //! The budget of descriptors: the limits of connections, programs and lingering clients that
 //! follow from the limit of descriptors.
 
-/// The maximal number of descriptors of the server itself: standard streams, poller, timer,
+/// The maximum number of descriptors of the server itself: standard streams, poller, timer,
 /// signals, log, listeners, the places of programs being started, and a few spare ones.
 const DESCRIPTORS_OWN: usize = 56;
 
@@ -11,7 +11,7 @@ const LISTENERS_USUAL: usize = 3;
 /// Control connections at once; they take no slots from others.
 pub const CONTROL_MAX: usize = 16;
 
-/// The maximal number of connections over quota: enough that the jobs of one user seldom keep
+/// The maximum number of connections over quota: enough that the jobs of one user seldom keep
 /// other users' connections waiting in the queue.
 const OVER_QUOTA_MAX: usize = 256;
 
@@ -65,7 +65,7 @@ pub struct Budget {
     pub programs_max: usize,
     /// Connections that may linger after their reply.
     pub lingering_max: usize,
-    /// The maximal number of connections over quota.
+    /// The maximum number of connections over quota.
     pub over_quota_max: usize,
 }
 

@@ -15,11 +15,11 @@ use crate::session::Input;
 use crate::signal;
 use crate::wire::control;
 
-/// The maximal memory for a byte of JSON when it is read, in bytes: a number of one digit and
+/// The maximum memory for a byte of JSON when it is read, in bytes: a number of one digit and
 /// its comma become one value, in a list that doubles when it is full.
 const VALUE_MAX: usize = 64;
 
-/// The maximal memory for the answer about one connection, in bytes.
+/// The maximum memory for the answer about one connection, in bytes.
 const ANSWER_EACH: usize = 8192;
 
 impl Server {

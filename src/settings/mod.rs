@@ -181,7 +181,7 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
 
-/// The maximal number of bytes of a setting: larger numbers are not exact in JSON.
+/// The maximum number of bytes of a setting: larger numbers are not exact in JSON.
 const BYTES_MAX: u64 = 1 << 53;
 
 settings! {

@@ -5,7 +5,7 @@
 
 use crate::program::OutOfMemory;
 
-/// The maximal number of bytes of a buffer.
+/// The maximum number of bytes of a buffer.
 ///
 /// It fits one pair of the exec protocol with its header and the end of a reply, and is the
 /// size of a pipe, the maximum of one read.

@@ -5,7 +5,7 @@ use super::terms::{Decoded, Ending, Framing, ReplyPart};
 use super::{Protocol, WireError, control, exec, sockproc};
 use crate::program::Stream;
 
-/// The maximal sizes of input from a client.
+/// The maximum sizes of input from a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     /// A request up to its last argument, in bytes.

@@ -16,7 +16,7 @@ use std::fmt;
 use super::terms::{Ending, ReplyPart};
 use crate::program::{OutOfMemory, try_append};
 
-/// The maximal number of bytes of JSON in a message to the server.
+/// The maximum number of bytes of JSON in a message to the server.
 pub const MESSAGE_MAX: usize = 1024 * 1024;
 
 /// The bytes of a length.

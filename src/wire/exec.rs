@@ -21,7 +21,7 @@ use super::terms::{Decoded, Ending, HEADER_MAX, Header, ReplyPart, Termsig};
 use crate::program::{Arguments, Exit, Stream};
 use crate::signal;
 
-/// The maximal number of bytes of output in one pair.
+/// The maximum number of bytes of output in one pair.
 pub const PAIR_MAX: usize = 32 * 1024;
 
 /// The end of a pair of output.

@@ -12,7 +12,7 @@
 
 use std::fmt;
 
-/// The maximal number of digits of a length.
+/// The maximum number of digits of a length.
 pub const DIGITS_MAX: u8 = 9;
 
 /// A fault in a netstring.

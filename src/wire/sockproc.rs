@@ -23,7 +23,7 @@ use crate::program::{Arguments, Exit, Stream};
 /// The shell; the command becomes the last argument.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
-/// The maximal number of digits of a count: any such number fits into 64 bits.
+/// The maximum number of digits of a count: any such number fits into 64 bits.
 const DIGITS_MAX: u8 = 19;
 
 /// The bit of wait(2) for a core dump, added to the number of the signal.

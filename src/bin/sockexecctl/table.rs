@@ -8,7 +8,7 @@ use crate::output::printable;
 /// The column at which lines wrap if no width is given.
 const WIDTH: usize = 80;
 
-/// The maximal number of characters of a cell, except for the last one of a row.
+/// The maximum number of characters of a cell, except for the last one of a row.
 const CELL_MAX: usize = 48;
 
 /// The alignment of a column.

@@ -17,7 +17,7 @@ use nix::errno::Errno;
 
 use crate::os::descriptors::{copy_to, move_up, open_null};
 
-/// The maximal number of children between their clone and their own table of descriptors.
+/// The maximum number of children between their clone and their own table of descriptors.
 pub(super) const PLACES: usize = 8;
 
 /// The lowest descriptor that the server uses for itself, besides its standard streams.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use super::super::event::{Action, Ask};
 
-/// The maximal number of pending actions.
+/// The maximum number of pending actions.
 const ACTIONS_MAX: usize = 8;
 
 /// See the module.
