@@ -1,12 +1,14 @@
-//! Sockets from a real inetd, as descriptor 0: it needs root.
+//! Sockets as descriptor 0, most of them from a real inetd, which needs root.
 
 use crate::common::daemon::{PROGRAM, command, finish};
 use crate::common::process::{children, eventually, own_user, wait_gone};
 use crate::common::temporary::Directory;
-use crate::common::{End, PATIENCE, Reply, shell, skip};
+use crate::common::{End, PATIENCE, Reply, Setup, shell, skip};
 use crate::{Starter, run, serves};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::{fs, thread};
 
@@ -127,6 +129,17 @@ fn inetd_hands_over_tcp() {
         }
         assert_eq!(run_tcp(port, "exit 3").end, End::Exit(3));
         eventually("all have ended", || children(starter.pid()).is_empty());
+    }
+}
+
+#[test]
+fn a_daemon_for_one_client_ends_even_if_that_has_gone_before() {
+    for gone in [Shutdown::Write, Shutdown::Both] {
+        let (client, socket) = UnixStream::pair().unwrap();
+        client.shutdown(gone).unwrap();
+        let mut setup = Setup::new().without_path().arguments(["--inetd"]);
+        setup.command.stdin(OwnedFd::from(socket));
+        assert_eq!(setup.spawn().wait().code(), Some(0));
     }
 }
 
