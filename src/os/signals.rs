@@ -66,10 +66,20 @@ impl Signals {
 
     /// The signals received since the last call, each kind at most once: the kernel keeps each
     /// once, however often it was sent.
-    pub fn take(&mut self) -> Vec<Signal> {
-        let come = self.come.by_ref().take(HANDLED.len());
-        come.filter_map(|info| Signal::try_from(info.ssi_signo as i32).ok())
-            .collect()
+    ///
+    /// # Errors
+    ///
+    /// When none can be read. The kernel keeps them.
+    pub fn take(&mut self) -> Result<Vec<Signal>, Errno> {
+        let mut taken = Vec::new();
+        for _ in HANDLED {
+            match self.come.read_signal() {
+                Ok(Some(info)) => taken.extend(Signal::try_from(info.ssi_signo as i32)),
+                Err(errno) if taken.is_empty() => return Err(errno),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Ok(taken)
     }
 }
 

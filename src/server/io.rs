@@ -103,9 +103,14 @@ impl Io {
     /// replaces the poller.
     pub(super) fn watch(&mut self, watched: &mut Watched, what: &str) {
         if let Err(error) = watched.arm(&self.poller, true, false) {
-            self.unwatched_at.get_or_insert(self.now + BACK_OFF);
-            self.note_shortage(what, &error.to_string());
+            self.look_later(what, &error.to_string());
         }
+    }
+
+    /// Has unwatched descriptors checked after a pause: the server cannot do `what` now.
+    pub(super) fn look_later(&mut self, what: &str, why: &str) {
+        self.unwatched_at.get_or_insert(self.now + BACK_OFF);
+        self.note_shortage(what, why);
     }
 
     /// When to check unwatched descriptors.

@@ -12,8 +12,13 @@ use crate::session::Input;
 impl Server {
     pub(super) fn take_signals(&mut self) {
         let (signals, watched) = &mut self.signals;
+        let taken = match signals.take() {
+            Ok(taken) => taken,
+            // Not armed again before that, or the loop would spin.
+            Err(errno) => return self.io.look_later("read signals", errno.desc()),
+        };
         watched.fired();
-        for signal in signals.take() {
+        for signal in taken {
             log::debug!("{signal} came");
             match signal {
                 Signal::SIGUSR1 => self.log_state(),

@@ -6,8 +6,9 @@ use crate::common::inject::{Injection, refuse_epoll_add};
 use crate::common::process::{children, eventually, processor_time, status};
 use crate::common::{Client, Daemon, End, Setup, request, shell, sockproc};
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A daemon that sends nothing but to its clients.
 fn daemon(arguments: &[&str]) -> Daemon {
@@ -138,6 +139,28 @@ fn a_shortage_in_the_middle_of_a_job_is_waited_for() {
     }
 }
 
+#[test]
+fn a_signal_that_cannot_be_read_is_handled_later_and_nobody_spins() {
+    let daemon = daemon(&["-t", "0"]);
+    let Some(injection) = Injection::start(&daemon, "read:error=EIO") else {
+        return;
+    };
+    let start = Instant::now();
+    daemon.signal(Signal::SIGHUP);
+    // In a turn the poller reads once, and the server once.
+    injection.wait_hits(8);
+    let elapsed = start.elapsed();
+    assert!(elapsed > Duration::from_millis(200), "{elapsed:?}");
+    daemon
+        .log
+        .wait_for("it", |line| line.contains("cannot read signals: "));
+    drop(injection);
+    daemon.log.wait_for("the signal", |line| {
+        line.contains("configuration read again")
+    });
+    daemon.serves();
+}
+
 /// A daemon that gets this error when it puts a descriptor of a client or of a program into
 /// the poller. Its own, which come first, have lower numbers.
 fn without_poller(errno: i32) -> Daemon {
@@ -190,7 +213,7 @@ fn without_room_in_the_poller_for_its_own_sockets_the_daemon_serves_and_stops() 
     thread::sleep(Duration::from_millis(500));
     let used = processor_time(daemon.pid()) - used;
     assert!(used < Duration::from_millis(100), "{used:?}");
-    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.wait().code(), Some(0));
 }
 
