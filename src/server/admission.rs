@@ -113,8 +113,19 @@ impl Server {
     /// refusal.
     pub(super) fn close_listeners(&mut self, chosen: impl Fn(Class) -> Close) {
         let chosen = |protocol| chosen(class(protocol));
-        for (client, protocol) in self.listeners.close(self.io.poller(), chosen) {
+        self.listeners.close(self.io.poller(), chosen);
+        self.accept_left();
+    }
+
+    /// Accepts the clients in the queues of closed sockets, as far as the system lets it.
+    pub(super) fn accept_left(&mut self) {
+        let (poller, now) = (self.io.poller(), self.io.now());
+        let (left, shortage) = self.listeners.accept_left(poller, now);
+        for (client, protocol) in left {
             self.accepted(client, protocol);
+        }
+        if let Some(errno) = shortage {
+            self.io.note_shortage("accept a connection", errno.desc());
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::sys::socket::{Shutdown, shutdown};
 
 use super::io::{BACK_OFF, Io};
@@ -55,6 +56,10 @@ pub(super) struct Listeners {
     all: BTreeMap<usize, Listener>,
     /// No connection is accepted before this moment.
     again: Option<Instant>,
+    /// Sockets that are shut down, with clients that could not be accepted for a shortage.
+    unemptied: Vec<Listener>,
+    /// When that is tried again, if nothing else wakes the server before.
+    empty_at: Option<Instant>,
 }
 
 impl Listeners {
@@ -79,7 +84,7 @@ impl Listeners {
 
     /// When connections are accepted again.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.again
+        self.again.into_iter().chain(self.empty_at).min()
     }
 
     /// Accepts no connection for a while: the system is short of something.
@@ -121,41 +126,55 @@ impl Listeners {
     }
 
     /// Closes the chosen sockets. Clients in the queue of a socket that was handed over are left
-    /// to the next server. Clients in the queue of a socket that this server has made are
-    /// returned: no other server will serve them.
-    pub(super) fn close(
-        &mut self,
-        poller: &Poller,
-        chosen: impl Fn(Protocol) -> Close,
-    ) -> Vec<(Client, Protocol)> {
-        let mut left = Vec::new();
-        for (index, listener) in std::mem::take(&mut self.all) {
+    /// to the next server. Clients in the queue of a socket that this server has made are left to
+    /// [`Listeners::accept_left`]: no other server will serve them.
+    pub(super) fn close(&mut self, poller: &Poller, chosen: impl Fn(Protocol) -> Close) {
+        for (index, mut listener) in std::mem::take(&mut self.all) {
             let close = chosen(listener.protocol);
             if close == Close::No {
                 self.all.insert(index, listener);
                 continue;
             }
-            let Listener {
-                socket,
-                protocol,
-                rights,
-                handed_over,
-                file,
-            } = listener;
             // No new client finds it from here on.
-            drop(file);
-            if !handed_over && close == Close::Emptied {
+            drop(listener.file.take());
+            if !listener.handed_over && close == Close::Emptied {
                 // The kernel refuses all that connect from here on, so that nothing is in the
                 // queue when the socket is closed.
-                let _ = shutdown(socket.as_raw_fd(), Shutdown::Both);
-                while let Ok(client) = listen::accept(socket.as_fd()) {
-                    let passes = rights.may_come_from(client.as_fd());
-                    left.push(((client, passes), protocol));
-                }
+                let _ = shutdown(listener.socket.as_raw_fd(), Shutdown::Both);
+                self.unemptied.push(listener);
+            } else {
+                listener.socket.close(poller);
             }
-            socket.close(poller);
         }
-        left
+    }
+
+    /// Accepts the clients that are left in the queues of closed sockets. With the error of a
+    /// shortage there are more, for a later call.
+    pub(super) fn accept_left(
+        &mut self,
+        poller: &Poller,
+        now: Instant,
+    ) -> (Vec<(Client, Protocol)>, Option<Errno>) {
+        let (mut left, mut shortage) = (Vec::new(), None);
+        for listener in std::mem::take(&mut self.unemptied) {
+            let end = loop {
+                match listen::accept(listener.socket.as_fd()) {
+                    Ok(client) => {
+                        let passes = listener.rights.may_come_from(client.as_fd());
+                        left.push(((client, passes), listener.protocol));
+                    }
+                    Err(end) => break end,
+                }
+            };
+            if let AcceptError::Refused(errno) = end {
+                shortage = Some(errno);
+                self.unemptied.push(listener);
+            } else {
+                listener.socket.close(poller);
+            }
+        }
+        self.empty_at = shortage.map(|_| now + BACK_OFF);
+        (left, shortage)
     }
 
     /// The sockets and their protocols.

@@ -187,6 +187,7 @@ impl Server {
         }
         self.expire();
         self.look_at_orphans();
+        self.accept_left();
         let answers = self.carry_out_commands();
         self.schedule.tick(self.io.now());
         let mut over = self.carry_out_orders();

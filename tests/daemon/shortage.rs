@@ -133,6 +133,27 @@ fn without_descriptors_running_jobs_go_on_and_clients_wait() {
 }
 
 #[test]
+fn clients_that_wait_without_descriptors_hear_of_the_end() {
+    let mut daemon = Daemon::start(&["-t", "0", "-k", "1"]);
+    let mut running = daemon.begin(request(&["cat"]));
+    running.send("3:up\n,");
+    assert_eq!(running.line(), "up");
+    let held = descriptors(daemon.pid()).len() as u64;
+    limit(daemon.pid(), libc::RLIMIT_NOFILE, held);
+    // One or two are accepted, and keep what is left.
+    let clients = [(); 6].map(|()| daemon.begin("1:2,4:echo,"));
+    daemon.log.wait_for("the shortage", |line| {
+        line.contains("cannot accept a connection: Too many open files")
+    });
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(running.reply().end, End::Signal("15".into()));
+    for client in clients {
+        client.reply().refused(111, &[]);
+    }
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
 fn a_limit_below_the_numbers_that_are_in_use_ends_nobody() {
     let daemon = Daemon::start(&["-t", "0"]);
     let mut running = daemon.begin(request(&["cat"]));
