@@ -314,7 +314,8 @@ impl Schedule {
             self.turns.release_held();
             self.end_if_served();
         }
-        self.orders
+        let order = self
+            .orders
             .pop_front()
             .or_else(|| self.standings.pop_lingering().map(Order::Drop))
             .or_else(|| {
@@ -324,7 +325,11 @@ impl Schedule {
             .or_else(|| {
                 let (id, beyond) = self.memory.poll()?;
                 Some(Order::Read { id, beyond })
-            })
+            });
+        if order.is_none() {
+            self.standings.let_linger();
+        }
+        order
     }
 
     /// Orders may have lost their purpose while others were carried out.

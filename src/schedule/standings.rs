@@ -48,6 +48,8 @@ pub(super) struct Standings {
     over_quota: BTreeSet<ConnectionId>,
     lingering: Queue,
     lingering_max: usize,
+    /// A connection has come, to which those that linger give way. They give way to nothing else.
+    give_way: bool,
 }
 
 impl Standings {
@@ -89,6 +91,7 @@ impl Standings {
             Class::Job => self.place(id, user),
         };
         self.all.insert(id, (user, standing));
+        self.give_way = true;
         result
     }
 
@@ -114,6 +117,7 @@ impl Standings {
         slot.set(1);
         self.all
             .insert(id, (user, Standing::Active { _slot: slot }));
+        self.give_way = true;
     }
 
     /// Whether a connection has a slot.
@@ -162,12 +166,18 @@ impl Standings {
         }
     }
 
-    /// The connection that lingers longest, if too many do. It does not count any more.
+    /// The connection that lingers longest, if too many do since one has come. It does not count
+    /// any more.
     pub(super) fn pop_lingering(&mut self) -> Option<ConnectionId> {
-        match self.lingering.len() > self.lingering_max {
+        match self.give_way && self.lingering.len() > self.lingering_max {
             true => self.lingering.pop(),
             false => None,
         }
+    }
+
+    /// Connections may linger in any number until the next one comes.
+    pub(super) fn let_linger(&mut self) {
+        self.give_way = false;
     }
 
     /// A connection has gone.

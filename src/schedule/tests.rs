@@ -163,7 +163,19 @@ fn a_connection_that_has_gone_does_not_count_as_lingering() {
     assert_eq!(server.schedule.counts().lingering, 2);
     assert_eq!(server.orders(), []);
     server.finish(lingering[2]);
+    server.arrive(1, Class::Job);
     assert_eq!(server.orders(), [Order::Drop(lingering[0])]);
+}
+
+#[test]
+fn a_reply_does_not_end_the_lingering_of_earlier_ones() {
+    let mut server = Server::new(LIMITS);
+    let all: Vec<_> = (0..4).map(|_| server.arrive(1, Class::Job)).collect();
+    assert_eq!(server.orders(), []);
+    all.iter().for_each(|&id| server.finish(id));
+    assert_eq!(server.orders(), []);
+    server.arrive(1, Class::Job);
+    assert_eq!(server.orders(), [Order::Drop(all[0]), Order::Drop(all[1])]);
 }
 
 #[test]
@@ -326,6 +338,7 @@ fn a_control_connection_that_lingers_counts_as_lingering() {
     assert!(server.schedule.accepts(Class::Control));
     let job = server.arrive(1, Class::Job);
     server.finish(job);
+    server.arrive(1, Class::Job);
     assert_eq!(server.orders(), [Order::Drop(all[0])]);
 }
 

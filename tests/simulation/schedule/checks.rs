@@ -27,7 +27,6 @@ impl<C: Chance> World<C> {
         assert!(self.due.is_empty(), "{:?} did not come", self.due);
         assert!(!self.is_served(), "the server does not end");
         assert!(self.new.is_empty(), "{:?} wait for an answer", self.new);
-        assert!(self.lingering.len() <= self.capacity.lingering);
         for (id, client) in &self.clients {
             let waits = match (client.place, client.job) {
                 (Place::OverQuota, _) => Wait::Slot,

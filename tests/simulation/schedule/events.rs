@@ -28,6 +28,7 @@ impl<C: Chance> World<C> {
             self.schedule.open_spools(user),
         );
         self.schedule.arrive(id, user, class);
+        self.arrived = true;
         self.idle_since = None;
         self.give_slots();
         let (place, greeting) = self.place(user, class);

@@ -36,6 +36,8 @@ impl<C: Chance> World<C> {
         }
         self.give_slots();
         self.check_counts();
+        let arrived = std::mem::take(&mut self.arrived);
+        assert!(!arrived || self.lingering.len() <= self.capacity.lingering);
         self.turns += 1;
     }
 
@@ -58,7 +60,7 @@ impl<C: Chance> World<C> {
             Order::Launch(id) => self.launches(id),
             Order::Read { id, beyond } => self.reads(id, beyond),
             Order::Drop(id) => {
-                assert!(self.lingering.len() > self.capacity.lingering);
+                assert!(self.arrived && self.lingering.len() > self.capacity.lingering);
                 assert_eq!(self.lingering.first(), Some(&id), "the longest gives way");
                 self.leaves(id);
             }

@@ -26,6 +26,8 @@ pub struct World<C> {
     pub(super) orphans: BTreeSet<ConnectionId>,
     /// In the order in which they began to.
     pub(super) lingering: Vec<ConnectionId>,
+    /// A connection has come in this turn.
+    pub(super) arrived: bool,
     /// New ones, in their order.
     pub(super) new: VecDeque<ConnectionId>,
     pub(super) next: ConnectionId,
@@ -57,6 +59,7 @@ impl<C: Chance> World<C> {
             clients: BTreeMap::new(),
             orphans: BTreeSet::new(),
             lingering: Vec::new(),
+            arrived: false,
             new: VecDeque::new(),
             next: ConnectionId::FIRST,
             phase: Phase::Serving,
