@@ -194,11 +194,6 @@ impl Watched {
         Ok(())
     }
 
-    /// Whether an event will come.
-    pub fn is_armed(&self) -> bool {
-        self.armed.is_some()
-    }
-
     /// Whether it can be read now, asked without the poller.
     pub fn is_readable(&self) -> bool {
         let mut one = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];

@@ -93,22 +93,22 @@ impl Server {
             Command::Ping => "pong".into(),
             Command::Version => env!("CARGO_PKG_VERSION").into(),
             Command::Help => table::help(),
-            Command::Status => json(&self.status_answer()),
-            Command::Jobs => json(&self.jobs_answer()),
+            Command::Status => json(&self.status_answer())?,
+            Command::Jobs => json(&self.jobs_answer())?,
             Command::Metrics => self.metrics(),
-            Command::Kill { id, signal } => json(&self.kill(id, signal)?),
+            Command::Kill { id, signal } => json(&self.kill(id, signal)?)?,
             Command::Set(settings) => {
                 self.set(&settings);
-                json(&self.limits_answer())
+                json(&self.limits_answer())?
             }
-            Command::Reload => json(&self.reload()?),
+            Command::Reload => json(&self.reload()?)?,
             Command::Drain => {
                 let counts = self.schedule.counts();
                 log::info!("drain: {} connections active", counts.active);
                 self.drain(None);
                 json(&Draining {
                     active: (counts.active + counts.over_quota) as u64,
-                })
+                })?
             }
         })
     }
@@ -133,6 +133,6 @@ impl Server {
     }
 }
 
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("all keys are strings")
+fn json(value: &impl serde::Serialize) -> Result<String, String> {
+    serde_json::to_string(value).map_err(|error| error.to_string())
 }
