@@ -16,6 +16,7 @@
 //! | [`mod@log`] | log lines and their destination |
 //! | [`os`] | all uses of the system: sockets, programs, signals, the poller |
 //! | [`id`] | the number of a connection, a plain value |
+//! | [`execution`] | how a program is executed: its user, its cgroup, its limits |
 //! | [`program`] | plain values about a program: arguments, outputs, exit |
 //! | [`signal`] | signals by name and by number |
 //! | [`wire`] | the bytes on the sockets: buffers, framing, one file for each protocol |
@@ -36,6 +37,7 @@ pub mod client;
 pub mod config;
 pub mod connection;
 pub mod control;
+pub mod execution;
 pub mod id;
 pub mod log;
 pub mod os;

@@ -55,7 +55,7 @@ fn what_architecture_says_of_the_layers_in_words_is_in_the_table() {
     assert_eq!(both, ["server", "connection"]);
     assert_eq!(layer("program").uses, [""; 0]);
     let of_os = &layer("os").uses;
-    let plain = ["id", "program", "signal"];
+    let plain = ["execution", "id", "program", "signal"];
     assert!(
         of_os.iter().all(|name| plain.contains(&&name[..])),
         "{of_os:?}"

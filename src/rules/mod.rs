@@ -16,7 +16,10 @@
 pub mod prefix;
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
+
+use crate::execution::Execution;
 
 /// The peer credentials from the kernel: the user, and all groups. `None` if the kernel does
 /// not know them.
@@ -46,6 +49,8 @@ impl Program {
 /// One rule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rule {
+    /// Its name, for people.
+    pub name: Option<String>,
     /// The users that it matches.
     pub users: Vec<u32>,
     /// The groups whose members it matches. With no user and no group it matches every peer.
@@ -60,6 +65,8 @@ pub struct Rule {
     /// The program that runs instead, searched in PATH, and its arguments, which the path and the
     /// arguments of the client's program follow. Empty: the client's program itself runs.
     pub run_prefix: Vec<Vec<u8>>,
+    /// How its programs are executed, with the general values where the rule has none.
+    pub execution: Rc<Execution>,
 }
 
 impl Rule {
@@ -107,12 +114,31 @@ pub struct Rules {
     all: Vec<Rule>,
     /// `None` if the configuration does not set it.
     unmatched: Option<Unmatched>,
+    general: Rc<Execution>,
 }
 
 impl Rules {
     /// These rules, in this order, and the default, if the configuration sets it.
     pub fn new(all: Vec<Rule>, unmatched: Option<Unmatched>) -> Self {
-        Self { all, unmatched }
+        Self {
+            all,
+            unmatched,
+            general: Rc::default(),
+        }
+    }
+
+    /// The same rules; `general` is how a program is executed that no rule is about.
+    #[must_use]
+    pub fn with_general(self, general: Execution) -> Self {
+        Self {
+            general: Rc::new(general),
+            ..self
+        }
+    }
+
+    /// How a program is executed that no rule is about.
+    pub fn general(&self) -> &Rc<Execution> {
+        &self.general
     }
 
     /// The decision about requests that no rule matches.

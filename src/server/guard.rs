@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::execution::{Account, Execution, RunAs};
 use crate::os::lookup::{Lookup, LookupError};
 use crate::os::peer::Peer;
 use crate::program::{Arguments, OutOfMemory, Refusal, SpawnError};
@@ -22,12 +23,26 @@ pub(super) struct Permit {
     file: Option<Vec<u8>>,
     /// The rule that allows it, if there are rules.
     by: Option<Rc<Granted>>,
+    /// How it is executed.
+    execution: Rc<Execution>,
+    /// The user as which it runs, where it is not the server's.
+    account: Option<Rc<Account>>,
 }
 
 impl Permit {
     /// The quota that it counts for.
     pub(super) fn quota(&self) -> Option<QuotaId> {
         self.by.as_ref().map(|granted| granted.quota)
+    }
+
+    /// How it is executed.
+    pub(super) fn execution(&self) -> &Execution {
+        &self.execution
+    }
+
+    /// The user as which it runs, where it is not the server's.
+    pub(super) fn account(&self) -> Option<&Rc<Account>> {
+        self.account.as_ref()
     }
 
     /// The rule that allows it, if one does.
@@ -112,7 +127,12 @@ impl Guard {
         groups: impl FnOnce() -> Vec<u32>,
     ) -> Result<Permit, SpawnError> {
         if self.rules.allow_everything() {
-            return Ok(Permit::default());
+            let execution = Rc::clone(self.rules.general());
+            return Ok(Permit {
+                account: account(&execution),
+                execution,
+                ..Permit::default()
+            });
         }
         let file = self
             .lookup
@@ -137,10 +157,24 @@ impl Guard {
         {
             return Err(SpawnError::Refused(Refusal::Assignment));
         }
+        let execution = Rc::clone(match &by {
+            Some(granted) => &granted.rule.execution,
+            None => self.rules.general(),
+        });
         Ok(Permit {
             file: Some(file),
+            account: account(&execution),
+            execution,
             by,
         })
+    }
+}
+
+/// The user as which a program runs.
+fn account(execution: &Execution) -> Option<Rc<Account>> {
+    match &execution.run_as {
+        Some(RunAs::User(account)) => Some(Rc::clone(account)),
+        Some(RunAs::Peer) | None => None,
     }
 }
 

@@ -116,19 +116,20 @@ impl Server {
             return;
         };
         let request = entry.request.take().unwrap_or_default();
-        let prepared = match &entry.permit {
-            Some(permit) => prefixed(permit, request).map_err(|OutOfMemory| Errno::ENOMEM),
-            None => Ok((None, request)),
-        };
+        let permit = entry.permit.take().unwrap_or_default();
+        let prepared = prefixed(&permit, request).map_err(|OutOfMemory| Errno::ENOMEM);
         let peer = entry.connection.peer();
         let job = prepared.and_then(|(file, arguments)| {
             let order = Order {
                 file,
                 arguments,
                 variables: environment::of_job(id, peer),
+                execution: permit.execution(),
+                account: permit.account(),
             };
             self.launcher.launch(id, order)
         });
+        entry.permit = Some(permit);
         if let Err(errno) = &job {
             self.io.note_shortage("start a program", errno.desc());
         }

@@ -209,6 +209,8 @@ fn rules_are_read() {
     assert_eq!(
         rule,
         Rule {
+            name: None,
+            execution: std::rc::Rc::default(),
             users: vec![0, 33, 44],
             groups: vec![0],
             programs: vec![

@@ -1,9 +1,12 @@
 //! An order to start a program.
 
+use std::rc::Rc;
+
+use crate::execution::{Account, Execution};
 use crate::program::Arguments;
 
 /// A program, and its own variables.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Order<'a> {
     /// The file to execute, if its path is known. Otherwise the first argument is searched in PATH.
     pub file: Option<&'a [u8]>,
@@ -11,4 +14,8 @@ pub struct Order<'a> {
     pub arguments: Arguments,
     /// Variables besides those of all programs, each `NAME=value`.
     pub variables: Vec<String>,
+    /// How it is executed.
+    pub execution: &'a Execution,
+    /// The user as which it runs, where it is not the server's.
+    pub account: Option<&'a Rc<Account>>,
 }
