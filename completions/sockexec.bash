@@ -14,7 +14,7 @@ _sockexec() {
         return
         ;;
     --log)
-        mapfile -t COMPREPLY < <(compgen -W 'auto syslog stderr' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'auto syslog journal stderr' -- "$cur")
         return
         ;;
     --log-level)

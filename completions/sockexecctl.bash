@@ -66,8 +66,11 @@ _sockexecctl() {
         if [[ $cur == log-level=* ]]; then
             # What stands before the = is a word of its own to readline.
             mapfile -t COMPREPLY < <(compgen -W 'error warn info debug' -- "${cur#*=}")
+        elif [[ $cur == audit=* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W 'end both' -- "${cur#*=}")
         else
-            mapfile -t COMPREPLY < <(compgen -S = -W 'max-connections timeout kill-timeout log-level' -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -S = -W 'max-connections timeout kill-timeout
+                requests-per-second burst detached-max log-level audit' -- "$cur")
             compopt -o nospace
         fi
         ;;

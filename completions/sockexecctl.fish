@@ -40,9 +40,14 @@ complete -c sockexecctl -n '__fish_seen_subcommand_from set' -a '
     max-connections=\t"connections served at once"
     timeout=\t"seconds that a connection may last, 0 for no deadline"
     kill-timeout=\t"seconds between SIGTERM and SIGKILL"
+    requests-per-second=\t"requests of a user that may start in a second, 0 for any number"
+    burst=\t"requests of a user that may start at once, where there is a rate"
+    detached-max=\t"cgroups in which processes live on after their job"
     log-level=error\t"which lines are logged"
     log-level=warn\t"which lines are logged"
     log-level=info\t"which lines are logged"
-    log-level=debug\t"which lines are logged"'
+    log-level=debug\t"which lines are logged"
+    audit=end\t"a record in the log when a job has ended"
+    audit=both\t"one when it starts too"'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Seconds between two updates'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l count -x -d 'Number of updates'

@@ -184,9 +184,9 @@ fn start_log(config: &Config, handed_over: bool) {
         LogTo::Syslog => Target::Syslog,
         LogTo::Stderr => Target::Stderr,
         // Under inetd standard error is the client's socket.
-        LogTo::Auto if config.inetd => Target::Syslog,
-        LogTo::Auto if service && sockexec::log::has_syslog() => Target::Syslog,
-        LogTo::Auto => Target::Stderr,
+        LogTo::Auto | LogTo::Journal if config.inetd => Target::Syslog,
+        LogTo::Auto | LogTo::Journal if service && sockexec::log::has_syslog() => Target::Syslog,
+        LogTo::Auto | LogTo::Journal => Target::Stderr,
     };
     sockexec::log::start(target, config.settings.log_level);
 }

@@ -35,6 +35,8 @@ fn is_settable(name: &str, value: Value) -> bool {
         (Kind::Seconds(least, most), Value::Seconds(time)) => {
             (least..=most).contains(&time.as_secs_f64())
         }
+        (Kind::Rate(most), Value::Rate(rate)) => rate == 0.0 || (0.001..=most).contains(&rate),
+        (Kind::Bool, Value::Bool(_)) => true,
         (Kind::Mode, Value::Mode(mode)) => mode <= 0o777,
         (Kind::Words(words), Value::Word(word)) => words.iter().any(|(name, _)| *name == word),
         _ => false,

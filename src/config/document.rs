@@ -57,8 +57,8 @@ impl<'a> Document<'a> {
     /// A value is not of this kind.
     pub fn wrong(&self, value: &Spanned<DeValue<'_>>, key: &str, kind: Kind) -> String {
         let mut wanted = wanted(kind);
-        let is_number = matches!(kind, Kind::Number(..) | Kind::Bytes(..) | Kind::Seconds(..));
-        if is_number && value.get_ref().is_str() {
+        let is_bare = !matches!(kind, Kind::Mode | Kind::Words(_));
+        if is_bare && value.get_ref().is_str() {
             wanted.push_str(", without quotes");
         }
         self.refusal(&value.span(), key, &wanted)
@@ -86,7 +86,9 @@ impl<'a> Document<'a> {
             (Some((key, _)), "duplicate key") => format!("{key}: {reason}"),
             // Such as 5s, for which quotes would not help.
             (Some((key, wanted)), "string values must be quoted")
-                if wanted.starts_with("a number") =>
+                if ["a number", "0 or", "true"]
+                    .iter()
+                    .any(|bare| wanted.starts_with(bare)) =>
             {
                 format!("{key}: not {wanted}")
             }
@@ -114,6 +116,9 @@ pub fn scalar(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
         (Kind::Seconds(..), DeValue::Float(seconds)) => {
             kind.seconds(seconds.as_str().parse().ok()?)
         }
+        (Kind::Rate(_), DeValue::Integer(_)) => kind.rate(number(value)? as f64),
+        (Kind::Rate(_), DeValue::Float(rate)) => kind.rate(rate.as_str().parse().ok()?),
+        (Kind::Bool, DeValue::Boolean(is)) => Some(Value::Bool(*is)),
         (Kind::Mode | Kind::Words(_), DeValue::String(text)) => kind.parse(text).ok(),
         _ => None,
     }
@@ -130,7 +135,7 @@ pub fn wanted(kind: Kind) -> String {
                 .collect();
             format!("one of {}", quoted.join(", "))
         }
-        Kind::Number(..) | Kind::Bytes(..) | Kind::Seconds(..) => kind.accepted(),
+        _ => kind.accepted(),
     }
 }
 

@@ -116,7 +116,7 @@ fn what_changed_is_told_by_name() {
         .into_iter()
         .filter(|name| takes_effect_at_start(name))
         .collect();
-    assert_eq!(at_start, ["queue", "mode", "log"]);
+    assert_eq!(at_start, ["queue", "mode", "log", "log-facility"]);
     assert!(!takes_effect_at_start("allow"));
 }
 

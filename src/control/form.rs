@@ -38,6 +38,7 @@ impl fmt::Display for Form {
                 Kind::Seconds(least, most) => {
                     write!(f, "number of seconds from {least} to {most}")
                 }
+                Kind::Rate(_) | Kind::Bool => f.write_str(&key.kind.accepted()),
                 Kind::Mode => write!(f, "string with {}", key.kind.accepted()),
                 Kind::Words(_) => {
                     let noun = key.name.rsplit('-').next().unwrap_or(key.name);
@@ -71,6 +72,8 @@ pub(super) fn setting(kind: Kind, value: &Value) -> Option<Setting> {
     match kind {
         Kind::Number(..) | Kind::Bytes(..) => kind.number(value.as_u64()?),
         Kind::Seconds(..) => kind.seconds(value.as_f64()?),
+        Kind::Rate(_) => kind.rate(value.as_f64()?),
+        Kind::Bool => Some(Setting::Bool(value.as_bool()?)),
         Kind::Mode => kind.parse(value.as_str()?).ok(),
         Kind::Words(_) => kind.parse(&value.as_str()?.to_ascii_lowercase()).ok(),
     }

@@ -82,6 +82,8 @@ impl Limits {
         let value = |key: &Key| match key.get(settings) {
             Setting::Number(number) => number.into(),
             Setting::Seconds(time) => time.as_secs_f64().into(),
+            Setting::Rate(rate) => rate.into(),
+            Setting::Bool(is) => is.into(),
             mode @ Setting::Mode(_) => mode.to_string().into(),
             Setting::Word(word) => word.into(),
         };

@@ -1,4 +1,4 @@
-//! The table of all settings with a number or a word as their value. A new setting is one more row.
+//! The table of all settings with a number, a word, or true or false as their value. A new setting is one more row.
 //!
 //! A row has the field of [`Settings`], its type and default, the setting's name, its accepted
 //! values, and its properties: when a change takes effect, whether the command `set` may change it,
@@ -225,6 +225,17 @@ settings! {
         .or(", with --inetd 30");
     /// The share of one user of the shared totals, in percent.
     user_share: u8 = 100, "user-share", Kind::Number(1, 100), FILE.shown();
+    /// How many requests of one user may start in a second; zero: any number.
+    requests_per_second: f64 = 0.0, "requests-per-second", Kind::Rate(1e6),
+        FILE.settable("how many requests of a user may start in a second, 0 for any number");
+    /// How many requests of one user may start at once after a pause, where there is a rate.
+    burst: u32 = 10, "burst", Kind::Number(1, 1_000_000),
+        FILE.settable("requests of a user that may start at once, where there is a rate");
+    /// Cgroups in which processes live on after their job.
+    detached_max: u32 = 100, "detached-max", Kind::Number(0, 1_000_000),
+        FILE.settable("cgroups in which processes live on after their job");
+    /// Whether a program that others could change is an error, and not a warning.
+    strict: bool = false, "strict", Kind::Bool, FILE;
     /// Connections that may wait to be accepted.
     queue: u32 = 100, "queue", Kind::Number(1, 65_535),
         FILE.at_start()
@@ -266,11 +277,14 @@ settings! {
     log: LogTo = LogTo::Auto, "log",
         Kind::Words(&[
             ("auto", "syslog as a service, stderr in the foreground"),
-            ("syslog", "syslogd, facility daemon"),
+            ("syslog", "syslogd"),
+            ("journal", "the systemd journal, with fields"),
             ("stderr", "standard error"),
         ]),
         FILE.at_start()
             .option(None, "TARGET", "Where log lines go");
+    /// The facility of log lines for syslogd and the journal.
+    log_facility: Facility = Facility::Daemon, "log-facility", FACILITIES, FILE.at_start();
     /// Which log lines are written.
     log_level: LevelFilter = LevelFilter::Info, "log-level",
         Kind::Words(&[
@@ -281,6 +295,15 @@ settings! {
         ]),
         FILE.settable("which lines are logged")
             .option(None, "LEVEL", "Which log lines are written");
+    /// When a job gets a record in the log.
+    audit: Audit = Audit::End, "audit",
+        Kind::Words(&[
+            ("end", "a record when it has ended"),
+            ("both", "one when it starts too"),
+        ]),
+        FILE.settable("whether a job has a record at its start too");
+    /// Whether the records have the arguments of programs.
+    log_arguments: bool = true, "log-arguments", Kind::Bool, FILE;
 }
 
 /// The destination of log lines.
@@ -290,11 +313,78 @@ pub enum LogTo {
     Auto,
     /// To syslogd.
     Syslog,
+    /// To the systemd journal, with fields.
+    Journal,
     /// To standard error.
     Stderr,
 }
 
-words!(LogTo { "auto" = LogTo::Auto, "syslog" = LogTo::Syslog, "stderr" = LogTo::Stderr });
+words!(LogTo {
+    "auto" = LogTo::Auto,
+    "syslog" = LogTo::Syslog,
+    "journal" = LogTo::Journal,
+    "stderr" = LogTo::Stderr,
+});
+
+/// When a job gets a record in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audit {
+    /// At its end.
+    End,
+    /// At its start and at its end.
+    Both,
+}
+
+words!(Audit { "end" = Audit::End, "both" = Audit::Both });
+
+/// The facilities, as words.
+const FACILITIES: Kind = Kind::Words(&[
+    ("daemon", "services"),
+    ("authpriv", "security, for administrators alone"),
+    ("auth", "security"),
+    ("user", "users"),
+    ("local0", "for the site"),
+    ("local1", "for the site"),
+    ("local2", "for the site"),
+    ("local3", "for the site"),
+    ("local4", "for the site"),
+    ("local5", "for the site"),
+    ("local6", "for the site"),
+    ("local7", "for the site"),
+]);
+
+/// The facility of log lines, with its number in syslog(3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they are the names in syslog(3)")]
+pub enum Facility {
+    User = 1,
+    Daemon = 3,
+    Auth = 4,
+    Authpriv = 10,
+    Local0 = 16,
+    Local1 = 17,
+    Local2 = 18,
+    Local3 = 19,
+    Local4 = 20,
+    Local5 = 21,
+    Local6 = 22,
+    Local7 = 23,
+}
+
+words!(Facility {
+    "daemon" = Facility::Daemon,
+    "authpriv" = Facility::Authpriv,
+    "auth" = Facility::Auth,
+    "user" = Facility::User,
+    "local0" = Facility::Local0,
+    "local1" = Facility::Local1,
+    "local2" = Facility::Local2,
+    "local3" = Facility::Local3,
+    "local4" = Facility::Local4,
+    "local5" = Facility::Local5,
+    "local6" = Facility::Local6,
+    "local7" = Facility::Local7,
+});
 
 words!(Termsig { "number" = Termsig::Number, "name" = Termsig::Name });
 
@@ -316,7 +406,9 @@ mod tests {
                 vec![least.to_string(), most.to_string()]
             }
             Kind::Seconds(least, most) => vec![least.to_string(), most.to_string()],
+            Kind::Rate(most) => vec!["0".into(), "0.001".into(), most.to_string()],
             Kind::Mode => vec!["0000".into(), "0777".into()],
+            Kind::Bool => vec!["false".into(), "true".into()],
             Kind::Words(words) => words.iter().map(|(word, _)| (*word).into()).collect(),
         }
     }

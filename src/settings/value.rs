@@ -8,6 +8,10 @@ use std::time::Duration;
 /// The longest time that a setting takes: ten years.
 pub const SECONDS_MAX: f64 = 315_360_000.0;
 
+/// The lowest rate that a setting takes, besides zero: the time between two is then no longer than
+/// about a quarter of an hour.
+const RATE_MIN: f64 = 0.001;
+
 /// Which values a setting accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -17,8 +21,12 @@ pub enum Kind {
     Bytes(u64, u64),
     /// A number of seconds from the first to the second, with a fraction if need be.
     Seconds(f64, f64),
+    /// How many in a second: zero, or a number up to this one, with a fraction if need be.
+    Rate(f64),
     /// Permissions, octal.
     Mode,
+    /// True or false.
+    Bool,
     /// One of these words, each with its meaning.
     Words(&'static [(&'static str, &'static str)]),
 }
@@ -30,8 +38,12 @@ pub enum Value {
     Number(u64),
     /// For [`Kind::Seconds`].
     Seconds(Duration),
+    /// For [`Kind::Rate`].
+    Rate(f64),
     /// For [`Kind::Mode`].
     Mode(u32),
+    /// For [`Kind::Bool`].
+    Bool(bool),
     /// For [`Kind::Words`].
     Word(&'static str),
 }
@@ -44,7 +56,9 @@ impl Kind {
                 format!("a number from {least} to {most}")
             }
             Self::Seconds(least, most) => format!("a number of seconds from {least} to {most}"),
+            Self::Rate(most) => format!("0 or a number from {RATE_MIN} to {most}"),
             Self::Mode => "an octal mode from 0 to 0777".into(),
+            Self::Bool => "true or false".into(),
             Self::Words(words) => {
                 let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
                 match names.split_last() {
@@ -64,7 +78,9 @@ impl Kind {
         let value = match self {
             Self::Number(..) | Self::Bytes(..) => text.parse().ok().and_then(|n| self.number(n)),
             Self::Seconds(..) => text.parse().ok().and_then(|s| self.seconds(s)),
+            Self::Rate(_) => text.parse().ok().and_then(|rate| self.rate(rate)),
             Self::Mode => mode(text),
+            Self::Bool => text.parse().ok().map(Value::Bool),
             Self::Words(_) => self.word(text),
         };
         value.ok_or_else(|| format!("not {}", self.accepted()))
@@ -90,6 +106,16 @@ impl Kind {
                 // Zero may mean something else than very little.
                 let least = Duration::from_nanos(u64::from(seconds > 0.0));
                 Some(Value::Seconds(time.max(least)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The rate, if it is in range.
+    pub fn rate(self, rate: f64) -> Option<Value> {
+        match self {
+            Self::Rate(most) if rate == 0.0 || (RATE_MIN..=most).contains(&rate) => {
+                Some(Value::Rate(rate))
             }
             _ => None,
         }
@@ -130,7 +156,7 @@ macro_rules! number {
             fn stored(value: Value) -> Option<Self> {
                 match value {
                     Value::Number(number) => Self::try_from(number).ok(),
-                    Value::Seconds(_) | Value::Mode(_) | Value::Word(_) => None,
+                    _ => None,
                 }
             }
         }
@@ -147,7 +173,7 @@ impl Stored for Duration {
     fn stored(value: Value) -> Option<Self> {
         match value {
             Value::Seconds(time) => Some(time),
-            Value::Number(_) | Value::Mode(_) | Value::Word(_) => None,
+            _ => None,
         }
     }
 }
@@ -176,7 +202,34 @@ impl Stored for Mode {
     fn stored(value: Value) -> Option<Self> {
         match value {
             Value::Mode(mode) => Some(Self(mode)),
-            Value::Number(_) | Value::Seconds(_) | Value::Word(_) => None,
+            _ => None,
+        }
+    }
+}
+
+impl Stored for bool {
+    fn value(self) -> Value {
+        Value::Bool(self)
+    }
+
+    fn stored(value: Value) -> Option<Self> {
+        match value {
+            Value::Bool(is) => Some(is),
+            _ => None,
+        }
+    }
+}
+
+/// A rate; zero means that there is no limit.
+impl Stored for f64 {
+    fn value(self) -> Value {
+        Value::Rate(self)
+    }
+
+    fn stored(value: Value) -> Option<Self> {
+        match value {
+            Value::Rate(rate) => Some(rate),
+            _ => None,
         }
     }
 }
@@ -209,7 +262,9 @@ impl fmt::Display for Value {
         match self {
             Self::Number(number) => write!(f, "{number}"),
             Self::Seconds(time) => write!(f, "{}", time.as_secs_f64()),
+            Self::Rate(rate) => write!(f, "{rate}"),
             Self::Mode(mode) => write!(f, "0{mode:03o}"),
+            Self::Bool(is) => write!(f, "{is}"),
             Self::Word(word) => f.write_str(word),
         }
     }
@@ -233,6 +288,12 @@ mod tests {
             (Kind::Mode, "0000"),
             (Kind::Mode, "0660"),
             (Kind::Mode, "0777"),
+            (Kind::Rate(1e6), "0"),
+            (Kind::Rate(1e6), "0.001"),
+            (Kind::Rate(1e6), "2.5"),
+            (Kind::Rate(1e6), "1000000"),
+            (Kind::Bool, "true"),
+            (Kind::Bool, "false"),
             (WORDS, "syslog"),
         ] {
             assert_eq!(kind.parse(text).unwrap().to_string(), text);
@@ -258,6 +319,12 @@ mod tests {
                 &["888", "1777", "+7", "-1", "", "rw", "0x7"],
                 "not an octal mode from 0 to 0777",
             ),
+            (
+                Kind::Rate(1e6),
+                &["-1", "1e-9", "1000001", "nan", "inf", "", "often"],
+                "not 0 or a number from 0.001 to 1000000",
+            ),
+            (Kind::Bool, &["", "True", "yes", "1"], "not true or false"),
             (
                 WORDS,
                 &["", "Auto", "journal"],

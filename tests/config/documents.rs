@@ -17,7 +17,9 @@ fn words(kind: Kind) -> Vec<String> {
     match kind {
         Kind::Number(least, most) | Kind::Bytes(least, most) => vec![format!("{least} to {most}")],
         Kind::Seconds(least, most) => vec![format!("{least} to {most}"), "econds".into()],
+        Kind::Rate(most) => vec![format!("0.001 to {most}")],
         Kind::Mode => vec!["0 to 0777".into()],
+        Kind::Bool => vec!["true".into(), "false".into()],
         Kind::Words(words) => words.iter().map(|(word, _)| (*word).into()).collect(),
     }
 }

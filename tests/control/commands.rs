@@ -36,7 +36,16 @@ fn help_lists_every_command_with_its_arguments() {
             "kill" => assert_eq!(arguments, ["id", "signal"]),
             "set" => assert_eq!(
                 arguments,
-                ["max-connections", "timeout", "kill-timeout", "log-level"]
+                [
+                    "max-connections",
+                    "timeout",
+                    "kill-timeout",
+                    "requests-per-second",
+                    "burst",
+                    "detached-max",
+                    "log-level",
+                    "audit"
+                ]
             ),
             _ => assert_eq!(arguments, [""; 0]),
         }

@@ -145,6 +145,14 @@ fn what_is_out_of_range_changes_nothing_at_all() {
             json!({"log-level": "loud"}),
             ["log-level", "error, warn, info or debug"],
         ),
+        (
+            json!({"requests-per-second": 1e-9}),
+            [
+                "requests-per-second: 1e-9",
+                "0 or a number from 0.001 to 1000000",
+            ],
+        ),
+        (json!({"audit": "never"}), ["audit", "end or both"]),
         (json!({"queue": 5}), ["\"queue\"", "max-connections"]),
         // One that is right beside one that is wrong.
         (
@@ -172,14 +180,16 @@ fn the_service_manager_hears_of_another_limit_without_a_client() {
 #[test]
 fn many_at_once_are_set_together() {
     let daemon = start(&[]);
-    let args =
-        json!({"max-connections": 9, "timeout": 8.5, "kill-timeout": 7, "log-level": "warn"});
+    let args = json!({"max-connections": 9, "timeout": 8.5, "kill-timeout": 7, "requests-per-second": 2.5,
+            "burst": 4, "detached-max": 0, "log-level": "warn", "audit": "both"});
     let limits = daemon.ask("set", args);
     assert_eq!(
         limits,
         json!({"max-connections": 9, "programs": 9, "timeout": 8.5,
             "request-timeout": 10.0, "kill-timeout": 7.0, "stop-grace": 0.0, "user-share": 100,
-            "requests-memory": 67_108_864, "spool-total": 8_589_934_592_u64, "log-level": "warn"})
+            "requests-memory": 67_108_864, "spool-total": 8_589_934_592_u64,
+            "requests-per-second": 2.5, "burst": 4, "detached-max": 0, "log-level": "warn",
+            "audit": "both"})
     );
     assert_eq!(daemon.status()["limits"], limits);
     daemon.begin(request(&["true"])).reply().succeeded();
