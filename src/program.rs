@@ -218,6 +218,8 @@ impl fmt::Display for Step {
 pub enum Refusal {
     /// No rule allows this user to run it.
     NoRule,
+    /// A rule allows this user to run it, with other arguments only.
+    Arguments,
     /// Its name has a `..` in it, so that the program cannot be determined.
     Unclear,
     /// Its path has a `=` in it, and the rule has a program in front.
@@ -228,6 +230,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoRule => "no rule of the server allows it to this user",
+            Self::Arguments => "no rule of the server allows it to this user with these arguments",
             Self::Unclear => "the server has rules, and the name has a \"..\" in it",
             Self::Assignment => {
                 "the path has a \"=\" in it, which the rule's run-prefix could take for a variable"

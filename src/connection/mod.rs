@@ -154,6 +154,11 @@ impl Connection {
         self.client.socket().map_or_else(Vec::new, peer::groups)
     }
 
+    /// The security label of the client, from the kernel, if it has one.
+    pub fn peer_label(&self) -> Option<Vec<u8>> {
+        self.client.socket().and_then(peer::label)
+    }
+
     /// Whether the client is not read because there is no room for its request.
     pub fn is_unread(&self) -> bool {
         self.room.is_lacking()

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
+use libc::c_int;
 use nix::errno::Errno;
 use nix::sys::socket::{
     SockaddrLike, SockaddrStorage, getpeername, getsockname, getsockopt, sockopt,
@@ -116,29 +117,48 @@ pub fn groups(socket: &(impl AsFd + AsRawFd)) -> Vec<u32> {
 }
 
 fn supplementary(socket: RawFd) -> Vec<u32> {
-    // Few processes are in more groups; then the kernel returns the number.
-    let mut groups: Vec<u32> = vec![0; 64];
+    // Few processes are in more groups.
+    let room = vec![0; 64 * size_of::<u32>()];
+    let bytes = option(socket, libc::SO_PEERGROUPS, room).unwrap_or_default();
+    let numbers = bytes.chunks_exact(size_of::<u32>());
+    let number = |bytes: &[u8]| bytes.try_into().ok().map(u32::from_ne_bytes);
+    numbers.filter_map(number).collect()
+}
+
+/// The security label of the peer as it was when it connected, such as
+/// `system_u:system_r:httpd_t:s0`. `None` without a security module that has labels for sockets.
+pub fn label(socket: &(impl AsFd + AsRawFd)) -> Option<Vec<u8>> {
+    let mut label = option(socket.as_raw_fd(), libc::SO_PEERSEC, vec![0; 256]).ok()?;
+    // Some modules count the NUL behind it.
+    if label.last() == Some(&0) {
+        label.pop();
+    }
+    Some(label).filter(|label| !label.is_empty())
+}
+
+/// A value that the kernel has for a socket. If `room` is too short, the kernel returns the size.
+fn option(socket: RawFd, name: c_int, mut room: Vec<u8>) -> Result<Vec<u8>, Errno> {
     loop {
-        let mut size = libc::socklen_t::try_from(size_of_val(&groups[..])).unwrap_or(0);
-        // SAFETY: the kernel writes no more than `size` bytes into the numbers, all of which
-        // are initialized, and stores the size in `size`.
+        let mut size = libc::socklen_t::try_from(room.len()).unwrap_or(0);
+        // SAFETY: the kernel writes no more than `size` bytes into `room`, all of which are
+        // initialized, and stores the size in `size`.
         let result = Errno::result(unsafe {
             libc::getsockopt(
                 socket,
                 libc::SOL_SOCKET,
-                libc::SO_PEERGROUPS,
-                groups.as_mut_ptr().cast(),
+                name,
+                room.as_mut_ptr().cast(),
                 &raw mut size,
             )
         });
-        let count = size as usize / size_of::<u32>();
+        let needed = size as usize;
         match result {
             Ok(_) => {
-                groups.truncate(count);
-                return groups;
+                room.truncate(needed);
+                return Ok(room);
             }
-            Err(Errno::ERANGE) if count > groups.len() => groups.resize(count, 0),
-            Err(_) => return Vec::new(),
+            Err(Errno::ERANGE) if needed > room.len() => room.resize(needed, 0),
+            Err(errno) => return Err(errno),
         }
     }
 }
@@ -207,6 +227,31 @@ mod tests {
             list.dedup();
         }
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_label_is_what_the_kernel_has_or_none() {
+        let (one, _other) = UnixStream::pair().unwrap();
+        // The label of this process, which made both ends; the file cannot be read without a
+        // security module.
+        let own = std::fs::read("/proc/self/attr/current").ok();
+        let own = own.map(|own| own.trim_ascii_end().to_vec());
+        match label(&one) {
+            Some(label) => assert_eq!(Some(label.trim_ascii_end().to_vec()), own),
+            None => assert_eq!(
+                option(one.as_raw_fd(), libc::SO_PEERSEC, vec![0; 1]),
+                Err(Errno::ENOPROTOOPT)
+            ),
+        }
+        let (pipe, _) = nix::unistd::pipe().unwrap();
+        assert_eq!(label(&pipe), None);
+    }
+
+    #[test]
+    fn a_list_of_the_kernel_that_is_longer_than_the_room_is_whole() {
+        let (one, _other) = UnixStream::pair().unwrap();
+        let groups = |room| option(one.as_raw_fd(), libc::SO_PEERGROUPS, room).unwrap();
+        assert_eq!(groups(Vec::new()), groups(vec![0; 4096]));
     }
 
     #[test]

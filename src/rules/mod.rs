@@ -9,15 +9,22 @@
 //! a rule matches when                 the peer is one of its users, or in one of its groups,
 //!                                     or it names neither
 //!                             and     the program is one of its programs, or it names none
+//!                             and     the arguments match one of its lists, or it has none
+//!                             and     the peer's security label is one of its labels, or it names none
 //! ```
 //!
 //! Pure: names were resolved to numbers before, and paths are compared as bytes, without access to files.
 
+pub mod arguments;
+mod glob;
+pub mod label;
 pub mod prefix;
+mod rule;
 
 use std::fmt;
 use std::rc::Rc;
-use std::time::Duration;
+
+pub use rule::{Aspect, Program, Rule};
 
 use crate::execution::Execution;
 
@@ -25,74 +32,18 @@ use crate::execution::Execution;
 /// not know them.
 pub type Credentials<'a> = Option<(u32, &'a [u32])>;
 
-/// The programs of a rule: an absolute path as bytes, without `.`, `..` and repeated slashes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Program {
-    /// All.
-    Any,
-    /// This one.
-    File(Vec<u8>),
-    /// All in this directory and below it; the path ends with a slash.
-    Below(Vec<u8>),
-}
-
-impl Program {
-    fn matches(&self, path: &[u8]) -> bool {
-        match self {
-            Self::Any => true,
-            Self::File(file) => path == file,
-            Self::Below(directory) => path.len() > directory.len() && path.starts_with(directory),
-        }
-    }
-}
-
-/// One rule.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rule {
-    /// Its name, for people.
-    pub name: Option<String>,
-    /// The users that it matches.
-    pub users: Vec<u32>,
-    /// The groups whose members it matches. With no user and no group it matches every peer.
-    pub groups: Vec<u32>,
-    /// The programs that it matches; an empty list stands for all.
-    pub programs: Vec<Program>,
-    /// How many programs may run under this rule at once.
-    pub max_jobs: Option<u32>,
-    /// The deadline of a connection whose program runs under this rule, instead of the general
-    /// one; `Some(None)`: no deadline.
-    pub timeout: Option<Option<Duration>>,
-    /// The program that runs instead, searched in PATH, and its arguments, which the path and the
-    /// arguments of the client's program follow. Empty: the client's program itself runs.
-    pub run_prefix: Vec<Vec<u8>>,
-    /// How its programs are executed, with the general values where the rule has none.
-    pub execution: Rc<Execution>,
-}
-
-impl Rule {
-    /// Whether it matches the same requests as `other`; their limits may differ.
-    pub fn is_about_the_same(&self, other: &Self) -> bool {
-        self.users == other.users && self.groups == other.groups && self.programs == other.programs
-    }
-
-    /// Whether the program may follow the rule's prefix. A word with a `=` is an assignment for
-    /// env(1) and others, if it comes before a command.
-    pub fn may_be_prefixed(&self, program: &[u8]) -> bool {
-        self.run_prefix.is_empty() || !program.contains(&b'=')
-    }
-
-    fn is_for(&self, peer: Credentials<'_>) -> bool {
-        if self.users.is_empty() && self.groups.is_empty() {
-            return true;
-        }
-        peer.is_some_and(|(uid, groups)| {
-            self.users.contains(&uid) || groups.iter().any(|group| self.groups.contains(group))
-        })
-    }
-
-    fn is_about(&self, program: &[u8]) -> bool {
-        self.programs.is_empty() || self.programs.iter().any(|p| p.matches(program))
-    }
+/// A request, as the rules see it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request<'a> {
+    /// The client's user and groups. [`Rules::needs_groups`] says whether groups are necessary.
+    pub peer: Credentials<'a>,
+    /// The client's security label, if it has one. See [`Rules::needs_label`].
+    pub label: Option<&'a [u8]>,
+    /// The program, an absolute path from `os::lookup`.
+    pub program: &'a [u8],
+    /// The arguments after the program's name, at least the first
+    /// [`Rules::arguments_needed`] of them.
+    pub arguments: &'a [&'a [u8]],
 }
 
 /// The decision about requests that no rule matches.
@@ -106,7 +57,12 @@ pub enum Unmatched {
 
 /// No rule matches, and the request needs one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoRule;
+pub enum NoRule {
+    /// Whatever its arguments are.
+    AtAll,
+    /// A rule would match it with other arguments.
+    WithTheseArguments,
+}
 
 /// All rules, in the order of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -170,6 +126,18 @@ impl Rules {
         self.all.iter().any(|rule| !rule.groups.is_empty())
     }
 
+    /// How many arguments of a program a decision needs: with one more than the longest list has,
+    /// it is known that there are too many.
+    pub fn arguments_needed(&self) -> usize {
+        let lists = self.all.iter().flat_map(|rule| &rule.arguments);
+        lists.map(|list| list.len() + 1).max().unwrap_or(0)
+    }
+
+    /// Whether a decision needs the security label of the peer.
+    pub fn needs_label(&self) -> bool {
+        self.all.iter().any(|rule| !rule.labels.is_empty())
+    }
+
     /// The rule at an index that [`Rules::decide`] returned.
     pub fn get(&self, index: usize) -> Option<&Rule> {
         self.all.get(index)
@@ -181,19 +149,24 @@ impl Rules {
     }
 
     /// The index of the first rule that matches; `None` if the request needs no rule.
-    /// `program` is an absolute path from `os::lookup`.
     ///
     /// # Errors
     ///
     /// When no rule matches, and the default is to refuse.
-    pub fn decide(&self, peer: Credentials<'_>, program: &[u8]) -> Result<Option<usize>, NoRule> {
-        let found = self
-            .all
-            .iter()
-            .position(|rule| rule.is_for(peer) && rule.is_about(program));
+    pub fn decide(&self, request: &Request<'_>) -> Result<Option<usize>, NoRule> {
+        let found = self.all.iter().position(|rule| rule.applies_to(request));
         match (found, self.unmatched()) {
-            (None, Unmatched::Deny) => Err(NoRule),
+            (None, Unmatched::Deny) => Err(self.refusal(request)),
             (found, _) => Ok(found),
+        }
+    }
+
+    /// Why no rule matches.
+    fn refusal(&self, request: &Request<'_>) -> NoRule {
+        let mut rules = self.all.iter();
+        match rules.any(|rule| rule.mismatches(request).eq([Aspect::Arguments])) {
+            true => NoRule::WithTheseArguments,
+            false => NoRule::AtAll,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Decisions, as tables.
 
+use super::arguments::ArgumentList;
 use super::*;
 
 fn file(path: &str) -> Program {
@@ -19,12 +20,26 @@ fn rule(users: &[u32], groups: &[u32], programs: &[Program]) -> Rule {
     }
 }
 
+fn arguments(list: &[&str]) -> ArgumentList {
+    let patterns = list.iter().map(|pattern| pattern.parse().unwrap());
+    ArgumentList::new(patterns.collect()).unwrap()
+}
+
+/// A request without arguments, of a client without a label.
+fn request<'a>(peer: Credentials<'a>, program: &'a str) -> Request<'a> {
+    Request {
+        peer,
+        program: program.as_bytes(),
+        ..Request::default()
+    }
+}
+
 #[test]
 fn without_a_rule_everybody_may_run_everything() {
     let rules = Rules::default();
     assert!(rules.allow_everything() && !rules.needs_groups());
     for peer in [None, Some((0, &[0][..])), Some((33, &[]))] {
-        assert_eq!(rules.decide(peer, b"/bin/sh"), Ok(None));
+        assert_eq!(rules.decide(&request(peer, "/bin/sh")), Ok(None));
     }
 }
 
@@ -63,10 +78,10 @@ fn the_first_rule_that_matches_decides() {
         (Some((0, &[0])), "/any/thing", Some(4)),
         (Some((0, &[0])), "/usr/bin/true", Some(3)),
     ] {
-        let decided = rules.decide(peer, program.as_bytes());
+        let decided = rules.decide(&request(peer, program));
         assert_eq!(decided.ok().flatten(), decision, "{peer:?} {program}");
         if decision.is_none() {
-            assert!(rules.decide(peer, program.as_bytes()).is_err());
+            assert!(rules.decide(&request(peer, program)).is_err());
         }
     }
 }
@@ -74,16 +89,23 @@ fn the_first_rule_that_matches_decides() {
 #[test]
 fn the_root_directory_is_a_directory_too() {
     let rules = Rules::new(vec![rule(&[], &[], &[below("/")])], None);
-    assert_eq!(rules.decide(None, b"/x"), Ok(Some(0)));
-    assert!(rules.decide(None, b"/").is_err());
+    assert_eq!(rules.decide(&request(None, "/x")), Ok(Some(0)));
+    assert!(rules.decide(&request(None, "/")).is_err());
     assert!(!rules.needs_groups());
 }
 
 #[test]
 fn a_star_is_every_program() {
     let rules = Rules::new(vec![rule(&[33], &[], &[Program::Any])], None);
-    assert_eq!(rules.decide(Some((33, &[])), b"/any/thing"), Ok(Some(0)));
-    assert!(rules.decide(Some((34, &[])), b"/any/thing").is_err());
+    assert_eq!(
+        rules.decide(&request(Some((33, &[])), "/any/thing")),
+        Ok(Some(0))
+    );
+    assert!(
+        rules
+            .decide(&request(Some((34, &[])), "/any/thing"))
+            .is_err()
+    );
 }
 
 #[test]
@@ -94,15 +116,23 @@ fn a_default_decides_what_no_rule_matches() {
     for (rules, default, decision, rest) in [
         (vec![], None, Ok(None), Ok(None)),
         (vec![], Some(Allow), Ok(None), Ok(None)),
-        (vec![], Some(Deny), Err(NoRule), Err(NoRule)),
-        (one(), None, Ok(Some(0)), Err(NoRule)),
+        (vec![], Some(Deny), Err(NoRule::AtAll), Err(NoRule::AtAll)),
+        (one(), None, Ok(Some(0)), Err(NoRule::AtAll)),
         (one(), Some(Allow), Ok(Some(0)), Ok(None)),
-        (one(), Some(Deny), Ok(Some(0)), Err(NoRule)),
+        (one(), Some(Deny), Ok(Some(0)), Err(NoRule::AtAll)),
     ] {
         let all = rules.is_empty() && default != Some(Deny);
         let rules = Rules::new(rules, default);
-        assert_eq!(rules.decide(matched, b"/usr/bin/id"), decision, "{rules:?}");
-        assert_eq!(rules.decide(other, b"/usr/bin/id"), rest, "{rules:?}");
+        assert_eq!(
+            rules.decide(&request(matched, "/usr/bin/id")),
+            decision,
+            "{rules:?}"
+        );
+        assert_eq!(
+            rules.decide(&request(other, "/usr/bin/id")),
+            rest,
+            "{rules:?}"
+        );
         assert_eq!(rules.allow_everything(), all, "{rules:?}");
     }
 }
@@ -124,4 +154,135 @@ fn rules_do_not_go_without_a_word() {
     ] {
         assert_eq!(after.lift_silently(&before), lifted, "{before:?} {after:?}");
     }
+}
+
+#[test]
+fn arguments_decide_between_rules_and_a_refusal_says_that_they_did() {
+    let status = |lists: &[&[&str]]| Rule {
+        arguments: lists.iter().map(|list| arguments(list)).collect(),
+        ..rule(&[33], &[], &[file("/usr/bin/systemctl")])
+    };
+    let rules = Rules::new(
+        vec![
+            status(&[&["status"], &["show", "glob:*.service"]]),
+            status(&[&[]]),
+            rule(&[34], &[], &[]),
+        ],
+        None,
+    );
+    let (web, other) = (Some((33, &[][..])), Some((35, &[][..])));
+    let other_arguments = Err(NoRule::WithTheseArguments);
+    for (peer, program, list, decision) in [
+        (web, "/usr/bin/systemctl", &["status"][..], Ok(Some(0))),
+        (
+            web,
+            "/usr/bin/systemctl",
+            &["show", "x.service"],
+            Ok(Some(0)),
+        ),
+        (web, "/usr/bin/systemctl", &[], Ok(Some(1))),
+        (
+            web,
+            "/usr/bin/systemctl",
+            &["stop", "x.service"],
+            other_arguments,
+        ),
+        (web, "/usr/bin/systemctl", &["status", "x"], other_arguments),
+        (web, "/usr/bin/id", &["status"], Err(NoRule::AtAll)),
+        (other, "/usr/bin/systemctl", &["stop"], Err(NoRule::AtAll)),
+        (None, "/usr/bin/systemctl", &["status"], Err(NoRule::AtAll)),
+        (
+            Some((34, &[])),
+            "/usr/bin/systemctl",
+            &["stop"],
+            Ok(Some(2)),
+        ),
+    ] {
+        let list: Vec<_> = list.iter().map(|argument| argument.as_bytes()).collect();
+        let request = Request {
+            arguments: &list,
+            ..request(peer, program)
+        };
+        assert_eq!(
+            rules.decide(&request),
+            decision,
+            "{peer:?} {program} {list:?}"
+        );
+        // No more arguments are needed than it says.
+        let request = Request {
+            arguments: &list[..list.len().min(rules.arguments_needed())],
+            ..request
+        };
+        assert_eq!(
+            rules.decide(&request),
+            decision,
+            "{peer:?} {program} {list:?}"
+        );
+    }
+    assert_eq!(rules.arguments_needed(), 3);
+}
+
+#[test]
+fn a_few_arguments_of_many_are_enough() {
+    let one = |list: &[&str]| Rule {
+        arguments: vec![arguments(list)],
+        ..Rule::default()
+    };
+    for (list, needed) in [
+        (&[][..], 1),
+        (&["..."], 1),
+        (&["a", "..."], 2),
+        (&["a", "b"], 3),
+    ] {
+        let rules = Rules::new(vec![one(list), Rule::default()], None);
+        assert_eq!(rules.arguments_needed(), needed, "{list:?}");
+    }
+    assert_eq!(
+        Rules::new(vec![Rule::default()], None).arguments_needed(),
+        0
+    );
+}
+
+#[test]
+fn a_label_is_one_more_condition() {
+    let rules = Rules::new(
+        vec![Rule {
+            labels: vec!["web_t".parse().unwrap(), "sys_*".parse().unwrap()],
+            ..rule(&[33], &[], &[])
+        }],
+        None,
+    );
+    assert!(rules.needs_label() && !Rules::default().needs_label());
+    for (label, uid, decision) in [
+        (Some("web_t"), 33, Ok(Some(0))),
+        (Some("sys_t"), 33, Ok(Some(0))),
+        (Some("web_tt"), 33, Err(NoRule::AtAll)),
+        (Some("web_t"), 34, Err(NoRule::AtAll)),
+        (None, 33, Err(NoRule::AtAll)),
+    ] {
+        let request = Request {
+            label: label.map(str::as_bytes),
+            ..request(Some((uid, &[])), "/usr/bin/id")
+        };
+        assert_eq!(rules.decide(&request), decision, "{label:?} {uid}");
+    }
+}
+
+#[test]
+fn rules_with_other_arguments_or_labels_are_others() {
+    let plain = rule(&[33], &[], &[]);
+    let narrow = Rule {
+        arguments: vec![arguments(&[])],
+        ..plain.clone()
+    };
+    let labelled = Rule {
+        labels: vec!["a".parse().unwrap()],
+        ..plain.clone()
+    };
+    let named = Rule {
+        name: Some("x".into()),
+        ..plain.clone()
+    };
+    assert!(!plain.is_about_the_same(&narrow) && !plain.is_about_the_same(&labelled));
+    assert!(plain.is_about_the_same(&named));
 }

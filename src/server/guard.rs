@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
+use crate::connection::Connection;
 use crate::execution::{Account, Execution, RunAs};
 use crate::os::lookup::{Lookup, LookupError};
 use crate::os::peer::Peer;
 use crate::program::{Arguments, OutOfMemory, Refusal, SpawnError};
-use crate::rules::{NoRule, Rule, Rules};
+use crate::rules::{NoRule, Request, Rule, Rules};
 use crate::schedule::QuotaId;
 
 /// A rule, and the number of its quota.
@@ -123,8 +124,7 @@ impl Guard {
     pub(super) fn judge(
         &self,
         request: &Arguments,
-        peer: &Peer,
-        groups: impl FnOnce() -> Vec<u32>,
+        client: &Connection,
     ) -> Result<Permit, SpawnError> {
         if self.rules.allow_everything() {
             let execution = Rc::clone(self.rules.general());
@@ -141,15 +141,12 @@ impl Guard {
                 LookupError::System(errno) => SpawnError::Exec(errno),
                 LookupError::Upwards => SpawnError::Refused(Refusal::Unclear),
             })?;
-        let groups = match self.rules.needs_groups() {
-            true => groups(),
-            false => Vec::new(),
-        };
-        let user = peer.uid().map(|uid| (uid, &groups[..]));
-        let index = self
-            .rules
-            .decide(user, &file)
-            .map_err(|NoRule| SpawnError::Refused(Refusal::NoRule))?;
+        let index = self.decide(&file, request, client).map_err(|no_rule| {
+            SpawnError::Refused(match no_rule {
+                NoRule::AtAll => Refusal::NoRule,
+                NoRule::WithTheseArguments => Refusal::Arguments,
+            })
+        })?;
         let by = index.and_then(|index| self.granted.get(index).map(Rc::clone));
         if by
             .as_ref()
@@ -166,6 +163,27 @@ impl Guard {
             account: account(&execution),
             execution,
             by,
+        })
+    }
+
+    /// The rules' decision; the system is asked only for what they need.
+    fn decide(
+        &self,
+        file: &[u8],
+        request: &Arguments,
+        client: &Connection,
+    ) -> Result<Option<usize>, NoRule> {
+        let rules = &self.rules;
+        let groups = rules.needs_groups().then(|| client.peer_groups());
+        let groups = groups.unwrap_or_default();
+        let label = rules.needs_label().then(|| client.peer_label()).flatten();
+        let arguments = request.iter().skip(1).take(rules.arguments_needed());
+        let arguments: Vec<_> = arguments.collect();
+        rules.decide(&Request {
+            peer: client.peer().uid().map(|uid| (uid, &groups[..])),
+            label: label.as_deref(),
+            program: file,
+            arguments: &arguments,
         })
     }
 }

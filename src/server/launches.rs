@@ -85,9 +85,7 @@ impl Server {
         let Some(request) = &entry.request else {
             return;
         };
-        let connection = &entry.connection;
-        let groups = || connection.peer_groups();
-        let judged = self.guard.judge(request, connection.peer(), groups);
+        let judged = self.guard.judge(request, &entry.connection);
         let before = entry.permit.take();
         let permit = match judged {
             Ok(permit) => permit,

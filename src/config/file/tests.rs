@@ -209,8 +209,6 @@ fn rules_are_read() {
     assert_eq!(
         rule,
         Rule {
-            name: None,
-            execution: std::rc::Rc::default(),
             users: vec![0, 33, 44],
             groups: vec![0],
             programs: vec![
@@ -220,6 +218,7 @@ fn rules_are_read() {
             max_jobs: Some(3),
             timeout: Some(None),
             run_prefix: vec![b"nice".into(), b"-n".into(), b"".into(), b"--".into()],
+            ..Rule::default()
         }
     );
     assert_eq!(
