@@ -164,6 +164,8 @@ pub enum SpawnError {
     InFront {
         /// Its name, as in the rule.
         program: String,
+        /// The rule's name, or its number.
+        rule: String,
         /// The reason.
         error: Box<SpawnError>,
     },
@@ -214,7 +216,7 @@ impl fmt::Display for Step {
 }
 
 /// Why the rules do not allow a program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// No rule allows this user to run it.
     NoRule,
@@ -222,8 +224,11 @@ pub enum Refusal {
     Arguments,
     /// Its name has a `..` in it, so that the program cannot be determined.
     Unclear,
-    /// Its path has a `=` in it, and the rule has a program in front.
-    Assignment,
+    /// Its path has a `=` in it, and this rule has a program in front.
+    Assignment {
+        /// The rule's name, or its number.
+        rule: String,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -232,8 +237,12 @@ impl fmt::Display for Refusal {
             Self::NoRule => "no rule of the server allows it to this user",
             Self::Arguments => "no rule of the server allows it to this user with these arguments",
             Self::Unclear => "the server has rules, and the name has a \"..\" in it",
-            Self::Assignment => {
-                "the path has a \"=\" in it, which the rule's run-prefix could take for a variable"
+            Self::Assignment { rule } => {
+                return write!(
+                    f,
+                    "the path has a \"=\" in it, which the run-prefix of rule {rule} could take for \
+                     a variable"
+                );
             }
         })
     }
@@ -242,11 +251,12 @@ impl fmt::Display for Refusal {
 impl SpawnError {
     /// The same error for a program that a rule puts in front of the client's. A shortage,
     /// and arguments that are too long, are not that program's fault.
-    pub fn in_front(self, program: &[u8]) -> Self {
+    pub fn in_front(self, program: &[u8], rule: &str) -> Self {
         match self {
             Self::Exec(Errno::E2BIG) => self,
             Self::Exec(_) | Self::Interpreter(_) if self.exit_code() != 111 => Self::InFront {
                 program: String::from_utf8_lossy(program).into_owned(),
+                rule: rule.to_owned(),
                 error: Box::new(self),
             },
             _ => self,
@@ -307,9 +317,14 @@ impl fmt::Display for SpawnError {
         match self {
             Self::Exec(errno) => f.write_str(&reason(*errno)),
             Self::Interpreter(errno) => write!(f, "bad interpreter: {}", reason(*errno)),
-            Self::InFront { program, error } => {
-                write!(f, "the server's run-prefix {program:?}: {error}")
-            }
+            Self::InFront {
+                program,
+                rule,
+                error,
+            } => write!(
+                f,
+                "the server's run-prefix {program:?} (rule {rule}): {error}"
+            ),
             Self::Start(errno) => write!(f, "cannot start a process: {}", reason(*errno)),
             Self::Prepare(step, errno) => write!(f, "cannot {step}: {}", reason(*errno)),
             Self::Cancelled => f.write_str("not started in time"),

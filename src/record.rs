@@ -2,8 +2,8 @@
 //! the answer to `jobs`.
 //!
 //! ```text
-//! job 1: uid=33 gid=33 pid=6341 exit=0 time=0.001490 out=3 err=0 in=11 program=6342 argv=wc -c
-//! connection 1: running uid=33 gid=33 pid=6341 program=6342 age=0.001 out=0 err=0 in=0 argv=wc -c
+//! job 1: uid=33 gid=33 pid=6341 exit=0 time=0.001490 out=3 err=0 in=11 rule=web program=6342 argv=wc -c
+//! connection 1: running uid=33 gid=33 pid=6341 program=6342 age=0.001 out=0 err=0 in=0 rule=web argv=wc -c
 //! ```
 //!
 //! One function makes all of them, [`JobRecord::new`]. The fields of a line are
@@ -11,6 +11,7 @@
 //! last in a line, because it may hold any printable text.
 
 use std::fmt;
+use std::rc::Rc;
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -32,6 +33,8 @@ pub struct JobRecord {
     pub peer: Peer,
     /// The process ID of its program, even after the program's end.
     pub program: Option<i32>,
+    /// The name or the number of the rule that decided about it, if one did.
+    pub rule: Option<Rc<str>>,
     /// The session's summary; the state is that of the whole server.
     pub summary: Summary,
 }
@@ -83,8 +86,15 @@ impl JobRecord {
             protocol,
             peer,
             program,
+            rule: None,
             summary,
         }
+    }
+
+    /// The same record of a job that this rule decided about.
+    #[must_use]
+    pub fn with_rule(self, rule: Option<Rc<str>>) -> Self {
+        Self { rule, ..self }
     }
 
     /// Whether there was a request. Without one there is no job, only a connection.
@@ -119,12 +129,13 @@ impl fmt::Display for JobRecord {
         let [out, err] = summary.bytes_out;
         write!(
             f,
-            "job {}: {} {} time={:.6} out={out} err={err} in={} program={} argv={}",
+            "job {}: {} {} time={:.6} out={out} err={err} in={}{} program={} argv={}",
             self.id,
             self.peer,
             End(summary),
             summary.duration.as_secs_f64(),
             summary.bytes_in,
+            RuleField(self.rule.as_deref()),
             self.program.unwrap_or(0),
             summary.excerpt
         )
@@ -141,15 +152,30 @@ impl fmt::Display for SoFar<'_> {
         let [out, err] = summary.bytes_out;
         write!(
             f,
-            "connection {}: {} {} program={} age={:.3} out={out} err={err} in={} argv={}",
+            "connection {}: {} {} program={} age={:.3} out={out} err={err} in={}{} argv={}",
             self.0.id,
             summary.state.name(),
             self.0.peer,
             self.0.process().unwrap_or(0),
             summary.duration.as_secs_f64(),
             summary.bytes_in,
+            RuleField(self.0.rule.as_deref()),
             summary.excerpt
         )
+    }
+}
+
+/// The rule of a job, with a blank in front. A name with a blank or a quote is quoted.
+struct RuleField<'a>(Option<&'a str>);
+
+impl fmt::Display for RuleField<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| c.is_ascii_graphic() && !"\"'\\=".contains(c);
+        match self.0 {
+            None => Ok(()),
+            Some(rule) if rule.chars().all(plain) => write!(f, " rule={rule}"),
+            Some(rule) => write!(f, " rule=\"{}\"", rule.as_bytes().escape_ascii()),
+        }
     }
 }
 
@@ -177,11 +203,12 @@ impl Serialize for JobRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let summary = &self.summary;
         let [out, err] = summary.bytes_out;
-        let mut job = serializer.serialize_struct("JobRecord", 13)?;
+        let mut job = serializer.serialize_struct("JobRecord", 14)?;
         job.serialize_field("id", &self.id.number())?;
         job.serialize_field("protocol", self.protocol.name())?;
         job.serialize_field("peer", &payload::Peer::from(&self.peer))?;
         job.serialize_field("pid", &self.process())?;
+        job.serialize_field("rule", &self.rule.as_deref())?;
         job.serialize_field("argv", &List(&summary.excerpt))?;
         job.serialize_field("argv-cut", &summary.excerpt.is_cut())?;
         job.serialize_field("title", &format_args!("{}", summary.excerpt))?;

@@ -206,6 +206,8 @@ pub struct Job {
     pub peer: Peer,
     /// The program's process, once it exists.
     pub pid: Option<u32>,
+    /// The name of the rule that allows the program, or its number.
+    pub rule: Option<String>,
     /// The arguments, escaped as sockexec-protocol(7) describes, and cut.
     pub argv: Vec<String>,
     /// Whether `argv` is incomplete.
@@ -321,11 +323,11 @@ mod tests {
             "duration": percentiles, "first-byte": percentiles, "turn": percentiles}));
         agree::<Vec<Job>>(json!([
             {"id": 12, "protocol": "exec", "peer": {"uid": 33, "gid": 33, "pid": 123},
-                "pid": 4567, "argv": ["sleep", "1"], "argv-cut": false,
+                "pid": 4567, "rule": "web", "argv": ["sleep", "1"], "argv-cut": false,
                 "title": "sleep 1", "age": 1.25, "deadline": 58.75, "in": 1, "out": 2,
                 "err": 3, "state": "running"},
             {"id": 13, "protocol": "sockproc", "peer": {"address": "127.0.0.1:40000"},
-                "pid": null, "argv": [], "argv-cut": false, "title": "", "age": 0.5,
+                "pid": null, "rule": null, "argv": [], "argv-cut": false, "title": "", "age": 0.5,
                 "deadline": null, "in": 0, "out": 0,
                 "err": 0, "state": "request"},
         ]));

@@ -26,7 +26,8 @@ fn ended(peer: Peer, program: Option<i32>, summary: Summary) -> JobRecord {
         ..summary
     };
     let id = ConnectionId::numbered(7).unwrap();
-    JobRecord::new(id, (Protocol::Exec, peer), program, false, summary)
+    let record = JobRecord::new(id, (Protocol::Exec, peer), program, false, summary);
+    record.with_rule(Some("web".into()))
 }
 
 fn exited(exit: Exit) -> Summary {
@@ -71,7 +72,7 @@ fn kinds() -> Vec<(JobRecord, String)> {
     let none = Summary::default();
     let tail = |who_and_how: &str, program: &str| {
         format!(
-            "job 7: {who_and_how} time=1.234567 out=3 err=4 in=11 program={program} \
+            "job 7: {who_and_how} time=1.234567 out=3 err=4 in=11 rule=web program={program} \
              argv=wc -c \"a \\xff\""
         )
     };
@@ -194,20 +195,41 @@ fn a_quote_in_a_fault_is_escaped() {
 }
 
 #[test]
+fn a_rule_is_one_field_whatever_its_name_is() {
+    let line = |rule: Option<&str>| {
+        let record = ended(LOCAL, None, Summary::default()).with_rule(rule.map(Into::into));
+        (record.to_string(), record.so_far().to_string())
+    };
+    for (rule, field) in [
+        (Some("2"), " in=11 rule=2 "),
+        (Some("web-status"), " in=11 rule=web-status "),
+        (Some("a b"), " in=11 rule=\"a b\" "),
+        (Some("a\" exit=0"), " in=11 rule=\"a\\\" exit=0\" "),
+        (Some("x=y"), " in=11 rule=\"x=y\" "),
+        (Some("é\n"), " in=11 rule=\"\\xc3\\xa9\\n\" "),
+    ] {
+        let (ended, so_far) = line(rule);
+        assert!(ended.contains(field) && so_far.contains(field), "{ended}");
+    }
+    let (ended, so_far) = line(None);
+    assert!(ended.contains(" in=11 program=") && so_far.contains(" in=11 argv="));
+}
+
+#[test]
 fn the_line_at_sigusr1_is_this() {
     let mut record = ended(LOCAL, Some(6342), Summary::default());
     record.summary.state = JobState::Draining;
     assert_eq!(
         record.so_far().to_string(),
         "connection 7: draining uid=33 gid=34 pid=6341 program=6342 age=1.235 out=3 err=4 \
-         in=11 argv=wc -c \"a \\xff\""
+         in=11 rule=web argv=wc -c \"a \\xff\""
     );
     // The number may be another's by then.
     record.summary.state = JobState::Lingering;
     assert_eq!(
         record.so_far().to_string(),
         "connection 7: lingering uid=33 gid=34 pid=6341 program=0 age=1.235 out=3 err=4 \
-         in=11 argv=wc -c \"a \\xff\""
+         in=11 rule=web argv=wc -c \"a \\xff\""
     );
 }
 
@@ -219,7 +241,7 @@ fn the_entry_of_jobs_is_this_and_is_understood() {
     let written = serde_json::to_value(&record).unwrap();
     let expected = json!({"id": 7, "protocol": "exec",
         "peer": {"uid": 33, "gid": 34, "pid": 6341}, "pid": 6342,
-        "argv": ["wc", "-c", "a \\xff"], "argv-cut": false,
+        "rule": "web", "argv": ["wc", "-c", "a \\xff"], "argv-cut": false,
         "title": "wc -c \"a \\xff\"", "age": 1.234_567, "deadline": 58.75,
         "in": 11, "out": 3, "err": 4, "state": "running"});
     assert_eq!(written, expected);

@@ -143,6 +143,12 @@ impl Rules {
         self.all.get(index)
     }
 
+    /// The name of the rule at an index, or else its number, from 1, for reports.
+    pub fn title(&self, index: usize) -> String {
+        let name = self.all.get(index).and_then(|rule| rule.name.clone());
+        name.unwrap_or_else(|| (index + 1).to_string())
+    }
+
     /// All rules, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.all.iter()

@@ -104,14 +104,14 @@ impl Server {
             .filter(|(_, entry)| {
                 entry.class == Class::Job && entry.connection.session().is_active()
             })
-            .map(|(id, entry)| self.record(id, &entry.connection))
+            .map(|(id, entry)| self.record(id, entry))
             .collect()
     }
 
     /// Logs the state of every connection, and the totals.
     pub(super) fn log_state(&self) {
         for (id, entry) in self.table.iter() {
-            log::info!("{}", self.record(id, &entry.connection).so_far());
+            log::info!("{}", self.record(id, entry).so_far());
         }
         let (counts, capacity) = (self.schedule.counts(), self.schedule.capacity());
         let totals = TotalsLine {

@@ -10,10 +10,11 @@ use crate::program::{Arguments, OutOfMemory, Refusal, SpawnError};
 use crate::rules::{NoRule, Request, Rule, Rules};
 use crate::schedule::QuotaId;
 
-/// A rule, and the number of its quota.
+/// A rule, its title, and the number of its quota.
 #[derive(Debug)]
 struct Granted {
     rule: Rule,
+    title: Rc<str>,
     quota: QuotaId,
 }
 
@@ -49,6 +50,40 @@ impl Permit {
     /// The rule that allows it, if one does.
     pub(super) fn rule(&self) -> Option<&Rule> {
         self.by.as_ref().map(|granted| &granted.rule)
+    }
+
+    /// The program that the rule puts in front of the client's, and the rule's title.
+    pub(super) fn in_front(&self) -> Option<(&[u8], &str)> {
+        let granted = self.by.as_ref()?;
+        Some((granted.rule.run_prefix.first()?, &granted.title))
+    }
+
+    /// Why the request cannot be run under that rule.
+    fn obstacle(&self) -> Option<Refusal> {
+        let (granted, file) = (self.by.as_ref()?, self.file.as_ref()?);
+        let rule = granted.title.to_string();
+        (!granted.rule.may_be_prefixed(file)).then_some(Refusal::Assignment { rule })
+    }
+
+    /// The title of that rule, as it was when the request was judged.
+    pub(super) fn title(&self) -> Option<&Rc<str>> {
+        self.by.as_ref().map(|granted| &granted.title)
+    }
+}
+
+/// A request that is not run.
+#[derive(Debug)]
+pub(super) struct Denial {
+    /// Why.
+    pub(super) error: SpawnError,
+    /// The rule that decided, for the record: a permit for nothing.
+    pub(super) permit: Permit,
+}
+
+impl From<SpawnError> for Denial {
+    fn from(error: SpawnError) -> Self {
+        let permit = Permit::default();
+        Self { error, permit }
     }
 }
 
@@ -94,14 +129,15 @@ impl Guard {
     ) -> Vec<(QuotaId, Option<u32>)> {
         let mut before = std::mem::take(&mut self.granted);
         before.append(&mut self.retired);
-        for rule in rules.iter() {
+        for (index, rule) in rules.iter().enumerate() {
             let same = before.iter().position(|g| g.rule.is_about_the_same(rule));
             let quota = match same {
                 Some(index) => before.remove(index).quota,
                 None => self.new_quota(),
             };
             let rule = rule.clone();
-            self.granted.push(Rc::new(Granted { rule, quota }));
+            let title = rules.title(index).into();
+            self.granted.push(Rc::new(Granted { rule, title, quota }));
         }
         before.retain(|granted| is_used(granted.quota));
         self.retired = before;
@@ -121,11 +157,7 @@ impl Guard {
     /// # Errors
     ///
     /// Why it is not run.
-    pub(super) fn judge(
-        &self,
-        request: &Arguments,
-        client: &Connection,
-    ) -> Result<Permit, SpawnError> {
+    pub(super) fn judge(&self, request: &Arguments, client: &Connection) -> Result<Permit, Denial> {
         if self.rules.allow_everything() {
             let execution = Rc::clone(self.rules.general());
             return Ok(Permit {
@@ -148,22 +180,23 @@ impl Guard {
             })
         })?;
         let by = index.and_then(|index| self.granted.get(index).map(Rc::clone));
-        if by
-            .as_ref()
-            .is_some_and(|granted| !granted.rule.may_be_prefixed(&file))
-        {
-            return Err(SpawnError::Refused(Refusal::Assignment));
-        }
         let execution = Rc::clone(match &by {
             Some(granted) => &granted.rule.execution,
             None => self.rules.general(),
         });
-        Ok(Permit {
-            file: Some(file),
+        let permit = Permit {
             account: account(&execution),
             execution,
             by,
-        })
+            file: Some(file),
+        };
+        match permit.obstacle() {
+            None => Ok(permit),
+            Some(refusal) => Err(Denial {
+                error: SpawnError::Refused(refusal),
+                permit,
+            }),
+        }
     }
 
     /// The rules' decision; the system is asked only for what they need.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::Server;
-use super::guard::{Permit, prefixed};
+use super::guard::{Denial, Permit, prefixed};
 use crate::id::ConnectionId;
 use crate::os::environment;
 use crate::os::launch::Order;
@@ -66,9 +66,9 @@ impl Server {
             .sweep(|id, outcome| outcomes.push((id, outcome)));
         for (id, outcome) in outcomes {
             let permit = self.table.get(id).and_then(|entry| entry.permit.as_ref());
-            let rule = permit.and_then(Permit::rule);
-            let outcome = outcome.map_err(|error| match rule.and_then(|r| r.run_prefix.first()) {
-                Some(program) => error.in_front(program),
+            let in_front = permit.and_then(Permit::in_front);
+            let outcome = outcome.map_err(|error| match in_front {
+                Some((program, rule)) => error.in_front(program, rule),
                 None => error,
             });
             self.work(id, |connection, context| {
@@ -89,8 +89,9 @@ impl Server {
         let before = entry.permit.take();
         let permit = match judged {
             Ok(permit) => permit,
-            Err(error) => {
+            Err(Denial { error, permit }) => {
                 entry.request = None;
+                entry.permit = Some(permit);
                 self.schedule.withdraw(id);
                 return self.work(id, |connection, context| connection.refuse(error, context));
             }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Instant;
 
 use super::Server;
-use crate::connection::Connection;
+use super::guard::Permit;
+use super::table::Entry;
 use crate::id::ConnectionId;
 use crate::record::JobRecord;
 use crate::schedule::Wait;
@@ -21,9 +22,9 @@ impl Server {
     }
 
     /// The record of a connection now.
-    pub(super) fn record(&self, id: ConnectionId, connection: &Connection) -> JobRecord {
+    pub(super) fn record(&self, id: ConnectionId, entry: &Entry) -> JobRecord {
         let parked = self.schedule.wait(id) == Wait::Slot;
-        record(id, connection, parked, self.io.now())
+        record(id, entry, parked, self.io.now())
     }
 }
 
@@ -54,16 +55,13 @@ impl fmt::Display for TotalsLine<'_> {
 }
 
 /// The record of a connection now. The one place where records are made.
-fn record(id: ConnectionId, connection: &Connection, parked: bool, now: Instant) -> JobRecord {
+fn record(id: ConnectionId, entry: &Entry, parked: bool, now: Instant) -> JobRecord {
+    let connection = &entry.connection;
     let session = connection.session();
     let client = (session.protocol(), *connection.peer());
-    JobRecord::new(
-        id,
-        client,
-        connection.program(),
-        parked,
-        session.summary(now),
-    )
+    let (program, summary) = (connection.program(), session.summary(now));
+    let rule = entry.permit.as_ref().and_then(Permit::title);
+    JobRecord::new(id, client, program, parked, summary).with_rule(rule.cloned())
 }
 
 /// Logs the result of a connection that is over, and counts it.

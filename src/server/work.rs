@@ -83,7 +83,7 @@ impl Server {
         };
         let is_done = session.is_done();
         if self.schedule.update(id, news) && entry.class == Class::Job {
-            let record = self.record(id, connection);
+            let record = self.record(id, entry);
             reporting::report(&record, self.io.now(), &mut self.statistics);
         }
         if !is_done {

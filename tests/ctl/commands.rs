@@ -67,7 +67,7 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
             "jobs",
             json!({}),
             json!([]),
-            "ID PROTO USER/PID PROGRAM STATE AGE LEFT IN OUT ARGUMENTS\n",
+            "ID PROTO USER/PID PROGRAM STATE AGE LEFT IN OUT RULE ARGUMENTS\n",
         ),
     ] {
         let answer = match &payload {
@@ -135,6 +135,7 @@ fn status_reads_as_a_page_and_fits_80_columns() {
 fn jobs_are_a_table_that_is_not_cut_where_nobody_looks() {
     let server = Server::answering(|_| {
         let mut jobs = answers::jobs(2);
+        jobs[0]["rule"] = "web".into();
         jobs[1]["peer"] = json!({"address": "127.0.0.1:40000"});
         jobs[1]["pid"] = Value::Null;
         jobs[1]["deadline"] = Value::Null;
@@ -145,15 +146,15 @@ fn jobs_are_a_table_that_is_not_cut_where_nobody_looks() {
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(
         lines[0],
-        "ID PROTO USER/PID        PROGRAM STATE     AGE LEFT   IN  OUT ARGUMENTS"
+        "ID PROTO USER/PID        PROGRAM STATE     AGE LEFT   IN  OUT RULE ARGUMENTS"
     );
     assert!(lines[1].starts_with(
-        " 1 exec  33/123             4567 running 1m39s  59s 1.5K 2.0K sleep 100 sleep 100 "
+        " 1 exec  33/123             4567 running 1m39s  59s 1.5K 2.0K web  sleep 100 sleep 100 "
     ));
     assert!(lines[1].len() > 200);
     assert_eq!(
         lines[2],
-        " 2 exec  127.0.0.1:40000       - running 1m38s    - 1.5K 2.0K \
+        " 2 exec  127.0.0.1:40000       - running 1m38s    - 1.5K 2.0K -    \
          \\u{1b}]0;title\\u{7} \\u{202e}\\n2 exec"
     );
     assert_eq!(lines.len(), 3);

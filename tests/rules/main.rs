@@ -12,6 +12,7 @@ mod prefix;
 mod programs;
 mod share;
 mod timeout;
+mod titles;
 
 use common::{Client, Daemon, Setup, shell};
 

@@ -79,7 +79,8 @@ fn a_prefix_that_is_missing_is_named_as_what_is_missing() {
             "[[allow]]\nprogram = \"*\"\nrun-prefix = [\"{prefix}\", \"--\"]\n"
         ));
         let reply = daemon.run(&["echo", "hi"]);
-        let told = format!("sockexec: echo: the server's run-prefix \"{prefix}\": {reason}\n");
+        let told =
+            format!("sockexec: echo: the server's run-prefix \"{prefix}\" (rule 1): {reason}\n");
         assert_eq!((reply.end.clone(), reply.err()), (End::Exit(126), told));
         daemon
             .log
@@ -113,7 +114,7 @@ fn a_path_that_looks_like_a_variable_does_not_come_behind_a_prefix() {
         .start();
     for name in [&file, "X=1", &format!("{directory}/no=/x")] {
         let reply = daemon.run(&[name, "id", "-u"]);
-        reply.refused(126, &[name, "\"=\"", "run-prefix"]);
+        reply.refused(126, &[name, "\"=\"", "run-prefix of rule 1"]);
     }
     assert_eq!(daemon.status()["outcomes"]["refused"], 3);
     assert_eq!(daemon.run(&[beside.as_str(), "a=b"]).succeeded(), "ran\n");

@@ -184,6 +184,7 @@ pub fn jobs(jobs: &[Job], width: Option<usize>) -> Vec<String> {
         ("LEFT", Right),
         ("IN", Right),
         ("OUT", Right),
+        ("RULE", Left),
         ("ARGUMENTS", Left),
     ];
     let row = |job: &Job| {
@@ -197,6 +198,7 @@ pub fn jobs(jobs: &[Job], width: Option<usize>) -> Vec<String> {
             or_unknown(job.deadline, seconds),
             bytes(job.input),
             bytes(job.out.saturating_add(job.err)),
+            job.rule.clone().unwrap_or_else(|| UNKNOWN.into()),
             job.title.clone(),
         ]
     };
