@@ -12,6 +12,9 @@ use crate::settings::value::{Kind, Value};
 /// Finds a key, and its accepted values.
 type Find = fn(&str) -> Option<(&'static str, String)>;
 
+/// A key with its place in the file.
+pub type Name<'i> = Spanned<toml::de::DeString<'i>>;
+
 /// A file's name and text, for errors.
 pub struct Document<'a> {
     name: &'a str,
@@ -57,7 +60,7 @@ impl<'a> Document<'a> {
     /// A value is not of this kind.
     pub fn wrong(&self, value: &Spanned<DeValue<'_>>, key: &str, kind: Kind) -> String {
         let mut wanted = wanted(kind);
-        let is_bare = !matches!(kind, Kind::Mode | Kind::Words(_));
+        let is_bare = !matches!(kind, Kind::Mode | Kind::Words(_) | Kind::Bytes(..));
         if is_bare && value.get_ref().is_str() {
             wanted.push_str(", without quotes");
         }
@@ -65,7 +68,7 @@ impl<'a> Document<'a> {
     }
 
     /// There is no such key.
-    pub fn unknown(&self, name: &Spanned<toml::de::DeString<'_>>, known: &[&str]) -> String {
+    pub fn unknown(&self, name: &Name<'_>, known: &[&str]) -> String {
         let key = name.get_ref().escape_debug();
         let what = match nearest(name.get_ref(), known) {
             Some(near) => format!("did you mean {near}?"),
@@ -119,7 +122,9 @@ pub fn scalar(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
         (Kind::Rate(_), DeValue::Integer(_)) => kind.rate(number(value)? as f64),
         (Kind::Rate(_), DeValue::Float(rate)) => kind.rate(rate.as_str().parse().ok()?),
         (Kind::Bool, DeValue::Boolean(is)) => Some(Value::Bool(*is)),
-        (Kind::Mode | Kind::Words(_), DeValue::String(text)) => kind.parse(text).ok(),
+        (Kind::Mode | Kind::Words(_) | Kind::Bytes(..), DeValue::String(text)) => {
+            kind.parse(text).ok()
+        }
         _ => None,
     }
 }
@@ -128,6 +133,10 @@ pub fn scalar(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
 pub fn wanted(kind: Kind) -> String {
     match kind {
         Kind::Mode => format!("a string with {}, such as \"0660\"", kind.accepted()),
+        Kind::Bytes(..) => format!(
+            "{}, or a string such as \"200M\" (K, M or G)",
+            kind.accepted()
+        ),
         Kind::Words(words) => {
             let quoted: Vec<_> = words
                 .iter()
@@ -146,12 +155,7 @@ pub fn number(value: &DeValue<'_>) -> Option<u64> {
 }
 
 /// The keys of a table in the order of the file, so that the first error is reported first.
-pub fn in_order<'t, 'i>(
-    table: &'t DeTable<'i>,
-) -> Vec<(
-    &'t Spanned<toml::de::DeString<'i>>,
-    &'t Spanned<DeValue<'i>>,
-)> {
+pub fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Name<'i>, &'t Spanned<DeValue<'i>>)> {
     let mut all: Vec<_> = table.iter().collect();
     all.sort_by_key(|(name, _)| name.span().start);
     all

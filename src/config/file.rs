@@ -6,7 +6,9 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use super::allow;
-use super::document::{Document, in_order, scalar, wanted};
+use super::document::{Document, Name, in_order, scalar, wanted};
+use super::execution::{self, EXECUTION_KEYS};
+use super::place::Node;
 use crate::os::trusted::{self, Trusted};
 use crate::rules::Rules;
 use crate::settings::value::Value;
@@ -75,38 +77,73 @@ pub fn read(path: &Path, required: bool) -> Result<Option<FileContent>, String> 
 pub fn parse(name: &str, bytes: &[u8]) -> Result<FileContent, String> {
     let document = Document::new(name, bytes)?;
     let table = document.table(find)?;
-    let (mut values, mut rules, mut default) = (Vec::new(), Vec::new(), None);
+    let (mut values, mut default, mut rules) = (Vec::new(), None, None);
+    let mut general = execution::Reader::new(&document, None);
     for (name, value) in in_order(table.get_ref()) {
-        if name.get_ref() == allow::NAME {
-            rules = allow::rules(&document, value)?;
-            continue;
+        // What follows a rule is a table of its own, and does not look like that.
+        if rules.is_some() {
+            return Err(misplaced(&document, name));
         }
-        if name.get_ref() == allow::DEFAULT {
-            default = Some(allow::default(&document, value)?);
-            continue;
-        }
-        let Some(key) = Key::find(name.get_ref()) else {
-            let known = KEYS.iter().map(|key| key.name);
-            let known: Vec<_> = known.chain([allow::DEFAULT, "[[allow]]"]).collect();
-            return Err(document.unknown(name, &known));
-        };
-        match scalar(key.kind, value.get_ref()) {
-            Some(value) => values.push((key, value)),
-            None => return Err(document.wrong(value, key.name, key.kind)),
+        match &name.get_ref()[..] {
+            allow::NAME => rules = Some(value),
+            allow::DEFAULT => default = Some(allow::default(&document, value)?),
+            _ if general.take(name, value)? => {}
+            _ => values.push(setting(&document, name, value)?),
         }
     }
-    let rules = Rules::new(rules, default);
+    let general = general.done()?;
+    let rules = match rules {
+        Some(tables) => allow::rules(&document, tables, &general)?,
+        None => Vec::new(),
+    };
     Ok(FileContent {
         values,
-        rules,
+        rules: Rules::new(rules, default).with_general(general),
         ..FileContent::default()
     })
+}
+
+/// Reads a setting of the table.
+fn setting(
+    document: &Document<'_>,
+    name: &Name<'_>,
+    value: &Node<'_>,
+) -> Result<(&'static Key, Value), String> {
+    let Some(key) = Key::find(name.get_ref()) else {
+        return Err(unknown(document, name));
+    };
+    match scalar(key.kind, value.get_ref()) {
+        Some(value) => Ok((key, value)),
+        None => Err(document.wrong(value, key.name, key.kind)),
+    }
+}
+
+fn unknown(document: &Document<'_>, name: &Name<'_>) -> String {
+    if let Some((key, _)) = allow::find(name.get_ref()) {
+        let what = format!("{key}: a key of a rule; it belongs below an [[allow]]");
+        return document.error(&name.span(), &what);
+    }
+    let known = KEYS.iter().map(|key| key.name);
+    let known = known.chain(EXECUTION_KEYS.iter().map(|key| key.name));
+    let known: Vec<_> = known.chain([allow::DEFAULT, "[[allow]]"]).collect();
+    document.unknown(name, &known)
+}
+
+fn misplaced(document: &Document<'_>, name: &Name<'_>) -> String {
+    let name_text = name.get_ref().escape_debug();
+    let what = format!(
+        "{name_text}: is about all programs, and belongs above the first [[allow]]; a table of a \
+         rule is [allow.{name_text}]"
+    );
+    document.error(&name.span(), &what)
 }
 
 /// A key, and its accepted values.
 fn find(name: &str) -> Option<(&'static str, String)> {
     let setting = Key::find(name).map(|key| (key.name, wanted(key.kind)));
-    setting.or_else(|| allow::find(name))
+    setting
+        .or_else(|| execution::find(name))
+        .or_else(|| allow::find(name))
 }
 
 #[cfg(test)]

@@ -6,8 +6,11 @@
 pub mod address;
 mod allow;
 mod document;
+mod execution;
 mod file;
 mod flags;
+mod place;
+mod rule;
 mod sockproc;
 
 use std::ffi::OsString;
@@ -16,7 +19,9 @@ use std::time::Duration;
 
 pub use address::Address;
 use address::absolute;
-pub use allow::{Accepts, RULE_KEYS};
+pub use allow::RULE_KEYS;
+pub use execution::{EXECUTION_KEYS, limit_of};
+pub use place::Accepts;
 
 use crate::rules::Rules;
 use crate::settings::value::Value;
@@ -92,6 +97,7 @@ impl Config {
         if new.default_given() != old.default_given() {
             changed.push(allow::DEFAULT);
         }
+        changed.extend(execution::changed(new.general(), old.general()));
         changed
     }
 }

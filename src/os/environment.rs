@@ -31,7 +31,7 @@ const JOB: &str = "SOCKEXEC_JOB";
 
 /// Whether a variable is meant for the server, or is about a client of another server: no
 /// program may see it.
-fn is_kept_back(name: &[u8]) -> bool {
+pub fn is_kept_back(name: &[u8]) -> bool {
     let is_one_of = |names: &[&str]| names.iter().any(|n| n.as_bytes() == name);
     name.starts_with(b"LISTEN_")
         || name.starts_with(b"WATCHDOG_")

@@ -76,7 +76,8 @@ impl Kind {
     /// The text has the accepted values.
     pub fn parse(self, text: &str) -> Result<Value, String> {
         let value = match self {
-            Self::Number(..) | Self::Bytes(..) => text.parse().ok().and_then(|n| self.number(n)),
+            Self::Number(..) => text.parse().ok().and_then(|n| self.number(n)),
+            Self::Bytes(..) => bytes(text).and_then(|n| self.number(n)),
             Self::Seconds(..) => text.parse().ok().and_then(|s| self.seconds(s)),
             Self::Rate(_) => text.parse().ok().and_then(|rate| self.rate(rate)),
             Self::Mode => mode(text),
@@ -129,6 +130,18 @@ impl Kind {
         let (word, _) = words.iter().find(|(word, _)| *word == text)?;
         Some(Value::Word(word))
     }
+}
+
+/// A number of bytes; K, M and G stand for powers of 1024.
+fn bytes(text: &str) -> Option<u64> {
+    let (digits, factor) = match text.split_at_checked(text.len().checked_sub(1)?)? {
+        (digits, "K") => (digits, 1 << 10),
+        (digits, "M") => (digits, 1 << 20),
+        (digits, "G") => (digits, 1 << 30),
+        _ => (text, 1),
+    };
+    let number: u64 = digits.parse().ok()?;
+    number.checked_mul(factor)
 }
 
 fn mode(text: &str) -> Option<Value> {

@@ -55,7 +55,7 @@ fn items(page: &str, section: &str) -> Vec<(String, String)> {
 
 /// The keys of rules, in the order of the documents.
 fn rule_keys() -> Vec<&'static str> {
-    let keys = RULE_KEYS.iter().map(|(name, _)| *name);
+    let keys = RULE_KEYS.iter().map(|key| key.name);
     std::iter::once("default").chain(keys).collect()
 }
 
@@ -117,8 +117,8 @@ fn the_manual_page_has_every_key_with_its_range_and_default() {
     let rules = items(&page, "RULES");
     let names: Vec<_> = rules.iter().map(|(name, _)| &name[..]).collect();
     assert_eq!(names, rule_keys());
-    for ((name, text), (_, accepts)) in rules[1..].iter().zip(RULE_KEYS) {
-        if let Accepts::One(kind) = accepts {
+    for ((name, text), key) in rules[1..].iter().zip(RULE_KEYS) {
+        if let Accepts::One(kind) = key.accepts {
             has(text, name, &words(kind));
         }
     }
@@ -165,8 +165,8 @@ fn the_installed_file_has_every_key_with_its_range_and_default() {
     }
     let names: Vec<_> = rules[1..].iter().map(|(name, _, _)| &name[..]).collect();
     assert_eq!(names, rule_keys()[1..]);
-    for ((name, _, comment), (_, accepts)) in rules[1..].iter().zip(RULE_KEYS) {
-        if let Accepts::One(kind) = accepts {
+    for ((name, _, comment), key) in rules[1..].iter().zip(RULE_KEYS) {
+        if let Accepts::One(kind) = key.accepts {
             has(comment, name, &words(kind));
         }
     }

@@ -1,5 +1,7 @@
 //! Files as tables: accepted ones, and refused ones with the line.
 
+mod execution;
+
 use std::time::Duration;
 
 use super::*;
