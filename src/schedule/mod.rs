@@ -112,6 +112,11 @@ impl Schedule {
         self.orders.extend(again.into_iter().map(Order::Judge));
     }
 
+    /// How many programs run, or are about to, by this rule, and how many requests wait for it.
+    pub fn under(&self, quota: QuotaId) -> (u64, usize) {
+        self.turns.under(quota)
+    }
+
     /// Whether a program runs, or is about to, by this rule.
     pub fn uses(&self, quota: QuotaId) -> bool {
         self.turns.uses(quota)

@@ -54,6 +54,12 @@ impl Quotas {
             .is_some_and(|quota| quota.running.used() > 0)
     }
 
+    /// How many programs run, or are about to, by this rule, and how many requests wait for it.
+    pub(super) fn under(&self, id: QuotaId) -> (u64, usize) {
+        let quota = self.all.get(&id);
+        quota.map_or((0, 0), |quota| (quota.running.used(), quota.held.len()))
+    }
+
     /// One more program should run under a rule in force. `None`: there is no such rule.
     pub(super) fn enter(&mut self, id: QuotaId, connection: ConnectionId) -> Option<Entrance> {
         let quota = self.all.get_mut(&id)?;
@@ -140,7 +146,8 @@ mod tests {
         let mut quotas = Quotas::default();
         quotas.configure(&[(RULE, Some(1))]);
         let [first, second, third] = ids().map(|id| quotas.enter(RULE, id).unwrap());
-        assert_eq!(quotas.held(), 2);
+        assert_eq!((quotas.held(), quotas.under(RULE)), (2, (1, 2)));
+        assert_eq!(quotas.under(OTHER), (0, 0));
         assert!(quotas.release().is_none());
         drop(first);
         let Entrance::Held(ticket) = third else {

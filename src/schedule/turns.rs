@@ -67,6 +67,11 @@ impl Turns {
         again
     }
 
+    /// How many programs run, or are about to, by this rule, and how many requests wait for it.
+    pub(super) fn under(&self, quota: QuotaId) -> (u64, usize) {
+        self.quotas.under(quota)
+    }
+
     /// Whether a program runs, or is about to, by this rule.
     pub(super) fn uses(&self, quota: QuotaId) -> bool {
         self.quotas.is_used(quota)

@@ -71,6 +71,13 @@ impl Permit {
     }
 }
 
+/// A rule in force, for figures about it.
+pub(super) struct InForce<'a> {
+    pub(super) title: &'a Rc<str>,
+    pub(super) quota: QuotaId,
+    pub(super) max_jobs: Option<u32>,
+}
+
 /// A request that is not run.
 #[derive(Debug)]
 pub(super) struct Denial {
@@ -145,6 +152,15 @@ impl Guard {
         self.lookup = lookup;
         let granted = self.granted.iter();
         granted.map(|g| (g.quota, g.rule.max_jobs)).collect()
+    }
+
+    /// The rules in force, in order.
+    pub(super) fn in_force(&self) -> impl Iterator<Item = InForce<'_>> {
+        self.granted.iter().map(|granted| InForce {
+            title: &granted.title,
+            quota: granted.quota,
+            max_jobs: granted.rule.max_jobs,
+        })
     }
 
     fn new_quota(&mut self) -> QuotaId {

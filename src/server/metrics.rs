@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::Server;
+use super::guard::InForce;
 use crate::statistics::{BUCKETS, Durations};
 
 /// Text that grows by one metric after the other.
@@ -201,6 +202,7 @@ impl Server {
                 *count as f64,
             );
         }
+        self.rule_metrics(&mut text);
         text.histogram(
             "job_seconds",
             "From acceptance to the end of the program.",
@@ -212,5 +214,74 @@ impl Server {
             &self.statistics.first_byte,
         );
         text.0
+    }
+
+    /// The figures of each rule in force. Requests under a rule are complete, so none is malformed.
+    fn rule_metrics(&self, text: &mut Text) {
+        let rules: Vec<_> = self.guard.in_force().collect();
+        if rules.is_empty() {
+            return;
+        }
+        let labels: Vec<_> = rules.iter().map(|rule| quoted(rule.title)).collect();
+        let mut gauge = |name: &str, help: &str, value: &dyn Fn(&InForce<'_>) -> Option<u64>| {
+            text.head(name, "gauge", help);
+            for (rule, label) in rules.iter().zip(&labels) {
+                if let Some(value) = value(rule) {
+                    text.value(name, &format!("{{rule={label}}}"), value as f64);
+                }
+            }
+        };
+        gauge(
+            "rule_programs_running",
+            "Programs that run, or are about to, by rule.",
+            &|rule| Some(self.schedule.under(rule.quota).0),
+        );
+        gauge(
+            "rule_programs_max",
+            "Programs that may run at once, by rule, if it has a limit.",
+            &|rule| rule.max_jobs.map(u64::from),
+        );
+        gauge(
+            "rule_requests_waiting",
+            "Requests that wait for other programs of the same rule.",
+            &|rule| Some(self.schedule.under(rule.quota).1 as u64),
+        );
+        let name = "rule_requests_total";
+        text.head(
+            name,
+            "counter",
+            "Requests that a rule decided about, by how they ended.",
+        );
+        for (rule, label) in rules.iter().zip(&labels) {
+            let outcomes = self.statistics.rules.get(rule.title).cloned();
+            for (outcome, count) in outcomes.unwrap_or_default().each() {
+                if outcome != "malformed" {
+                    let labels = format!("{{rule={label},outcome=\"{outcome}\"}}");
+                    text.value(name, &labels, count as f64);
+                }
+            }
+        }
+    }
+}
+
+/// The value of a label.
+fn quoted(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", text.replace('\n', "\\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_label_is_quoted_as_the_format_has_it() {
+        for (text, label) in [
+            ("web", "\"web\""),
+            ("a b", "\"a b\""),
+            ("a\"b\\c\n", "\"a\\\"b\\\\c\\n\""),
+        ] {
+            assert_eq!(quoted(text), label);
+        }
     }
 }

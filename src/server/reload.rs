@@ -55,6 +55,9 @@ impl Server {
         let rules = self.configuration.rules().clone();
         let quotas = self.guard.replace(rules, lookup, is_used);
         self.schedule.set_rules(&quotas);
+        let guard = &self.guard;
+        self.statistics
+            .keep_rules(|rule| guard.in_force().any(|own| &**own.title == rule));
     }
 
     /// Logs the rules in force. An operator must notice when there are none.

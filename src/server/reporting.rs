@@ -67,7 +67,7 @@ fn record(id: ConnectionId, entry: &Entry, parked: bool, now: Instant) -> JobRec
 /// Logs the result of a connection that is over, and counts it.
 pub(super) fn report(record: &JobRecord, now: Instant, statistics: &mut Statistics) {
     let summary = &record.summary;
-    statistics.count(summary, now);
+    statistics.count(summary, record.rule.as_ref(), now);
     let (id, peer) = (record.id, &record.peer);
     match &summary.fault {
         Some(_) if record.has_request() => log::warn!("{record}"),

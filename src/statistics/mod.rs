@@ -6,6 +6,7 @@ mod durations;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 use std::time::Instant;
 
 pub use self::durations::{BUCKETS, Durations, Lately};
@@ -29,6 +30,8 @@ pub struct Statistics {
     pub commands: u64,
     /// Requests by outcome.
     pub outcomes: Outcomes,
+    /// The same of requests that a rule decided about, by its name or number.
+    pub rules: BTreeMap<Rc<str>, Outcomes>,
     /// Why programs were not started, by the name of the error.
     pub spawn_failures: BTreeMap<&'static str, u64>,
     /// From acceptance to the end of the program.
@@ -49,6 +52,7 @@ impl Statistics {
             bytes_in: 0,
             commands: 0,
             outcomes: Outcomes::default(),
+            rules: BTreeMap::new(),
             spawn_failures: BTreeMap::new(),
             duration: Durations::new(now),
             first_byte: Durations::new(now),
@@ -61,8 +65,8 @@ impl Statistics {
         self.outcomes.total()
     }
 
-    /// Counts a connection that is over.
-    pub fn count(&mut self, summary: &Summary, now: Instant) {
+    /// Counts a connection that is over, and the rule that decided about its request.
+    pub fn count(&mut self, summary: &Summary, rule: Option<&Rc<str>>, now: Instant) {
         self.bytes_out += summary.bytes_out.iter().sum::<u64>();
         self.bytes_in += summary.bytes_in;
         match &summary.fault {
@@ -81,37 +85,50 @@ impl Statistics {
         if let Some(first) = summary.first_byte {
             self.first_byte.count(first, now);
         }
-        if let Some(outcome) = self.outcome(summary) {
+        if let Some(outcome) = outcome(&mut self.outcomes, summary) {
             *outcome += 1;
+        }
+        if let Some(rule) = rule {
+            if !self.rules.contains_key(rule) {
+                self.rules.insert(Rc::clone(rule), Outcomes::default());
+            }
+            let outcomes = self.rules.get_mut(rule);
+            if let Some(outcome) = outcomes.and_then(|outcomes| outcome(outcomes, summary)) {
+                *outcome += 1;
+            }
         }
     }
 
-    /// The outcome of a request, if there was one.
-    fn outcome(&mut self, summary: &Summary) -> Option<&mut u64> {
-        let o = &mut self.outcomes;
-        Some(match (&summary.fault, summary.exit) {
-            _ if summary.silent => return None,
-            (Some(Fault::Spawn(SpawnError::Refused(_))), _) => &mut o.refused,
-            (
-                Some(
-                    Fault::Wire(_)
-                    | Fault::RequestLate(_)
-                    | Fault::RequestTimeout(_)
-                    | Fault::MessageLate(_)
-                    | Fault::Stranger,
-                ),
-                _,
-            ) => &mut o.malformed,
-            _ if summary.late => &mut o.timeout,
-            _ if summary.disconnected => &mut o.disconnected,
-            (Some(Fault::Spawn(_) | Fault::Stopping | Fault::Crowded(_)), _) => &mut o.not_started,
-            (Some(Fault::NoMemory | Fault::System(..)), None) => &mut o.not_started,
-            (_, Some(Exit::Code(0))) if summary.fault.is_none() => &mut o.exit_zero,
-            (_, Some(Exit::Code(_))) => &mut o.exit_nonzero,
-            // Without an exit status, SIGKILL was the last known cause.
-            (_, Some(Exit::Signal { .. }) | None) => &mut o.signal,
-        })
+    /// Forgets all rules but these.
+    pub fn keep_rules(&mut self, is_kept: impl Fn(&str) -> bool) {
+        self.rules.retain(|rule, _| is_kept(rule));
     }
+}
+
+/// The outcome of a request, if there was one.
+fn outcome<'a>(o: &'a mut Outcomes, summary: &Summary) -> Option<&'a mut u64> {
+    Some(match (&summary.fault, summary.exit) {
+        _ if summary.silent => return None,
+        (Some(Fault::Spawn(SpawnError::Refused(_))), _) => &mut o.refused,
+        (
+            Some(
+                Fault::Wire(_)
+                | Fault::RequestLate(_)
+                | Fault::RequestTimeout(_)
+                | Fault::MessageLate(_)
+                | Fault::Stranger,
+            ),
+            _,
+        ) => &mut o.malformed,
+        _ if summary.late => &mut o.timeout,
+        _ if summary.disconnected => &mut o.disconnected,
+        (Some(Fault::Spawn(_) | Fault::Stopping | Fault::Crowded(_)), _) => &mut o.not_started,
+        (Some(Fault::NoMemory | Fault::System(..)), None) => &mut o.not_started,
+        (_, Some(Exit::Code(0))) if summary.fault.is_none() => &mut o.exit_zero,
+        (_, Some(Exit::Code(_))) => &mut o.exit_nonzero,
+        // Without an exit status, SIGKILL was the last known cause.
+        (_, Some(Exit::Signal { .. }) | None) => &mut o.signal,
+    })
 }
 
 impl fmt::Display for Statistics {
@@ -156,7 +173,7 @@ mod tests {
     fn counted(summary: &Summary) -> Statistics {
         let now = Instant::now();
         let mut statistics = Statistics::new(now);
-        statistics.count(summary, now);
+        statistics.count(summary, None, now);
         statistics
     }
 
@@ -255,6 +272,27 @@ mod tests {
             let wanted: Vec<_> = names.iter().map(|&name| (name, 1)).collect();
             assert_eq!(found, wanted);
         }
+    }
+
+    #[test]
+    fn outcomes_are_counted_for_each_rule_too() {
+        let now = Instant::now();
+        let mut statistics = Statistics::new(now);
+        let rules: [Rc<str>; 2] = ["web".into(), "2".into()];
+        let ok = ended(None, Some(Exit::Code(0)));
+        for rule in [Some(&rules[0]), Some(&rules[1]), Some(&rules[0]), None] {
+            statistics.count(&ok, rule, now);
+        }
+        let counted = |statistics: &Statistics| -> Vec<(String, u64)> {
+            let rules = statistics.rules.iter();
+            rules
+                .map(|(rule, outcomes)| (rule.to_string(), outcomes.exit_zero))
+                .collect()
+        };
+        assert_eq!(counted(&statistics), [("2".into(), 1), ("web".into(), 2)]);
+        assert_eq!(statistics.outcomes.exit_zero, 4);
+        statistics.keep_rules(|rule| rule == "web");
+        assert_eq!(counted(&statistics), [("web".into(), 2)]);
     }
 
     #[test]

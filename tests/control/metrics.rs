@@ -1,5 +1,6 @@
 //! `metrics`: text that Prometheus reads, with the figures of `status`.
 
+use crate::common::reply::End;
 use crate::common::{Daemon, Setup, shell};
 use crate::exposition::{Metric, read, value};
 use serde_json::json;
@@ -86,4 +87,39 @@ fn histograms_have_each_job_in_its_place() {
     let all = metrics(&daemon);
     assert_eq!(value(&all, "sockexec_first_byte_seconds_count", None), 1.0);
     assert_eq!(value(&all, "sockexec_job_seconds_count", None), 2.0);
+}
+
+#[test]
+fn each_rule_has_its_figures() {
+    let rules = "[[allow]]\nprogram = \"/usr/bin/true\"\n[[allow]]\nprogram = \"/usr/bin/sh\"\n\
+                 max-jobs = 1\n";
+    let daemon = Setup::new().control().config(rules).start();
+    let figures = |name: &str| -> Vec<(String, f64)> {
+        let name = format!("sockexec_rule_{name}");
+        let all = metrics(&daemon);
+        let metric = all.into_iter().find(|metric| metric.name == name);
+        let samples = metric.expect(&name).samples.into_iter();
+        let samples = samples.map(|(_, labels, value)| {
+            let labels: Vec<_> = labels.into_values().collect();
+            (labels.join(" "), value)
+        });
+        samples.filter(|(_, value)| *value > 0.0).collect()
+    };
+    let pair = |label: &str| (label.to_owned(), 1.0);
+    assert_eq!(figures("programs_max"), [pair("2")]);
+    assert_eq!(figures("programs_running"), []);
+    let mut client = daemon.begin(shell("echo up; exec cat"));
+    assert_eq!(client.line(), "up");
+    let waiting = daemon.begin(shell("exit 3"));
+    daemon.wait_jobs("waiting", 1);
+    assert_eq!(figures("programs_running"), [pair("2")]);
+    assert_eq!(figures("requests_waiting"), [pair("2")]);
+    daemon.run(&["true"]).succeeded();
+    daemon.run(&["id"]).refused(126, &[]);
+    client.send("0:,");
+    client.reply().succeeded();
+    assert_eq!(waiting.reply().end, End::Exit(3));
+    // Labels in the order of their names: the outcome, then the rule.
+    let ended = ["exit-zero 1", "exit-zero 2", "exit-nonzero 2"].map(pair);
+    assert_eq!(figures("requests_total"), ended);
 }

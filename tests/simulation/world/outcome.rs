@@ -37,7 +37,7 @@ impl<C: Chance> World<C> {
         }
         let summary = self.session.summary(self.now);
         let mut statistics = Statistics::new(self.begin);
-        statistics.count(&summary, self.now);
+        statistics.count(&summary, None, self.now);
         let counted = u64::from(!summary.silent);
         assert_eq!(statistics.ended(), counted, "{summary:?} {statistics}");
         assert_ne!(self.shut, summary.disconnected, "{summary:?}");
