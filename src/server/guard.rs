@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::people::People;
 use crate::connection::Connection;
 use crate::execution::{Account, Execution, RunAs};
 use crate::os::lookup::{Lookup, LookupError};
@@ -105,6 +106,7 @@ pub(super) struct Guard {
     /// Removed rules under which a program still runs: they may come back.
     retired: Vec<Rc<Granted>>,
     next_quota: u64,
+    people: People,
 }
 
 impl Guard {
@@ -117,7 +119,14 @@ impl Guard {
             granted: Vec::new(),
             retired: Vec::new(),
             next_quota: 0,
+            people: People::default(),
         }
+    }
+
+    /// The users of clients.
+    #[allow(dead_code, reason = "the record of a job will ask")]
+    pub(super) fn people(&self) -> &People {
+        &self.people
     }
 
     /// Whether the server accepts commands from this client. On TCP it accepts none: there a user's
@@ -150,6 +159,7 @@ impl Guard {
         self.retired = before;
         self.rules = rules;
         self.lookup = lookup;
+        self.people.read_again();
         let granted = self.granted.iter();
         granted.map(|g| (g.quota, g.rule.max_jobs)).collect()
     }

@@ -24,6 +24,7 @@
 //! |---|---|
 //! | `table` | the connections, and their timers |
 //! | `guard` | the rules |
+//! | `people` | the users of clients, part of the guard |
 //! | `listeners` | the listening sockets |
 //! | `orphans` | processes that belong to no connection |
 //! | `io` | the poller, buffers, the time of the turn |
@@ -42,6 +43,7 @@ mod manager;
 mod metrics;
 mod orders;
 mod orphans;
+mod people;
 mod reload;
 mod reporting;
 mod shutdown;

@@ -3,6 +3,8 @@
 //! These functions may wait for a directory service. So nothing calls them while the server
 //! serves, except when it reads its configuration.
 
+pub mod names;
+
 use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;

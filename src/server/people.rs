@@ -1,0 +1,22 @@
+//! The users of clients: their names, for the record.
+
+use crate::os::accounts::names::Names;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    names: Names,
+}
+
+impl People {
+    /// Takes the names of users anew, since the configuration is read.
+    pub(super) fn read_again(&mut self) {
+        self.names = Names::read();
+    }
+
+    /// The name of a user, if it is known without asking a directory service.
+    #[allow(dead_code, reason = "the record of a job will ask")]
+    pub(super) fn name_of(&self, uid: u32) -> Option<&str> {
+        self.names.of(uid)
+    }
+}
