@@ -196,6 +196,11 @@ impl ArgumentList {
         self.each.is_empty()
     }
 
+    /// Whether it matches any arguments, and none.
+    pub fn is_for_all(&self) -> bool {
+        self.each.is_empty() && self.open
+    }
+
     /// Whether it matches these arguments.
     pub fn matches(&self, arguments: &[&[u8]]) -> bool {
         let enough = match self.open {

@@ -16,9 +16,11 @@
 //! Pure: names were resolved to numbers before, and paths are compared as bytes, without access to files.
 
 pub mod arguments;
+pub mod explain;
 mod glob;
 pub mod label;
 pub mod prefix;
+mod reach;
 mod rule;
 
 use std::fmt;
@@ -147,6 +149,13 @@ impl Rules {
     pub fn title(&self, index: usize) -> String {
         let name = self.all.get(index).and_then(|rule| rule.name.clone());
         name.unwrap_or_else(|| (index + 1).to_string())
+    }
+
+    /// The number and the name of the rule at an index.
+    pub fn heading(&self, index: usize) -> String {
+        let name = self.all.get(index).and_then(|rule| rule.name.as_ref());
+        let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+        format!("rule {}{name}", index + 1)
     }
 
     /// All rules, in order.

@@ -68,6 +68,9 @@ impl Server {
             false => log::Level::Info,
         };
         log::log!(level, "{rules}");
+        for warning in rules.warnings() {
+            log::warn!("{warning}");
+        }
         if let Some(warning) = self.configuration.exposure() {
             log::warn!("{warning}");
         }
