@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::document::{Document, Name, in_order};
 use super::execution::{self, EXECUTION_KEYS};
 use super::place::{Accepts, Node, Place, TableKey, keys, one};
-use super::rule::{groups, prefix, programs, users};
+use super::rule::{arguments, groups, labels, name, prefix, programs, users};
 use crate::execution::Execution;
 use crate::rules::{Rule, Unmatched};
 use crate::settings::Key;
@@ -27,9 +27,12 @@ const TIMEOUT: Kind = Kind::Seconds(0.0, SECONDS_MAX);
 keys! {
     /// The keys of a rule, besides those of the execution of its programs.
     pub static RULE_KEYS: Rule = {
+        "name", Accepts::Name, name = name;
         "user", Accepts::Accounts, users = users;
         "group", Accepts::Accounts, groups = groups;
+        "label", Accepts::Labels, labels = labels;
         "program", Accepts::Programs, programs = programs;
+        "arguments", Accepts::Arguments, arguments = arguments;
         "max-jobs", Accepts::One(MAX_JOBS), max_jobs = one;
         "timeout", Accepts::One(TIMEOUT), timeout = one;
         "run-prefix", Accepts::Words, run_prefix = prefix;
@@ -68,13 +71,21 @@ pub fn rules(
     if tables.is_empty() {
         return Err(refusal(value));
     }
-    tables
-        .iter()
-        .map(|table| match table.get_ref() {
-            DeValue::Table(_) => rule(document, table, general),
-            _ => Err(refusal(table)),
-        })
-        .collect()
+    let mut rules: Vec<Rule> = Vec::with_capacity(tables.len());
+    for table in tables.iter() {
+        let rule = match table.get_ref() {
+            DeValue::Table(_) => rule(document, table, general)?,
+            _ => return Err(refusal(table)),
+        };
+        let same = |other: &Rule| other.name.is_some() && other.name == rule.name;
+        if let Some(number) = rules.iter().position(same) {
+            let name = rule.name.unwrap_or_default();
+            let what = format!("[[allow]]: rule {} has the name {name} too", number + 1);
+            return Err(document.error(&table.span(), &what));
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
 }
 
 fn rule(document: &Document<'_>, table: &Node<'_>, general: &Execution) -> Result<Rule, String> {
@@ -97,14 +108,29 @@ fn rule(document: &Document<'_>, table: &Node<'_>, general: &Execution) -> Resul
         };
         (key.put)(&mut rule, &place, value)?;
     }
-    // A file that was cut off ends in such a rule, which would allow everything.
-    if rule.users.is_empty() && rule.groups.is_empty() && rule.programs.is_empty() {
-        let what = "[[allow]]: names no user, no group and no program; to allow everything, set \
-                    program = \"*\"";
-        return Err(document.error(&table.span(), what));
+    if let Some(what) = complaint(&rule) {
+        return Err(document.error(&table.span(), &format!("[[allow]]: {what}")));
     }
     rule.execution = Rc::new(execution.done()?);
     Ok(rule)
+}
+
+/// What is wrong with a rule as a whole, if anything is.
+fn complaint(rule: &Rule) -> Option<&'static str> {
+    let for_all = rule.users.is_empty() && rule.groups.is_empty() && rule.labels.is_empty();
+    // A file that was cut off ends in such a rule, which would allow everything.
+    if for_all && rule.programs.is_empty() && rule.arguments.is_empty() {
+        return Some(
+            "names no user, no group and no program; to allow everything, set program = \"*\"",
+        );
+    }
+    // What an argument means depends on the program.
+    if rule.programs.is_empty() && !rule.arguments.is_empty() {
+        return Some(
+            "names arguments and no program; for those of all programs, set program = \"*\"",
+        );
+    }
+    None
 }
 
 fn unknown(document: &Document<'_>, name: &Name<'_>) -> String {

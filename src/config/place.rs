@@ -21,6 +21,12 @@ pub enum Accepts {
     One(Kind),
     /// A list of strings.
     Words,
+    /// A name for people.
+    Name,
+    /// A security label, or a list of them.
+    Labels,
+    /// A list of patterns, or a list of such lists.
+    Arguments,
     /// A user, or the client's.
     User,
     /// The directory in which a program starts.
@@ -44,6 +50,19 @@ impl Accepts {
             Self::One(kind) => wanted(kind),
             Self::Words => {
                 "a list of strings with a program in front, such as [\"nice\", \"-n\", \"10\"]"
+                    .into()
+            }
+            Self::Name => {
+                "a string of 1 to 64 printable ASCII characters, not digits alone, without space, \
+                 \"=\" and quotation marks"
+                    .into()
+            }
+            Self::Labels => {
+                "a security label, with or without a \"*\" at the end, or a list of them".into()
+            }
+            Self::Arguments => {
+                "a list of strings, such as [\"status\", \"glob:*.service\"], or a list of such \
+                 lists"
                     .into()
             }
             Self::User => "the name or the number of a user, or \"peer\" for the client's".into(),

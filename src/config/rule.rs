@@ -9,10 +9,15 @@ use toml::de::DeValue;
 use super::document::number;
 use super::place::{Node, Place};
 use crate::os::{accounts, lookup};
+use crate::rules::arguments::{ArgumentList, Pattern};
+use crate::rules::label::Label;
 use crate::rules::{Program, prefix};
 
 /// Stands for every program.
 const ANY: &str = "*";
+
+/// The longest name of a rule, in bytes.
+const NAME_MAX: usize = 64;
 
 /// How a name is asked for.
 type Find = fn(&str) -> Result<Option<u32>, Errno>;
@@ -103,6 +108,58 @@ fn words(place: &Place<'_>, value: &Node<'_>) -> Result<Vec<Vec<u8>>, String> {
         }
     });
     words.collect()
+}
+
+/// A name for people, as a value in a line of the log.
+pub fn name(place: &Place<'_>, value: &Node<'_>) -> Result<Option<String>, String> {
+    let name = value.get_ref().as_str().unwrap_or_default();
+    let fits = (1..=NAME_MAX).contains(&name.len()) && !is_number(name);
+    let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'=' | b'"');
+    match fits && name.bytes().all(plain) {
+        true => Ok(Some(name.to_owned())),
+        false => Err(place.refusal(value)),
+    }
+}
+
+/// Security labels of clients.
+pub fn labels(place: &Place<'_>, value: &Node<'_>) -> Result<Vec<Label>, String> {
+    let label = |value: &Node<'_>| {
+        let text = value.get_ref().as_str();
+        let text = text.ok_or_else(|| place.refusal(value))?;
+        let accepted = |what: &str| place.error(value, &format!("not {what}"));
+        text.parse().map_err(accepted)
+    };
+    place.one_or_more(value)?.iter().map(label).collect()
+}
+
+/// Lists of patterns for the arguments of a program. An empty list is for a program without any.
+pub fn arguments(place: &Place<'_>, value: &Node<'_>) -> Result<Vec<ArgumentList>, String> {
+    let all = value
+        .get_ref()
+        .as_array()
+        .ok_or_else(|| place.refusal(value))?;
+    match all.first().map(Node::get_ref) {
+        Some(DeValue::Array(_)) => all.iter().map(|list| patterns(place, list)).collect(),
+        _ => Ok(vec![patterns(place, value)?]),
+    }
+}
+
+fn patterns(place: &Place<'_>, value: &Node<'_>) -> Result<ArgumentList, String> {
+    let list = value
+        .get_ref()
+        .as_array()
+        .ok_or_else(|| place.refusal(value))?;
+    let pattern = |value: &Node<'_>| {
+        let text = value.get_ref().as_str();
+        let text = text.ok_or_else(|| place.refusal(value))?;
+        text.parse()
+            .map_err(|what: String| place.error(value, &what))
+    };
+    let patterns: Result<Vec<Pattern>, _> = list.iter().map(pattern).collect();
+    ArgumentList::new(patterns?).map_err(|index| {
+        let value = list.get(index).unwrap_or(value);
+        place.error(value, "\"...\" stands for the rest, and must come last")
+    })
 }
 
 /// Whether it is digits alone, which no name is.

@@ -1,7 +1,8 @@
 //! The manual page, the installed file and the table of settings agree.
 
 use crate::common::temporary::Directory;
-use sockexec::config::{Accepts, Config, FILE, RULE_KEYS, Source};
+use sockexec::config::{Accepts, Config, EXECUTION_KEYS, FILE, RULE_KEYS, Source, limit_of};
+use sockexec::execution::Resource;
 use sockexec::settings::KEYS;
 use sockexec::settings::value::Kind;
 
@@ -59,6 +60,11 @@ fn rule_keys() -> Vec<&'static str> {
     std::iter::once("default").chain(keys).collect()
 }
 
+/// The keys of the execution of programs, in the order of the documents.
+fn execution_keys() -> Vec<&'static str> {
+    EXECUTION_KEYS.iter().map(|key| key.name).collect()
+}
+
 /// The names of the settings that take effect at the next start according to the page: in their
 /// own text, or at the head of their subsection.
 fn at_start(page: &str) -> Vec<String> {
@@ -114,6 +120,19 @@ fn the_manual_page_has_every_key_with_its_range_and_default() {
         has(&text, &name, &words(key.kind));
         has(&text, &name, &[format!("the default is {}", key.default())]);
     }
+    let execution = items(&page, "EXECUTION");
+    let names: Vec<_> = execution.iter().map(|(name, _)| &name[..]).collect();
+    assert_eq!(names, execution_keys());
+    for ((name, text), key) in execution.iter().zip(EXECUTION_KEYS) {
+        if let Accepts::One(kind) = key.accepts {
+            has(text, name, &words(kind));
+        }
+    }
+    for resource in Resource::ALL {
+        let (_, limit) = page.split_once(&format!(".It Cm {resource}\n")).unwrap();
+        let (limit, _) = limit.split_once("\n.").unwrap();
+        has(limit, resource.name(), &words(limit_of(resource)));
+    }
     let rules = items(&page, "RULES");
     let names: Vec<_> = rules.iter().map(|(name, _)| &name[..]).collect();
     assert_eq!(names, rule_keys());
@@ -152,11 +171,22 @@ fn the_installed_file_has_every_key_with_its_range_and_default() {
     let (settings, rules) = installed.split_at(allow.unwrap());
     let mut names: Vec<_> = settings.iter().map(|(name, _, _)| &name[..]).collect();
     assert_eq!(names.pop(), Some("default"));
+    let execution = settings.len() - 1 - EXECUTION_KEYS.len();
+    assert_eq!(names.split_off(execution), execution_keys());
+    let (settings, execution) = settings.split_at(execution);
+    for ((name, value, comment), key) in execution.iter().zip(EXECUTION_KEYS) {
+        if let Accepts::One(kind) = key.accepts {
+            has(comment, name, &words(kind));
+        }
+        for resource in Resource::ALL {
+            assert!(name != "limits" || value.contains(resource.name()));
+        }
+    }
     let mut expected: Vec<_> = KEYS.iter().map(|key| key.name).collect();
     names.sort_unstable();
     expected.sort_unstable();
     assert_eq!(names, expected);
-    for (name, value, comment) in settings.iter().filter(|(name, ..)| name != "default") {
+    for (name, value, comment) in settings {
         let key = KEYS.iter().find(|key| key.name == name).unwrap();
         has(comment, name, &words(key.kind));
         let quoted = matches!(key.kind, Kind::Mode | Kind::Words(_));
@@ -197,10 +227,16 @@ fn the_installed_file_is_accepted_and_changes_nothing() {
     let config = load(&in_force.join("\n"));
     let changed = config.changed_since(&Config::default());
     // A given 0 means that it is not 30 with --inetd.
-    assert_eq!(changed, ["idle-exit", "allow", "default"]);
+    let expected = ["idle-exit", "allow", "default"].into_iter();
+    assert_eq!(
+        changed,
+        expected.chain(execution_keys()).collect::<Vec<_>>()
+    );
     let rule = config.rules.get(0).unwrap();
     assert!(!rule.users.is_empty() && !rule.groups.is_empty() && !rule.programs.is_empty());
     assert!(rule.max_jobs.is_some() && rule.timeout.is_some() && !rule.run_prefix.is_empty());
+    assert!(rule.name.is_some() && !rule.labels.is_empty() && !rule.arguments.is_empty());
+    assert_eq!(rule.execution, *config.rules.general());
 }
 
 #[test]

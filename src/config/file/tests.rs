@@ -1,5 +1,6 @@
 //! Files as tables: accepted ones, and refused ones with the line.
 
+mod conditions;
 mod execution;
 
 use std::time::Duration;
@@ -148,7 +149,8 @@ fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
         ),
         (
             "[[allow]]\nspeed = 5",
-            "f:2: speed: not a key; the keys are user, group, program, max-jobs, timeout, run-prefix",
+            "f:2: speed: not a key; the keys are name, user, group, label, program, arguments, \
+             max-jobs, timeout, run-prefix, run-as, no-new-privileges",
         ),
         // After a rule everything belongs to the rule.
         (
