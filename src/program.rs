@@ -3,6 +3,7 @@
 
 use std::collections::TryReserveError;
 use std::fmt;
+use std::time::Duration;
 
 use nix::errno::Errno;
 
@@ -144,6 +145,19 @@ impl fmt::Display for Exit {
             Self::Signal { number, .. } => write!(f, "signal={number}"),
         }
     }
+}
+
+/// What a program cost, with all processes that it and its children waited for (`RUSAGE_BOTH`, as
+/// wait4(2) reports it).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Processor time in the programs themselves.
+    pub user: Duration,
+    /// Processor time in the kernel on their behalf.
+    pub system: Duration,
+    /// The peak of resident memory of the largest process, in bytes. `None` if it was less than the
+    /// server's own peak, which is all that the kernel reports then.
+    pub memory: Option<u64>,
 }
 
 /// The text of strerror(3) for an error.

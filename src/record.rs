@@ -18,6 +18,7 @@ use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use crate::control::payload;
 use crate::id::ConnectionId;
 use crate::os::peer::Peer;
+use crate::program::{Cost, Exit};
 pub use crate::session::JobState;
 use crate::session::{Excerpt, Summary};
 use crate::wire::Protocol;
@@ -35,6 +36,8 @@ pub struct JobRecord {
     pub program: Option<i32>,
     /// The name or the number of the rule that decided about it, if one did.
     pub rule: Option<Rc<str>>,
+    /// What its program cost, once that has ended.
+    pub cost: Option<Cost>,
     /// The session's summary; the state is that of the whole server.
     pub summary: Summary,
 }
@@ -87,6 +90,7 @@ impl JobRecord {
             peer,
             program,
             rule: None,
+            cost: None,
             summary,
         }
     }
@@ -95,6 +99,17 @@ impl JobRecord {
     #[must_use]
     pub fn with_rule(self, rule: Option<Rc<str>>) -> Self {
         Self { rule, ..self }
+    }
+
+    /// The same record of a job that cost this.
+    #[must_use]
+    pub fn with_cost(self, cost: Option<Cost>) -> Self {
+        Self { cost, ..self }
+    }
+
+    /// The limit that has ended the program, if one did.
+    pub fn limit(&self) -> Option<&'static str> {
+        limit_of(self.summary.exit?)
     }
 
     /// Whether there was a request. Without one there is no job, only a connection.
@@ -122,6 +137,15 @@ impl JobRecord {
     }
 }
 
+/// The limit of setrlimit(2) that has ended a program, if the signal shows that.
+fn limit_of(exit: Exit) -> Option<&'static str> {
+    match exit {
+        Exit::Signal { number, .. } if number == libc::SIGXCPU => Some("cpu"),
+        Exit::Signal { number, .. } if number == libc::SIGXFSZ => Some("file-size"),
+        Exit::Signal { .. } | Exit::Code(_) => None,
+    }
+}
+
 /// The line of the log when the job is over.
 impl fmt::Display for JobRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,12 +153,14 @@ impl fmt::Display for JobRecord {
         let [out, err] = summary.bytes_out;
         write!(
             f,
-            "job {}: {} {} time={:.6} out={out} err={err} in={}{} program={} argv={}",
+            "job {}: {} {}{} time={:.6} out={out} err={err} in={}{}{} program={} argv={}",
             self.id,
             self.peer,
             End(summary),
+            LimitField(self.limit()),
             summary.duration.as_secs_f64(),
             summary.bytes_in,
+            CostFields(self.cost),
             RuleField(self.rule.as_deref()),
             self.program.unwrap_or(0),
             summary.excerpt
@@ -162,6 +188,35 @@ impl fmt::Display for SoFar<'_> {
             RuleField(self.0.rule.as_deref()),
             summary.excerpt
         )
+    }
+}
+
+/// The limit that has ended a program, with a blank in front.
+struct LimitField(Option<&'static str>);
+
+impl fmt::Display for LimitField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => Ok(()),
+            Some(limit) => write!(f, " limit={limit}"),
+        }
+    }
+}
+
+/// What a program cost, with a blank in front of each field.
+struct CostFields(Option<Cost>);
+
+impl fmt::Display for CostFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(cost) = self.0 else {
+            return Ok(());
+        };
+        let (user, system) = (cost.user.as_secs_f64(), cost.system.as_secs_f64());
+        write!(f, " utime={user:.6} stime={system:.6}")?;
+        match cost.memory {
+            None => Ok(()),
+            Some(bytes) => write!(f, " memory={bytes}"),
+        }
     }
 }
 
@@ -203,7 +258,7 @@ impl Serialize for JobRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let summary = &self.summary;
         let [out, err] = summary.bytes_out;
-        let mut job = serializer.serialize_struct("JobRecord", 14)?;
+        let mut job = serializer.serialize_struct("JobRecord", 16)?;
         job.serialize_field("id", &self.id.number())?;
         job.serialize_field("protocol", self.protocol.name())?;
         job.serialize_field("peer", &payload::Peer::from(&self.peer))?;
@@ -218,6 +273,8 @@ impl Serialize for JobRecord {
         job.serialize_field("in", &summary.bytes_in)?;
         job.serialize_field("out", &out)?;
         job.serialize_field("err", &err)?;
+        job.serialize_field("cost", &self.cost.map(payload::Cost::from))?;
+        job.serialize_field("limit", &self.limit())?;
         job.serialize_field("state", summary.state.name())?;
         job.end()
     }
@@ -228,6 +285,16 @@ struct List<'a>(&'a Excerpt);
 impl Serialize for List<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.0.list())
+    }
+}
+
+impl From<Cost> for payload::Cost {
+    fn from(cost: Cost) -> Self {
+        Self {
+            user: cost.user.as_secs_f64(),
+            system: cost.system.as_secs_f64(),
+            memory: cost.memory,
+        }
     }
 }
 

@@ -41,7 +41,7 @@ use crate::id::ConnectionId;
 use crate::os::launch::Spawned;
 use crate::os::peer::{self, Peer};
 use crate::os::poller::{Part, Poller, Ready, Token, Watched};
-use crate::program::{Arguments, SpawnError, Stream};
+use crate::program::{Arguments, Cost, SpawnError, Stream};
 use crate::quota::Charge;
 use crate::session::{self, Input, ProcessLeft, Session};
 use crate::settings::Settings;
@@ -99,6 +99,8 @@ pub struct Connection {
     running: Option<Running>,
     /// The number of the program's process, for the record.
     program: Option<i32>,
+    /// What that cost, for the record.
+    cost: Option<Cost>,
     /// A process for the server to take over.
     orphan: Option<Orphan>,
     /// Outputs that have become too large for memory.
@@ -125,6 +127,7 @@ impl Connection {
             client: ClientSocket::new(socket, may_pass_descriptors),
             running: None,
             program: None,
+            cost: None,
             orphan: None,
             spools: Spools::new(charges.spools),
             room: Room::new(charges.request),
@@ -240,6 +243,11 @@ impl Connection {
         self.program
     }
 
+    /// What its program cost, once that has ended.
+    pub fn cost(&self) -> Option<Cost> {
+        self.cost
+    }
+
     /// The number of its program, while there is one.
     pub fn pid(&self) -> Option<i32> {
         self.running.as_ref().map(Running::pid)
@@ -301,6 +309,7 @@ impl Connection {
             return;
         };
         if let Some(input) = running.look(is_stopping, context.poller, context.now) {
+            self.cost = running.cost();
             self.session.handle(input, context.now);
         }
     }

@@ -16,7 +16,7 @@ use crate::id::ConnectionId;
 use crate::os::launch::Spawned;
 use crate::os::poller::{Part, Poller, Token, Watched};
 use crate::os::process::Process;
-use crate::program::Stream;
+use crate::program::{Cost, Stream};
 use crate::session::{Input, Interest, Trouble};
 
 /// The size of a pipe for a program that fills its pipe: more passes at a time.
@@ -123,6 +123,11 @@ impl Running {
     /// The number of its process.
     pub(super) fn pid(&self) -> i32 {
         self.process.pid().as_raw()
+    }
+
+    /// What it cost, once its end has been seen.
+    pub(super) fn cost(&self) -> Option<Cost> {
+        self.process.cost()
     }
 
     /// When to look whether it has ended.

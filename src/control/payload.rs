@@ -225,9 +225,25 @@ pub struct Job {
     pub out: u64,
     /// Bytes of standard error.
     pub err: u64,
+    /// What the program cost, once it has ended.
+    pub cost: Option<Cost>,
+    /// The limit that has ended it, by its name in the configuration.
+    pub limit: Option<String>,
     /// `request`, `parked`, `waiting`, `starting`, `running`, `draining`, `stopping` or
     /// `replying`.
     pub state: String,
+}
+
+/// What a program cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Cost {
+    /// Seconds of processor time in the program and the processes it waited for.
+    pub user: f64,
+    /// Seconds in the kernel on their behalf.
+    pub system: f64,
+    /// The peak of resident memory of the largest of these processes, in bytes, if it is known.
+    pub memory: Option<u64>,
 }
 
 /// The peer of a connection: credentials on a UNIX socket, an address on TCP.
@@ -325,11 +341,12 @@ mod tests {
             {"id": 12, "protocol": "exec", "peer": {"uid": 33, "gid": 33, "pid": 123},
                 "pid": 4567, "rule": "web", "argv": ["sleep", "1"], "argv-cut": false,
                 "title": "sleep 1", "age": 1.25, "deadline": 58.75, "in": 1, "out": 2,
-                "err": 3, "state": "running"},
+                "err": 3, "cost": {"user": 0.5, "system": 0.25, "memory": 4096}, "limit": "cpu",
+                "state": "draining"},
             {"id": 13, "protocol": "sockproc", "peer": {"address": "127.0.0.1:40000"},
                 "pid": null, "rule": null, "argv": [], "argv-cut": false, "title": "", "age": 0.5,
                 "deadline": null, "in": 0, "out": 0,
-                "err": 0, "state": "request"},
+                "err": 0, "cost": null, "limit": null, "state": "request"},
         ]));
         agree::<Killed>(json!({"pid": 4567, "signal": "SIGTERM"}));
         agree::<Reloaded>(json!({"file": null, "changed": ["timeout"],

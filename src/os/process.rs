@@ -1,9 +1,12 @@
 //! A process that was started: its end, its group, and its number until it is reaped.
 
+use std::time::Duration;
+
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use crate::program::Exit;
+use crate::os::usage;
+use crate::program::{Cost, Exit};
 
 /// A process of ours. Until it is reaped the kernel gives its number, and its group's, to no
 /// other process.
@@ -11,12 +14,17 @@ use crate::program::Exit;
 pub struct Process {
     pid: Pid,
     reaped: bool,
+    cost: Option<Cost>,
 }
 
 impl Process {
     /// Takes charge of a child.
     pub(in crate::os) fn new(pid: Pid) -> Self {
-        Self { pid, reaped: false }
+        Self {
+            pid,
+            reaped: false,
+            cost: None,
+        }
     }
 
     /// Its number.
@@ -46,8 +54,8 @@ impl Process {
     /// # Errors
     ///
     /// The error of waitid(2): then nothing is known.
-    pub fn peek_exit(&self) -> Result<Option<Exit>, Errno> {
-        wait(self.pid, libc::WNOWAIT)
+    pub fn peek_exit(&mut self) -> Result<Option<Exit>, Errno> {
+        self.look(libc::WNOWAIT)
     }
 
     /// How the process has ended, if it has. It is reaped then.
@@ -56,9 +64,20 @@ impl Process {
     ///
     /// The error of waitid(2): then nothing is known.
     pub fn take_exit(&mut self) -> Result<Option<Exit>, Errno> {
-        let exit = wait(self.pid, 0)?;
+        let exit = self.look(0)?;
         self.reaped = exit.is_some();
         Ok(exit)
+    }
+
+    /// What it cost, once its end has been seen.
+    pub fn cost(&self) -> Option<Cost> {
+        self.cost
+    }
+
+    fn look(&mut self, flags: libc::c_int) -> Result<Option<Exit>, Errno> {
+        let end = wait(self.pid, flags)?;
+        self.cost = end.map(|(_, cost)| cost);
+        Ok(end.map(|(exit, _)| exit))
     }
 
     /// Whether there is no such process: another party has reaped it.
@@ -92,25 +111,48 @@ fn send(to: i32, signal: i32) -> Result<(), Errno> {
     Errno::result(unsafe { libc::kill(to, signal) }).map(drop)
 }
 
-fn wait(pid: Pid, flags: libc::c_int) -> Result<Option<Exit>, Errno> {
-    // nix turns a real-time signal into an error, so this is the plain call.
-    // SAFETY: all-zero is a valid siginfo_t, and waitid only writes to it.
-    let (result, info) = unsafe {
+fn wait(pid: Pid, flags: libc::c_int) -> Result<Option<(Exit, Cost)>, Errno> {
+    // nix turns a real-time signal into an error, and the C library passes no rusage, so this is
+    // the plain call.
+    // SAFETY: all-zero is a valid siginfo_t and rusage, and waitid only writes to them.
+    let (result, info, usage) = unsafe {
         let mut info: libc::siginfo_t = std::mem::zeroed();
         let flags = flags | libc::WEXITED | libc::WNOHANG;
-        let result = libc::waitid(libc::P_PID, pid.as_raw() as libc::id_t, &mut info, flags);
-        (result, info)
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let result = libc::syscall(
+            libc::SYS_waitid,
+            libc::P_PID,
+            pid.as_raw(),
+            &raw mut info,
+            flags,
+            &raw mut usage,
+        );
+        (result, info, usage)
     };
     Errno::result(result)?;
     // SAFETY: waitid has filled in these fields, or left them zero.
     let (reaped, status) = unsafe { (info.si_pid(), info.si_status()) };
-    Ok((reaped != 0).then_some(match info.si_code {
+    let exit = match info.si_code {
         libc::CLD_EXITED => Exit::Code(status),
         code => Exit::Signal {
             number: status,
             dumped: code == libc::CLD_DUMPED,
         },
-    }))
+    };
+    Ok((reaped != 0).then(|| (exit, cost(&usage))))
+}
+
+fn cost(rusage: &libc::rusage) -> Cost {
+    let time = |time: libc::timeval| {
+        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+        let micros = u64::try_from(time.tv_usec).unwrap_or_default();
+        Duration::from_secs(seconds) + Duration::from_micros(micros)
+    };
+    Cost {
+        user: time(rusage.ru_utime),
+        system: time(rusage.ru_stime),
+        memory: usage::peak_beyond_ours(u64::try_from(rusage.ru_maxrss).unwrap_or_default() * 1024),
+    }
 }
 
 #[cfg(test)]
@@ -138,7 +180,9 @@ mod tests {
                 .unwrap();
             let pid = Pid::from_raw(child.id() as i32);
             waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).unwrap();
-            let exit = Process::new(pid).peek_exit();
+            let mut process = Process::new(pid);
+            let exit = process.peek_exit();
+            assert!(process.cost().is_some());
             let status = child.wait().unwrap();
             let wanted = match status.signal() {
                 None => Exit::Code(status.code().unwrap()),

@@ -1,6 +1,9 @@
 //! The resources in use by this process, from /proc.
 
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::sys::resource::{UsageWho, getrusage};
 
 /// Resident memory in bytes. `None` if /proc does not have it.
 pub fn resident() -> Option<u64> {
@@ -13,6 +16,19 @@ fn resident_of(status: &str) -> Option<u64> {
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = field.trim().strip_suffix(" kB")?.parse().ok()?;
     kibibytes.checked_mul(1024)
+}
+
+/// The peak of resident memory of a program, in bytes, from the one that wait4(2) reports. A child
+/// has the server's memory until its exec, and the kernel counts that as the child's: so the
+/// program's own is only known if it is more than the server's.
+pub(super) fn peak_beyond_ours(reported: u64) -> Option<u64> {
+    /// The server's own peak, when it was last read. It only grows.
+    static OURS: AtomicU64 = AtomicU64::new(0);
+    if reported > OURS.load(Ordering::Relaxed) {
+        let ours = getrusage(UsageWho::RUSAGE_SELF).ok()?.max_rss();
+        OURS.store(u64::try_from(ours).ok()? * 1024, Ordering::Relaxed);
+    }
+    (reported > OURS.load(Ordering::Relaxed)).then_some(reported)
 }
 
 /// The number of open descriptors. `None` if /proc does not have it.
@@ -48,6 +64,13 @@ mod tests {
         for odd in ["", "VmRSS:\n", "VmRSS: 12 MB\n", "VmRSS: x kB\n"] {
             assert_eq!(resident_of(odd), None, "{odd:?}");
         }
+    }
+
+    #[test]
+    fn a_peak_is_a_programs_only_if_it_is_more_than_ours() {
+        assert_eq!(peak_beyond_ours(4096), None);
+        assert_eq!(peak_beyond_ours(1 << 60), Some(1 << 60));
+        assert_eq!(peak_beyond_ours(4096), None);
     }
 
     #[test]

@@ -27,7 +27,14 @@ fn ended(peer: Peer, program: Option<i32>, summary: Summary) -> JobRecord {
     };
     let id = ConnectionId::numbered(7).unwrap();
     let record = JobRecord::new(id, (Protocol::Exec, peer), program, false, summary);
-    record.with_rule(Some("web".into()))
+    let cost = Cost {
+        user: Duration::from_millis(1500),
+        system: Duration::from_millis(250),
+        memory: Some(4096),
+    };
+    record
+        .with_rule(Some("web".into()))
+        .with_cost(program.map(|_| cost))
 }
 
 fn exited(exit: Exit) -> Summary {
@@ -61,6 +68,10 @@ fn kinds() -> Vec<(JobRecord, String)> {
         fault: Some(fault),
         ..summary
     };
+    let busy = exited(Exit::Signal {
+        number: libc::SIGXCPU,
+        dumped: false,
+    });
     let disconnected = Summary {
         disconnected: true,
         ..killed.clone()
@@ -72,8 +83,12 @@ fn kinds() -> Vec<(JobRecord, String)> {
     let none = Summary::default();
     let tail = |who_and_how: &str, program: &str| {
         format!(
-            "job 7: {who_and_how} time=1.234567 out=3 err=4 in=11 rule=web program={program} \
-             argv=wc -c \"a \\xff\""
+            "job 7: {who_and_how} time=1.234567 out=3 err=4 in=11{} rule=web program={program} \
+             argv=wc -c \"a \\xff\"",
+            match program {
+                "0" => "",
+                _ => " utime=1.500000 stime=0.250000 memory=4096",
+            }
         )
     };
     vec![
@@ -84,6 +99,10 @@ fn kinds() -> Vec<(JobRecord, String)> {
         (
             ended(tcp, program, killed),
             tail("tcp=127.0.0.1:40000 uid=33 signal=15", "6342"),
+        ),
+        (
+            ended(LOCAL, program, busy),
+            tail("uid=33 gid=34 pid=6341 signal=24 limit=cpu", "6342"),
         ),
         (
             ended(hidden, program, late),
@@ -243,7 +262,8 @@ fn the_entry_of_jobs_is_this_and_is_understood() {
         "peer": {"uid": 33, "gid": 34, "pid": 6341}, "pid": 6342,
         "rule": "web", "argv": ["wc", "-c", "a \\xff"], "argv-cut": false,
         "title": "wc -c \"a \\xff\"", "age": 1.234_567, "deadline": 58.75,
-        "in": 11, "out": 3, "err": 4, "state": "running"});
+        "in": 11, "out": 3, "err": 4, "cost": {"user": 1.5, "system": 0.25, "memory": 4096},
+        "limit": null, "state": "running"});
     assert_eq!(written, expected);
     let read: payload::Job = serde_json::from_value(written).unwrap();
     assert_eq!(serde_json::to_value(read).unwrap(), expected);

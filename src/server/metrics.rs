@@ -202,6 +202,32 @@ impl Server {
                 *count as f64,
             );
         }
+        let cost = &self.statistics.cost;
+        text.head(
+            "programs_cpu_seconds_total",
+            "counter",
+            "Processor time of programs that have ended.",
+        );
+        for (mode, time) in [("user", cost.user), ("system", cost.system)] {
+            let label = format!("{{mode=\"{mode}\"}}");
+            text.value("programs_cpu_seconds_total", &label, time.as_secs_f64());
+        }
+        if let Some(bytes) = cost.memory {
+            text.gauge(
+                "programs_memory_peak_bytes",
+                "The largest resident memory of a program since the start.",
+                bytes as f64,
+            );
+        }
+        text.head(
+            "limits_struck_total",
+            "counter",
+            "Programs that a limit has ended, by limit.",
+        );
+        for (limit, count) in &self.statistics.limits {
+            let label = format!("{{limit=\"{limit}\"}}");
+            text.value("limits_struck_total", &label, *count as f64);
+        }
         self.rule_metrics(&mut text);
         text.histogram(
             "job_seconds",

@@ -61,13 +61,15 @@ fn record(id: ConnectionId, entry: &Entry, parked: bool, now: Instant) -> JobRec
     let client = (session.protocol(), *connection.peer());
     let (program, summary) = (connection.program(), session.summary(now));
     let rule = entry.permit.as_ref().and_then(Permit::title);
-    JobRecord::new(id, client, program, parked, summary).with_rule(rule.cloned())
+    let record = JobRecord::new(id, client, program, parked, summary);
+    record.with_rule(rule.cloned()).with_cost(connection.cost())
 }
 
 /// Logs the result of a connection that is over, and counts it.
 pub(super) fn report(record: &JobRecord, now: Instant, statistics: &mut Statistics) {
     let summary = &record.summary;
     statistics.count(summary, record.rule.as_ref(), now);
+    statistics.charge(record.cost, record.limit());
     let (id, peer) = (record.id, &record.peer);
     match &summary.fault {
         Some(_) if record.has_request() => log::warn!("{record}"),

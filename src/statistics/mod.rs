@@ -11,7 +11,7 @@ use std::time::Instant;
 
 pub use self::durations::{BUCKETS, Durations, Lately};
 use crate::control::payload::Outcomes;
-use crate::program::{Exit, SpawnError};
+use crate::program::{Cost, Exit, SpawnError};
 use crate::session::Summary;
 use crate::session::verdict::Fault;
 
@@ -34,6 +34,10 @@ pub struct Statistics {
     pub rules: BTreeMap<Rc<str>, Outcomes>,
     /// Why programs were not started, by the name of the error.
     pub spawn_failures: BTreeMap<&'static str, u64>,
+    /// What all programs cost together; of memory the largest.
+    pub cost: Cost,
+    /// Programs that a limit has ended, by its name in the configuration.
+    pub limits: BTreeMap<&'static str, u64>,
     /// From acceptance to the end of the program.
     pub duration: Durations,
     /// From acceptance to the first byte of output.
@@ -54,6 +58,8 @@ impl Statistics {
             outcomes: Outcomes::default(),
             rules: BTreeMap::new(),
             spawn_failures: BTreeMap::new(),
+            cost: Cost::default(),
+            limits: BTreeMap::new(),
             duration: Durations::new(now),
             first_byte: Durations::new(now),
             turn: Durations::new(now),
@@ -96,6 +102,18 @@ impl Statistics {
             if let Some(outcome) = outcomes.and_then(|outcomes| outcome(outcomes, summary)) {
                 *outcome += 1;
             }
+        }
+    }
+
+    /// Adds what a program cost, and the limit that has ended it.
+    pub fn charge(&mut self, cost: Option<Cost>, limit: Option<&'static str>) {
+        if let Some(cost) = cost {
+            self.cost.user += cost.user;
+            self.cost.system += cost.system;
+            self.cost.memory = self.cost.memory.max(cost.memory);
+        }
+        if let Some(limit) = limit {
+            *self.limits.entry(limit).or_default() += 1;
         }
     }
 

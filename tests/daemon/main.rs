@@ -6,6 +6,7 @@ mod common;
 
 mod arguments;
 mod audit;
+mod costs;
 mod grace;
 mod log;
 mod memory;
