@@ -95,8 +95,8 @@ fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
             )));
         }
     }
-    for warning in config.warnings() {
-        eprintln!("sockexec: warning: {warning}");
+    if let (Some(warning), Some(file)) = (config.exposure(), &config.file) {
+        eprintln!("sockexec: warning: {}: {warning}", file.display());
     }
     let verdict = source.verdict(config);
     writeln!(io::stdout(), "{verdict}").map_err(Fatal::system("standard output"))

@@ -1,11 +1,14 @@
 //! Values about a program, for all layers: its arguments, its outputs, its exit, and why it was
 //! not started. Plain values, which know no other part.
 
-use std::collections::TryReserveError;
+mod arguments;
+
 use std::fmt;
 use std::time::Duration;
 
 use nix::errno::Errno;
+
+pub use self::arguments::{Arguments, OutOfMemory, try_append};
 
 /// One of a program's two outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,100 +30,6 @@ impl fmt::Display for Stream {
             Self::Stdout => "stdout",
             Self::Stderr => "stderr",
         })
-    }
-}
-
-/// A program's arguments, `argv[0]` first: each ends with a NUL, as execve(2) requires.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Arguments {
-    bytes: Vec<u8>,
-    count: usize,
-}
-
-/// There is no memory for data from a client, or for data to be sent to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutOfMemory;
-
-impl From<TryReserveError> for OutOfMemory {
-    fn from(_: TryReserveError) -> Self {
-        Self
-    }
-}
-
-/// Appends `bytes` to `to`, or nothing.
-///
-/// # Errors
-///
-/// When there is no memory.
-pub fn try_append(to: &mut Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
-    to.try_reserve(bytes.len())?;
-    to.extend_from_slice(bytes);
-    Ok(())
-}
-
-impl Arguments {
-    /// Adds bytes, none of them NUL, to the argument that is being built.
-    ///
-    /// # Errors
-    ///
-    /// When there is no memory. Nothing is added then.
-    pub fn try_extend(&mut self, bytes: &[u8]) -> Result<(), OutOfMemory> {
-        try_append(&mut self.bytes, bytes)
-    }
-
-    /// Ends the argument that is being built.
-    ///
-    /// # Errors
-    ///
-    /// When there is no memory. The argument is then not ended.
-    pub fn try_end(&mut self) -> Result<(), OutOfMemory> {
-        try_append(&mut self.bytes, &[0])?;
-        self.count += 1;
-        Ok(())
-    }
-
-    /// A list of all of `arguments`, none of which has a NUL.
-    ///
-    /// # Errors
-    ///
-    /// When there is no memory.
-    pub fn try_collect<'a>(
-        arguments: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<Self, OutOfMemory> {
-        let mut all = Self::default();
-        for argument in arguments {
-            debug_assert!(!argument.contains(&0), "a NUL in an argument");
-            all.try_extend(argument)?;
-            all.try_end()?;
-        }
-        Ok(all)
-    }
-
-    /// The number of bytes of memory that they take, with the pointers for execve(2).
-    pub fn footprint(&self) -> usize {
-        self.bytes.capacity() + self.count * size_of::<*const u8>()
-    }
-
-    /// Their number.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// The arguments without their NULs.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes
-            .split_inclusive(|&b| b == 0)
-            .map(|argument| &argument[..argument.len() - 1])
-    }
-
-    /// The name of the program, `argv[0]`.
-    pub fn program(&self) -> &[u8] {
-        self.iter().next().unwrap_or_default()
-    }
-
-    /// The arguments with their NULs, one after another.
-    pub fn as_bytes_with_nul(&self) -> &[u8] {
-        &self.bytes
     }
 }
 
@@ -187,6 +96,20 @@ pub enum SpawnError {
     Start(Errno),
     /// The system has refused a step of the new process before it executed the program.
     Prepare(Step, Errno),
+    /// The new process could not become the user as which the program is to run.
+    Become {
+        /// The user's name.
+        name: String,
+        /// The error.
+        errno: Errno,
+    },
+    /// The new process could not change to the directory in which the program is to start.
+    Directory {
+        /// Its path.
+        path: String,
+        /// The error.
+        errno: Errno,
+    },
     /// The request waited for its turn until it was too late, or until it was withdrawn.
     Cancelled,
     /// The server's rules do not allow it.
@@ -200,6 +123,8 @@ pub enum Step {
     OwnDescriptors,
     /// Takes its ends of its pipes as standard streams.
     Streams,
+    /// Lets its user open them once more.
+    StreamPermissions,
     /// Closes all others.
     OtherDescriptors,
     /// Begins a session, and with it a process group.
@@ -208,8 +133,22 @@ pub enum Step {
     EndWithServer,
     /// Sets signals that the server ignores back to their default actions.
     SignalActions,
+    /// Sets its niceness.
+    Niceness,
+    /// Sets the mask of permissions.
+    Umask,
+    /// Sets the limits of resources.
+    ResourceLimits,
     /// Sets the limit of descriptors for programs.
     DescriptorLimit,
+    /// Becomes another user.
+    User,
+    /// Sets the limit of processes.
+    ProcessLimit,
+    /// Gives up gaining privileges.
+    NoNewPrivileges,
+    /// Changes to a directory.
+    Directory,
     /// Unblocks all signals.
     SignalMask,
 }
@@ -219,11 +158,19 @@ impl fmt::Display for Step {
         f.write_str(match self {
             Self::OwnDescriptors => "leave the server's descriptors",
             Self::Streams => "set up the standard streams",
+            Self::StreamPermissions => "open the standard streams to the user",
             Self::OtherDescriptors => "close the other descriptors",
             Self::Session => "begin a session",
             Self::EndWithServer => "arrange to be killed with the server",
             Self::SignalActions => "reset the signals' actions",
+            Self::Niceness => "set the niceness",
+            Self::Umask => "set the umask",
+            Self::ResourceLimits => "set the limits of resources",
             Self::DescriptorLimit => "set the limit of descriptors",
+            Self::User => "become the user",
+            Self::ProcessLimit => "set the limit of processes",
+            Self::NoNewPrivileges => "give up new privileges",
+            Self::Directory => "change the directory",
             Self::SignalMask => "unblock the signals",
         })
     }
@@ -281,13 +228,18 @@ impl SpawnError {
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Exec(Errno::ENOENT) => 127,
-            Self::Exec(
-                Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EIO,
-            )
-            | Self::Start(_)
-            | Self::Prepare(..)
-            | Self::Cancelled => 111,
-            Self::Exec(_) | Self::Interpreter(_) | Self::InFront { .. } | Self::Refused(_) => 126,
+            Self::Exec(errno) | Self::Become { errno, .. } | Self::Directory { errno, .. }
+                if is_shortage(*errno) =>
+            {
+                111
+            }
+            Self::Start(_) | Self::Prepare(..) | Self::Cancelled => 111,
+            Self::Exec(_)
+            | Self::Become { .. }
+            | Self::Directory { .. }
+            | Self::Interpreter(_)
+            | Self::InFront { .. }
+            | Self::Refused(_) => 126,
         }
     }
 
@@ -297,12 +249,22 @@ impl SpawnError {
             Self::Exec(errno)
             | Self::Interpreter(errno)
             | Self::Start(errno)
-            | Self::Prepare(_, errno) => errno_name(*errno),
+            | Self::Prepare(_, errno)
+            | Self::Become { errno, .. }
+            | Self::Directory { errno, .. } => errno_name(*errno),
             Self::InFront { error, .. } => error.name(),
             Self::Cancelled => "not-in-time",
             Self::Refused(_) => "refused",
         }
     }
+}
+
+/// The system is short of something, or fails: that is not the fault of the program or of a rule.
+fn is_shortage(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EIO
+    )
 }
 
 fn errno_name(errno: Errno) -> &'static str {
@@ -341,6 +303,10 @@ impl fmt::Display for SpawnError {
             ),
             Self::Start(errno) => write!(f, "cannot start a process: {}", reason(*errno)),
             Self::Prepare(step, errno) => write!(f, "cannot {step}: {}", reason(*errno)),
+            Self::Become { name, errno } => write!(f, "cannot become {name}: {}", reason(*errno)),
+            Self::Directory { path, errno } => {
+                write!(f, "cannot change to {path}: {}", reason(*errno))
+            }
             Self::Cancelled => f.write_str("not started in time"),
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
         }

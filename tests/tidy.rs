@@ -212,6 +212,8 @@ fn unsafe_stands_only_where_it_must() {
         "src/os/launch/buffer.rs",
         "src/os/launch/child.rs",
         "src/os/launch/clone.rs",
+        "src/os/launch/identity.rs",
+        "src/os/launch/limits.rs",
         "src/os/launch/stack.rs",
         "src/os/listen.rs",
         "src/os/memory.rs",

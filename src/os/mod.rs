@@ -13,6 +13,7 @@ pub mod notify;
 pub mod owner;
 pub mod peer;
 pub mod poller;
+pub mod privileges;
 pub mod process;
 pub mod queued;
 pub mod rights;

@@ -34,13 +34,13 @@ pub unsafe fn syscall<const N: usize>(
     number: c_long,
     arguments: [usize; N],
 ) -> Result<usize, c_int> {
-    const { assert!(N <= 4, "more do not fit in the registers of 32-bit x86") }
-    let mut all = [0; 4];
+    const { assert!(N <= 5, "more do not fit in the registers of 32-bit x86") }
+    let mut all = [0; 5];
     for (to, from) in all.iter_mut().zip(arguments) {
         *to = from;
     }
     // SAFETY: the caller's promise.
-    let result = unsafe { four(number as usize, all) };
+    let result = unsafe { five(number as usize, all) };
     // The kernel returns -1 to -4095 for an error, and nothing else in that range.
     match result as isize {
         errno @ -4095..=-1 => Err(-errno as c_int),
@@ -49,70 +49,71 @@ pub unsafe fn syscall<const N: usize>(
 }
 
 #[cfg(target_arch = "x86_64")]
-unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
+unsafe fn five(number: usize, [a, b, c, d, e]: [usize; 5]) -> usize {
     let result;
     // SAFETY: the caller's promise; all registers that the kernel changes are named.
     unsafe {
         std::arch::asm!("syscall", inlateout("rax") number => result,
-            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d,
+            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e,
             lateout("rcx") _, lateout("r11") _, options(nostack, preserves_flags));
     }
     result
 }
 
 #[cfg(target_arch = "x86")]
-unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
+unsafe fn five(number: usize, [a, b, c, d, e]: [usize; 5]) -> usize {
     let result;
+    let last = [d, e];
     // SAFETY: as above. The compiler reserves esi, and it is restored afterwards.
     unsafe {
-        std::arch::asm!("xchg esi, {d}", "int 0x80", "xchg esi, {d}", d = in(reg) d,
+        std::arch::asm!("push esi", "mov esi, [edi]", "mov edi, [edi + 4]", "int 0x80", "pop esi",
             inlateout("eax") number => result, in("ebx") a, in("ecx") b, in("edx") c,
-            options(nostack, preserves_flags));
+            inlateout("edi") last.as_ptr() => _, options(preserves_flags));
     }
     result
 }
 
 #[cfg(target_arch = "aarch64")]
-unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
+unsafe fn five(number: usize, [a, b, c, d, e]: [usize; 5]) -> usize {
     let result;
     // SAFETY: as above.
     unsafe {
         std::arch::asm!("svc 0", in("x8") number, inlateout("x0") a => result,
-            in("x1") b, in("x2") c, in("x3") d, options(nostack, preserves_flags));
+            in("x1") b, in("x2") c, in("x3") d, in("x4") e, options(nostack, preserves_flags));
     }
     result
 }
 
 #[cfg(target_arch = "arm")]
-unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
+unsafe fn five(number: usize, [a, b, c, d, e]: [usize; 5]) -> usize {
     let result;
     // SAFETY: as above. The compiler may reserve r7, and it is restored afterwards.
     unsafe {
         std::arch::asm!("mov {r7}, r7", "mov r7, {number}", "svc 0", "mov r7, {r7}",
             r7 = out(reg) _, number = in(reg) number, inlateout("r0") a => result,
-            in("r1") b, in("r2") c, in("r3") d, options(nostack, preserves_flags));
+            in("r1") b, in("r2") c, in("r3") d, in("r4") e, options(nostack, preserves_flags));
     }
     result
 }
 
 #[cfg(target_arch = "riscv64")]
-unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
+unsafe fn five(number: usize, [a, b, c, d, e]: [usize; 5]) -> usize {
     let result;
     // SAFETY: as above.
     unsafe {
         std::arch::asm!("ecall", in("a7") number, inlateout("a0") a => result,
-            in("a1") b, in("a2") c, in("a3") d, options(nostack, preserves_flags));
+            in("a1") b, in("a2") c, in("a3") d, in("a4") e, options(nostack, preserves_flags));
     }
     result
 }
 
 #[cfg(target_arch = "loongarch64")]
-unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
+unsafe fn five(number: usize, [a, b, c, d, e]: [usize; 5]) -> usize {
     let result;
     // SAFETY: as above.
     unsafe {
         std::arch::asm!("syscall 0", in("$a7") number, inlateout("$a0") a => result,
-            in("$a1") b, in("$a2") c, in("$a3") d,
+            in("$a1") b, in("$a2") c, in("$a3") d, in("$a4") e,
             lateout("$t0") _, lateout("$t1") _, lateout("$t2") _, lateout("$t3") _, lateout("$t4") _,
             lateout("$t5") _, lateout("$t6") _, lateout("$t7") _, lateout("$t8") _,
             options(nostack, preserves_flags));
@@ -121,12 +122,12 @@ unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
 }
 
 #[cfg(target_arch = "s390x")]
-unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
+unsafe fn five(number: usize, [a, b, c, d, e]: [usize; 5]) -> usize {
     let result;
     // SAFETY: as above.
     unsafe {
         std::arch::asm!("svc 0", in("r1") number, inlateout("r2") a => result,
-            in("r3") b, in("r4") c, in("r5") d, options(nostack, preserves_flags));
+            in("r3") b, in("r4") c, in("r5") d, in("r6") e, options(nostack, preserves_flags));
     }
     result
 }
@@ -141,9 +142,9 @@ unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
     target_arch = "loongarch64",
     target_arch = "s390x"
 )))]
-unsafe fn four(number: usize, [a, b, c, d]: [usize; 4]) -> usize {
+unsafe fn five(number: usize, [a, b, c, d, e]: [usize; 5]) -> usize {
     // SAFETY: as above.
-    match unsafe { libc::syscall(number as c_long, a, b, c, d) } {
+    match unsafe { libc::syscall(number as c_long, a, b, c, d, e) } {
         // SAFETY: errno is this thread's.
         -1 => -unsafe { *libc::__errno_location() } as usize,
         result => result as usize,
@@ -179,6 +180,21 @@ mod tests {
         };
         let length = length.expect("there is /proc");
         assert_eq!(link[..length], *std::process::id().to_string().as_bytes());
+    }
+
+    #[test]
+    fn the_last_argument_arrives_too() {
+        let seen = |last: usize| {
+            // SAFETY: reads a flag of this thread. The kernel insists that the others are 0.
+            unsafe {
+                syscall(
+                    libc::SYS_prctl,
+                    [libc::PR_GET_NO_NEW_PRIVS as usize, 0, 0, 0, last],
+                )
+            }
+        };
+        assert!(seen(0).is_ok());
+        assert_eq!(seen(1), Err(libc::EINVAL));
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Permit {
     }
 
     /// How it is executed.
-    pub(super) fn execution(&self) -> &Execution {
+    pub(super) fn execution(&self) -> &Rc<Execution> {
         &self.execution
     }
 

@@ -68,7 +68,10 @@ impl Server {
             false => log::Level::Info,
         };
         log::log!(level, "{rules}");
-        for warning in self.configuration.warnings() {
+        for warning in rules.warnings() {
+            log::warn!("{warning}");
+        }
+        if let Some(warning) = self.configuration.exposure() {
             log::warn!("{warning}");
         }
     }

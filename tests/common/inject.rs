@@ -46,6 +46,12 @@ impl Injection {
         Self::attach(daemon, &[])
     }
 
+    /// The same, and those of its programs.
+    #[track_caller]
+    pub fn watch_programs(daemon: &Daemon) -> Option<Self> {
+        Self::attach(daemon, &["-f"])
+    }
+
     #[track_caller]
     fn attach(daemon: &Daemon, options: &[&str]) -> Option<Self> {
         let program = skip::unless_tool("strace")?;

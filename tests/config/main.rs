@@ -7,5 +7,4 @@ mod common;
 mod check;
 mod documents;
 mod files;
-mod programs;
 mod trust;

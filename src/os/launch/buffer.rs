@@ -4,17 +4,20 @@
 use std::ffi::c_char;
 use std::fmt;
 use std::os::fd::{OwnedFd, RawFd};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::child::{Plan, Surroundings};
+use super::child;
 use super::clone::clone;
 use super::order::Order;
+use super::plan::{Plan, Surroundings};
 use super::stack::Stack;
+use crate::execution::{Account, Execution};
 use crate::os::environment::Environment;
-use crate::program::{Arguments, OutOfMemory, SpawnError, try_append};
+use crate::program::{Arguments, OutOfMemory, SpawnError, Step, try_append};
 
 /// One that has grown beyond this, for a large argument list, is not kept.
 const KEPT_MAX: usize = 64 * 1024;
@@ -28,6 +31,14 @@ pub(super) struct LaunchBuffer {
     strings: Vec<u8>,
     arguments: Arguments,
     pointers: Vec<*const c_char>,
+    owned: Option<Owned>,
+}
+
+/// What the plan points to, and other children share.
+struct Owned {
+    account: Option<Rc<Account>>,
+    execution: Rc<Execution>,
+    _environment: Rc<Environment>,
 }
 
 impl fmt::Debug for LaunchBuffer {
@@ -49,27 +60,31 @@ impl LaunchBuffer {
             strings: Vec::new(),
             arguments: Arguments::default(),
             pointers: Vec::new(),
+            owned: None,
         })
     }
 
-    /// Lays out the program's files, arguments and environment, its own variables first, if
-    /// there is memory for it.
+    /// Lays out the program's files, found by `search`, its arguments and its environment, its own
+    /// variables first, if there is memory for it.
     pub(super) fn fill(
         &mut self,
         order: Order<'_>,
-        environment: &Environment,
+        search: &Environment,
+        environment: Rc<Environment>,
     ) -> Result<(), OutOfMemory> {
         self.arguments = order.arguments;
         self.strings.clear();
         let program = order.file.unwrap_or(self.arguments.program());
-        let files = environment.candidates(program, &mut self.strings)?;
-        for variable in &order.variables {
-            try_append(&mut self.strings, variable.as_bytes())?;
+        let files = search.candidates(program, &mut self.strings)?;
+        let variables = order.variables.iter().map(String::as_bytes);
+        let directory = order.execution.directory.as_deref();
+        for text in variables.chain(directory) {
+            try_append(&mut self.strings, text)?;
             try_append(&mut self.strings, b"\0")?;
         }
-        let argc = self.arguments.count();
+        let (argc, variables) = (self.arguments.count(), order.variables.len());
         self.pointers.clear();
-        let count = files + argc + order.variables.len() + environment.pointers().len() + 3;
+        let count = files + argc + variables + environment.pointers().len() + 3;
         self.pointers.try_reserve(count)?;
         let mut own = starts(&self.strings);
         self.pointers.extend(own.by_ref().take(files));
@@ -77,12 +92,19 @@ impl LaunchBuffer {
         self.pointers
             .extend(starts(self.arguments.as_bytes_with_nul()));
         self.pointers.push(std::ptr::null());
-        self.pointers.extend(own);
+        self.pointers.extend(own.by_ref().take(variables));
         self.pointers.extend(environment.pointers());
         self.pointers.push(std::ptr::null());
+        self.plan.directory = own.next().unwrap_or(std::ptr::null());
         self.plan.candidates = self.pointers.as_ptr();
         self.plan.argv = self.pointers[files + 1..].as_ptr();
         self.plan.envp = self.pointers[files + argc + 2..].as_ptr();
+        self.plan.apply(order.execution, order.account);
+        self.owned = Some(Owned {
+            account: order.account.cloned(),
+            execution: Rc::clone(order.execution),
+            _environment: environment,
+        });
         Ok(())
     }
 
@@ -109,12 +131,33 @@ impl LaunchBuffer {
 
     /// The outcome of a child that has left.
     pub(super) fn outcome(&self) -> Result<(), SpawnError> {
-        self.plan.outcome()
+        child::outcome(&self.plan).map_err(|error| self.named(error))
+    }
+
+    /// An error with the name of the user or of the directory that it is about.
+    fn named(&self, error: SpawnError) -> SpawnError {
+        let account = self.owned.as_ref().and_then(|o| o.account.as_ref());
+        let directory = self
+            .owned
+            .as_ref()
+            .and_then(|o| o.execution.directory.as_ref());
+        match (&error, account, directory) {
+            (&SpawnError::Prepare(Step::User, errno), Some(account), _) => SpawnError::Become {
+                name: account.name.clone(),
+                errno,
+            },
+            (&SpawnError::Prepare(Step::Directory, errno), _, Some(directory)) => {
+                let path = String::from_utf8_lossy(directory).into_owned();
+                SpawnError::Directory { path, errno }
+            }
+            _ => error,
+        }
     }
 
     /// Drops its content. Returns whether it is worth keeping for the next child.
     pub(super) fn clear(&mut self) -> bool {
         self.arguments = Arguments::default();
+        self.owned = None;
         let pointers = self.pointers.capacity() * size_of::<*const c_char>();
         self.strings.capacity() + pointers <= KEPT_MAX
     }

@@ -11,103 +11,57 @@
 //! [`STEPS`] lists its steps in order. A new step is a row there, with a [`Step`] that names it
 //! if the system refuses it.
 
-use std::ffi::{c_char, c_int, c_uint, c_void};
-use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::ffi::{c_int, c_uint, c_void};
+use std::sync::atomic::Ordering;
 
 use nix::errno::Errno;
 
 use super::places::FIRST_FREE;
+use super::plan::Plan;
+use super::{identity, limits};
 use crate::os::signals;
 use crate::os::syscall::syscall;
 use crate::program::{SpawnError, Step};
-
-/// The values that all children of a server share.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Surroundings {
-    /// The soft limit of descriptors for programs, if it is not the server's; less if the
-    /// hard limit is lower by now.
-    pub(super) descriptors: Option<u64>,
-    /// The server's process.
-    pub(super) parent: c_int,
-}
-
-/// The child's input, and its progress.
-#[derive(Debug)]
-pub(super) struct Plan {
-    surroundings: Surroundings,
-    /// The child's ends of its pipes, in the order of its standard streams.
-    pub(super) streams: [c_int; 3],
-    /// The files to try, in this order; ends with a null.
-    pub(super) candidates: *const *const c_char,
-    /// The program's arguments; ends with a null.
-    pub(super) argv: *const *const c_char,
-    /// The program's environment; ends with a null.
-    pub(super) envp: *const *const c_char,
-    /// The number of [`STEPS`] that are done. After all of them only the exec can fail.
-    done: AtomicUsize,
-    /// The error that kept the program from running, or 0.
-    errno: AtomicI32,
-    /// That error is about the program's interpreter.
-    interpreter: AtomicBool,
-}
-
-impl Plan {
-    pub(super) fn new(surroundings: Surroundings) -> Self {
-        Self {
-            surroundings,
-            streams: [-1; 3],
-            candidates: ptr::null(),
-            argv: ptr::null(),
-            envp: ptr::null(),
-            done: AtomicUsize::new(0),
-            errno: AtomicI32::new(0),
-            interpreter: AtomicBool::new(false),
-        }
-    }
-
-    /// Forgets how far the last child came.
-    pub(super) fn begin(&mut self) {
-        *self.done.get_mut() = 0;
-        *self.errno.get_mut() = 0;
-        *self.interpreter.get_mut() = false;
-    }
-
-    /// Whether the child has left the server's table of descriptors, which is its first step.
-    pub(super) fn has_own_descriptors(&self) -> bool {
-        self.done.load(Ordering::Acquire) > 0
-    }
-
-    /// The outcome of a child that has left the server's memory.
-    pub(super) fn outcome(&self) -> Result<(), SpawnError> {
-        let errno = match self.errno.load(Ordering::Acquire) {
-            0 => return Ok(()),
-            errno => Errno::from_raw(errno),
-        };
-        let interpreter = self.interpreter.load(Ordering::Acquire);
-        Err(match STEPS.get(self.done.load(Ordering::Acquire)) {
-            Some(&(step, _)) => SpawnError::Prepare(step, errno),
-            None if interpreter => SpawnError::Interpreter(errno),
-            None => SpawnError::Exec(errno),
-        })
-    }
-}
 
 /// Makes system calls that change this process alone. The error is an errno.
 type Work = unsafe fn(&Plan) -> Result<(), c_int>;
 
 /// The steps of the child before it executes the program.
-const STEPS: [(Step, Work); 8] = [
+const STEPS: [(Step, Work); 16] = [
     (Step::OwnDescriptors, leave_table),
     (Step::Streams, take_streams),
+    (Step::StreamPermissions, identity::open_streams),
     (Step::OtherDescriptors, close_others),
     (Step::Session, make_session),
-    (Step::EndWithServer, end_with_server),
     (Step::SignalActions, reset_signals),
-    (Step::DescriptorLimit, limit_descriptors),
+    (Step::Niceness, limits::set_niceness),
+    (Step::Umask, limits::set_umask),
+    (Step::ResourceLimits, limits::limit_resources),
+    (Step::DescriptorLimit, limits::limit_descriptors),
+    (Step::User, identity::become_user),
+    (Step::ProcessLimit, limits::limit_processes),
+    (Step::NoNewPrivileges, identity::refuse_privileges),
+    // As its user, which may be refused what the server may reach.
+    (Step::Directory, change_directory),
+    // The kernel forgets this when the user changes.
+    (Step::EndWithServer, end_with_server),
     // From here on a signal ends this process, as it would end the program.
     (Step::SignalMask, unblock_signals),
 ];
+
+/// The outcome of a child that has left the server's memory.
+pub(super) fn outcome(plan: &Plan) -> Result<(), SpawnError> {
+    let errno = match plan.errno.load(Ordering::Acquire) {
+        0 => return Ok(()),
+        errno => Errno::from_raw(errno),
+    };
+    let interpreter = plan.interpreter.load(Ordering::Acquire);
+    Err(match STEPS.get(plan.done.load(Ordering::Acquire)) {
+        Some(&(step, _)) => SpawnError::Prepare(step, errno),
+        None if interpreter => SpawnError::Interpreter(errno),
+        None => SpawnError::Exec(errno),
+    })
+}
 
 /// The child's exit code when it does not become the program. It is not used: the plan has the
 /// error.
@@ -199,30 +153,13 @@ unsafe fn reset_signals(_: &Plan) -> Result<(), c_int> {
     Ok(())
 }
 
-/// Sets this process's soft limit of descriptors, as far as the hard limit allows. That may have
-/// been lowered since the server was started, and is left as it is.
-unsafe fn limit_descriptors(plan: &Plan) -> Result<(), c_int> {
-    let Some(soft) = plan.surroundings.descriptors else {
+/// Changes to the directory in which the program starts.
+unsafe fn change_directory(plan: &Plan) -> Result<(), c_int> {
+    if plan.directory.is_null() {
         return Ok(());
-    };
-    let mut limit = libc::rlimit64 {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    let resource = libc::RLIMIT_NOFILE as usize;
-    // SAFETY: see `main`; the struct is on this process's own stack.
-    unsafe {
-        let now = ptr::from_mut(&mut limit) as usize;
-        syscall(libc::SYS_prlimit64, [0, resource, NULL, now])?;
-        limit.rlim_cur = if soft < limit.rlim_max {
-            soft
-        } else {
-            limit.rlim_max
-        };
-        let new = ptr::from_ref(&limit) as usize;
-        syscall(libc::SYS_prlimit64, [0, resource, new, NULL])?;
     }
-    Ok(())
+    // SAFETY: see `main`; the path ends with a NUL, and the directory is this process's own.
+    unsafe { syscall(libc::SYS_chdir, [plan.directory as usize]) }.map(drop)
 }
 
 /// The program must not inherit the signals that the server blocks.
@@ -270,6 +207,7 @@ unsafe fn run(plan: &Plan) -> c_int {
 
 #[cfg(test)]
 mod tests {
+    use super::super::plan::Surroundings;
     use super::*;
 
     fn plan(done: usize, errno: c_int, interpreter: bool) -> Plan {
@@ -280,6 +218,7 @@ mod tests {
             ..Plan::new(Surroundings {
                 descriptors: None,
                 parent: 0,
+                bounding: 0,
             })
         }
     }
@@ -287,7 +226,7 @@ mod tests {
     #[test]
     fn a_step_that_is_refused_is_reported_as_itself_with_111() {
         for (done, &(step, _)) in STEPS.iter().enumerate() {
-            let error = plan(done, libc::EPERM, false).outcome().unwrap_err();
+            let error = outcome(&plan(done, libc::EPERM, false)).unwrap_err();
             assert_eq!(error, SpawnError::Prepare(step, Errno::EPERM));
             assert_eq!(error.exit_code(), 111);
             let text = format!("cannot {step}: Operation not permitted");
@@ -300,12 +239,12 @@ mod tests {
     #[test]
     fn after_all_steps_it_is_the_exec_that_fails() {
         let all = STEPS.len();
-        assert_eq!(plan(all, 0, false).outcome(), Ok(()));
+        assert_eq!(outcome(&plan(all, 0, false)), Ok(()));
         for (interpreter, error) in [
             (false, SpawnError::Exec(Errno::EPERM)),
             (true, SpawnError::Interpreter(Errno::EPERM)),
         ] {
-            assert_eq!(plan(all, libc::EPERM, interpreter).outcome(), Err(error));
+            assert_eq!(outcome(&plan(all, libc::EPERM, interpreter)), Err(error));
         }
     }
 
@@ -315,6 +254,6 @@ mod tests {
         assert!(plan.has_own_descriptors());
         plan.begin();
         assert!(!plan.has_own_descriptors());
-        assert_eq!(plan.outcome(), Ok(()));
+        assert_eq!(outcome(&plan), Ok(()));
     }
 }

@@ -9,7 +9,8 @@ use std::sync::atomic::AtomicI32;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::child::{self, Plan};
+use super::child;
+use super::plan::Plan;
 use super::stack::Stack;
 use crate::os::syscall::WRITES_ERRNO;
 

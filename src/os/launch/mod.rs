@@ -11,33 +11,41 @@
 //! | `mod` | the children in flight, and their outcomes |
 //! | `order` | an order to start a program |
 //! | `places` | the descriptors of a child |
+//! | `environments` | the environments of programs |
 //! | `buffer` | the memory of a child, and its layout |
 //! | `stack` | the stack in it |
 //! | `clone` | the system call that makes the child |
 //! | `child` | the steps of the child until the exec |
+//! | `identity`, `limits` | those that a rule may ask for: another user, limits |
+//! | `plan` | the input of these steps, and how far the child came |
 
 mod buffer;
 mod child;
 mod clone;
+mod environments;
+mod identity;
+mod limits;
 mod order;
 mod places;
+mod plan;
 mod stack;
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{getpid, pipe2};
 
 use self::buffer::LaunchBuffer;
-use self::child::Surroundings;
+use self::environments::Environments;
 pub use self::order::Order;
 pub use self::places::FIRST_FREE;
 use self::places::{PLACES, Place, Places};
+use self::plan::Surroundings;
 use crate::os::descriptors::{self, set_new_nonblocking};
 use crate::os::environment::Environment;
+use crate::os::privileges;
 use crate::os::process::Process;
 use crate::program::{OutOfMemory, SpawnError};
 
@@ -66,8 +74,7 @@ struct Flight<T> {
 #[derive(Debug)]
 pub struct Launcher<T> {
     places: Places,
-    /// Shared with children that are still inside when the launcher is dropped.
-    environment: Rc<Environment>,
+    environments: Environments,
     surroundings: Surroundings,
     flights: Vec<Flight<T>>,
     /// For the next children. Boxed, because a child in flight has the address of its buffer.
@@ -86,10 +93,11 @@ impl<T: Copy> Launcher<T> {
         descriptors::probe_close_range()?;
         Ok(Self {
             places: Places::new()?,
-            environment: Rc::new(environment),
+            environments: Environments::new(environment),
             surroundings: Surroundings {
                 descriptors: (limit.inherited != limit.raised).then_some(limit.inherited),
                 parent: getpid().as_raw(),
+                bounding: privileges::droppable(),
             },
             flights: Vec::new(),
             buffers: Vec::new(),
@@ -98,7 +106,7 @@ impl<T: Copy> Launcher<T> {
 
     /// Where programs are looked for.
     pub fn path(&self) -> &[u8] {
-        self.environment.path()
+        self.environments.general().path()
     }
 
     /// `/dev/null`, for other code.
@@ -132,7 +140,9 @@ impl<T: Copy> Launcher<T> {
             Some(buffer) => buffer,
             None => Box::new(LaunchBuffer::new(self.surroundings)?),
         };
-        if let Err(OutOfMemory) = buffer.fill(order, &self.environment) {
+        let environment = self.environments.of(order.execution, order.account);
+        let search = self.environments.general();
+        if let Err(OutOfMemory) = buffer.fill(order, search, environment) {
             self.keep(buffer);
             return Err(Errno::ENOMEM);
         }
@@ -187,7 +197,6 @@ impl<T> Drop for Launcher<T> {
         for flight in self.flights.drain(..) {
             if !flight.buffer.has_left() {
                 std::mem::forget(flight.buffer);
-                std::mem::forget(Rc::clone(&self.environment));
             }
         }
     }
@@ -213,7 +222,22 @@ fn spawn(place: &mut Place, buffer: &mut LaunchBuffer) -> Result<Spawned, Errno>
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::execution::Account;
+    use crate::program::Arguments;
+
+    fn root() -> Account {
+        Account {
+            name: "root".into(),
+            uid: 0,
+            gid: 0,
+            groups: vec![0],
+            home: b"/root".to_vec(),
+            shell: b"/bin/sh".to_vec(),
+        }
+    }
 
     #[test]
     fn what_a_child_that_is_still_inside_points_to_outlives_the_launcher() {
@@ -221,23 +245,38 @@ mod tests {
             let surroundings = Surroundings {
                 descriptors: None,
                 parent: getpid().as_raw(),
+                bounding: 0,
             };
+            let environment = Rc::new(Environment::inherited());
+            let account = Rc::new(root());
+            let order = Order {
+                file: None,
+                arguments: Arguments::default(),
+                variables: Vec::new(),
+                execution: &Rc::default(),
+                account: Some(&account),
+            };
+            let left = Rc::downgrade(&environment);
+            let groups = Rc::downgrade(&account);
             let mut buffer = Box::new(LaunchBuffer::new(surroundings).unwrap());
+            buffer
+                .fill(order, &Environment::inherited(), environment)
+                .unwrap();
+            drop(account);
             buffer.set_inside(inside);
             let flight = Flight {
                 tag: 1,
                 buffer,
                 place: None,
             };
-            let environment = Rc::new(Environment::inherited());
-            let left = Rc::downgrade(&environment);
             drop(Launcher {
                 places: Places::none(),
-                environment,
+                environments: Environments::new(Environment::inherited()),
                 surroundings,
                 flights: vec![flight],
                 buffers: Vec::new(),
             });
+            assert_eq!(groups.upgrade().is_some(), inside);
             assert_eq!(left.upgrade().is_some(), inside);
         }
     }

@@ -15,7 +15,7 @@ pub struct Order<'a> {
     /// Variables besides those of all programs, each `NAME=value`.
     pub variables: Vec<String>,
     /// How it is executed.
-    pub execution: &'a Execution,
+    pub execution: &'a Rc<Execution>,
     /// The user as which it runs, where it is not the server's.
     pub account: Option<&'a Rc<Account>>,
 }
