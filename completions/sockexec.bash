@@ -6,7 +6,7 @@ _sockexec() {
     _init_completion -n = || return
     local options='
         -q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout
-        --stop-grace --idle-exit --inetd --sockproc --control --config --check --termsig
+        --stop-grace --idle-exit --inetd --sockproc --control --config --check --explain --termsig
         --log --log-level -d --debug -v --version -h --help'
     case $prev in
     --termsig)
@@ -25,6 +25,14 @@ _sockexec() {
         _filedir toml
         return
         ;;
+    --user)
+        mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+        return
+        ;;
+    --group)
+        mapfile -t COMPREPLY < <(compgen -g -- "$cur")
+        return
+        ;;
     --control | --sockproc)
         _filedir
         return
@@ -38,6 +46,11 @@ _sockexec() {
         return
         ;;
     esac
+    local word
+    for word in "${words[@]:0:cword}"; do
+        # The last option: the words of a question follow.
+        [[ $word != --explain ]] || options='--user --group --label -h --help'
+    done
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
     else

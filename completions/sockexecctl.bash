@@ -22,7 +22,7 @@ _sockexecctl() {
         --socket=*)
             socket=("${words[i]}")
             ;;
-        --timeout | --signal | --interval | --count)
+        --timeout | --signal | --interval | --count | --user | --group | --label)
             ((++i))
             ;;
         -*) ;;
@@ -40,6 +40,14 @@ _sockexecctl() {
         # A number: nothing to offer.
         return
         ;;
+    --user)
+        mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+        return
+        ;;
+    --group)
+        mapfile -t COMPREPLY < <(compgen -g -- "$cur")
+        return
+        ;;
     --signal)
         mapfile -t COMPREPLY < <(compgen -A signal -- "SIG${cur#SIG}")
         [[ $cur == SIG* ]] || COMPREPLY=("${COMPREPLY[@]#SIG}")
@@ -50,6 +58,7 @@ _sockexecctl() {
     '') options+=' -V --version' ;;
     kill) options+=' --signal' ;;
     top) options+=' --interval --count' ;;
+    explain) options+=' --user --group --label' ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -57,10 +66,14 @@ _sockexecctl() {
     fi
     case $command in
     '')
-        mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set reload drain metrics ping top version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set explain reload drain metrics ping top version' -- "$cur")
         ;;
     kill)
         mapfile -t COMPREPLY < <(compgen -W "$(_sockexecctl_jobs "${socket[@]}")" -- "$cur")
+        ;;
+    explain)
+        # The program and its arguments.
+        _filedir
         ;;
     set)
         if [[ $cur == log-level=* ]]; then

@@ -1,6 +1,6 @@
 # fish completion for sockexecctl(1)
 
-set -l commands status jobs kill set reload drain metrics ping top version
+set -l commands status jobs kill set explain reload drain metrics ping top version
 
 # The current jobs, if a server answers.
 function __sockexecctl_jobs
@@ -28,6 +28,7 @@ complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
     jobs\t"the current jobs"
     kill\t"send a signal to the process group of a job"
     set\t"change limits for new jobs"
+    explain\t"which rule decides about a request, and why"
     reload\t"read the configuration file again"
     drain\t"stop accepting, finish running jobs, and exit"
     metrics\t"all figures, in the text format of Prometheus"
@@ -49,5 +50,9 @@ complete -c sockexecctl -n '__fish_seen_subcommand_from set' -a '
     log-level=debug\t"which lines are logged"
     audit=end\t"a record in the log when a job has ended"
     audit=both\t"one when it starts too"'
+complete -c sockexecctl -n '__fish_seen_subcommand_from explain' -F
+complete -c sockexecctl -n '__fish_seen_subcommand_from explain' -l user -x -a '(__fish_complete_users)' -d 'User of the client'
+complete -c sockexecctl -n '__fish_seen_subcommand_from explain' -l group -x -a '(__fish_complete_groups)' -d 'Group of the client'
+complete -c sockexecctl -n '__fish_seen_subcommand_from explain' -l label -x -d 'Security label of the client'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Seconds between two updates'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l count -x -d 'Number of updates'

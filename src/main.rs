@@ -19,7 +19,7 @@ use sockexec::os::listen::{self, Inherited};
 use sockexec::os::memory;
 use sockexec::os::notify::Notifier;
 use sockexec::os::signals::Signals;
-use sockexec::server::{Frame, Server};
+use sockexec::server::{Frame, Server, explain};
 use sockexec::settings::LogTo;
 use sockexec::wire::{Protocol, Purpose};
 
@@ -70,6 +70,11 @@ fn main() -> ExitCode {
         if source.is_check() {
             return report(&source, &config);
         }
+        if let Some(asked) = source.question() {
+            let question = asked.question().map_err(Fatal::Usage)?;
+            let explained = explain(&config, Environment::inherited().path(), &question);
+            return print(&explained.lines());
+        }
         run(config, source)
     });
     let (code, message) = match result {
@@ -98,8 +103,17 @@ fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
     if let (Some(warning), Some(file)) = (config.exposure(), &config.file) {
         eprintln!("sockexec: warning: {}: {warning}", file.display());
     }
-    let verdict = source.verdict(config);
-    writeln!(io::stdout(), "{verdict}").map_err(Fatal::system("standard output"))
+    for warning in config.rules.warnings() {
+        eprintln!("sockexec: warning: {warning}");
+    }
+    let mut lines = vec![source.verdict(config)];
+    lines.extend(config.rules.summaries());
+    print(&lines)
+}
+
+fn print(lines: &[String]) -> Result<(), Fatal> {
+    let text = lines.join("\n");
+    writeln!(io::stdout(), "{text}").map_err(Fatal::system("standard output"))
 }
 
 fn run(config: Config, source: Source) -> Result<(), Fatal> {

@@ -7,6 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, 
 use clap::{Arg, ArgAction, Args as _, Command, FromArgMatches as _, Parser};
 
 use super::{Address, Given};
+use crate::control::question;
 use crate::settings::value::{Kind, Value};
 use crate::settings::{KEYS, Key};
 use crate::wire::Protocol;
@@ -60,6 +61,16 @@ struct Flags {
     /// Only check the options and the configuration file, and print the rules in force
     #[arg(long)]
     check: bool,
+
+    /// Only explain which rule decides about a request, and why; the last option, see sockexec(8)
+    #[arg(
+        long,
+        num_args = 1..,
+        allow_hyphen_values = true,
+        value_name = "--user USER PROGRAM...",
+        conflicts_with = "check"
+    )]
+    explain: Option<Vec<String>>,
 
     /// Log each event of a connection, as --log-level debug does
     #[arg(short, long, conflicts_with = "log-level")]
@@ -138,6 +149,7 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
         listen,
         inetd: flags.inetd,
         check: flags.check,
+        explain: flags.explain.map(question::read).transpose()?,
         ..Given::default()
     })
 }

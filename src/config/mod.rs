@@ -23,6 +23,7 @@ pub use allow::RULE_KEYS;
 pub use execution::{EXECUTION_KEYS, limit_of};
 pub use place::Accepts;
 
+use crate::control::question::Asked;
 use crate::rules::Rules;
 use crate::settings::value::Value;
 use crate::settings::{KEYS, Key, Settings};
@@ -116,6 +117,7 @@ struct Given {
     listen: Vec<(Protocol, Address)>,
     inetd: bool,
     check: bool,
+    explain: Option<Asked>,
     background: bool,
     pidfile: Option<PathBuf>,
 }
@@ -165,6 +167,11 @@ impl Source {
     /// Whether nothing is asked for but whether it is valid.
     pub fn is_check(&self) -> bool {
         self.given.check
+    }
+
+    /// The question about the rules, if nothing else is asked for.
+    pub fn question(&self) -> Option<Asked> {
+        self.given.explain.clone()
     }
 
     /// The message of `--check` for a valid configuration.

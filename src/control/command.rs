@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::form::{self, Form};
 use super::message::{Args, Request};
+use super::question::Question;
 use super::table::{self, Argument, Description};
 use crate::settings::value::Value as Setting;
 
@@ -36,6 +37,8 @@ pub enum Command {
     Reload,
     /// Stop accepting, let running jobs finish, then exit.
     Drain,
+    /// Which rule decides about a request, and why.
+    Explain(Question),
     /// All figures in the text format of Prometheus.
     Metrics,
 }
@@ -76,6 +79,7 @@ impl Command {
             "set" => Self::Set(given.settings()?),
             "reload" => Self::Reload,
             "drain" => Self::Drain,
+            "explain" => Self::Explain(given.question()?),
             "metrics" => Self::Metrics,
             other => unreachable!("{other} is in the table and not here"),
         })
@@ -135,6 +139,16 @@ impl Given<'_> {
         Ok(settings)
     }
 
+    fn question(&self) -> Result<Question, String> {
+        Ok(Question {
+            user: self.take("user", form::account)?,
+            groups: self.take("groups", form::accounts)?.unwrap_or_default(),
+            label: self.take("label", form::text)?,
+            program: self.take("program", form::text)?.expect("it is required"),
+            arguments: self.take("arguments", form::texts)?.unwrap_or_default(),
+        })
+    }
+
     fn take<T>(
         &self,
         name: &str,
@@ -189,6 +203,14 @@ mod tests {
             ),
             ("reload", json!({}), Command::Reload),
             ("drain", json!({}), Command::Drain),
+            (
+                "explain",
+                json!({"program": "id"}),
+                Command::Explain(Question {
+                    program: "id".into(),
+                    ..Question::default()
+                }),
+            ),
             ("metrics", json!({}), Command::Metrics),
         ] {
             assert_eq!(read(name, args), Ok(command));
@@ -198,7 +220,7 @@ mod tests {
                     .any(|c| c.name == name.to_ascii_lowercase())
             );
         }
-        assert_eq!(table::commands().len(), 10);
+        assert_eq!(table::commands().len(), 11);
     }
 
     #[test]
@@ -228,6 +250,49 @@ mod tests {
         let one = vec![("max-connections", Setting::Number(1))];
         let args = json!({"max-connections": 1, "timeout": null});
         assert_eq!(read("set", args), Ok(Command::Set(one)));
+    }
+
+    #[test]
+    fn a_question_is_read_as_it_is_asked() {
+        let question = Question {
+            user: Some(4_294_967_294),
+            groups: vec![0, 7],
+            label: Some("web_t".into()),
+            program: "id".into(),
+            arguments: vec!["-u".into(), String::new()],
+        };
+        let args = Value::Object(question.to_args());
+        assert_eq!(read("explain", args), Ok(Command::Explain(question)));
+        let list = "is not a list of numbers from 0 to 4294967294";
+        for (args, text) in [
+            (
+                json!({}),
+                "explain needs the argument program, a string without NUL",
+            ),
+            (json!({"program": "a\u{0}"}), "is not a string without NUL"),
+            (json!({"program": 1}), "is not a string without NUL"),
+            (
+                json!({"program": "x", "user": "root"}),
+                "is not a number from 0 to 4294967294",
+            ),
+            (
+                json!({"program": "x", "user": 4_294_967_295_u64}),
+                "is not a number from 0",
+            ),
+            (json!({"program": "x", "groups": 1}), list),
+            (json!({"program": "x", "groups": [-1]}), list),
+            (
+                json!({"program": "x", "arguments": "a"}),
+                "is not a list of such strings",
+            ),
+            (
+                json!({"program": "x", "arguments": [1]}),
+                "is not a list of such strings",
+            ),
+        ] {
+            let error = read("explain", args.clone()).expect_err("a mistake");
+            assert!(error.contains(text), "{args}: {error}");
+        }
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::signal::{self, SIGNAL_MAX};
 /// How much of a client's text is repeated in an error, in characters.
 const QUOTE_MAX: usize = 64;
 
+/// The last number of a user or a group; the one after it means "none" in system calls.
+const ACCOUNT_MAX: u32 = u32::MAX - 1;
+
 /// The form of an argument. Its text, in `help` and refusals, names the range.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
@@ -19,6 +22,14 @@ pub enum Form {
     Job,
     /// A signal by name or number.
     Signal,
+    /// The number of a user.
+    Account,
+    /// Numbers of groups.
+    Accounts,
+    /// Text for a program.
+    Text,
+    /// A list of it.
+    Texts,
     /// The value of this setting.
     Setting(&'static Key),
 }
@@ -31,6 +42,10 @@ impl fmt::Display for Form {
                 f,
                 "signal (a name such as TERM, or a number from 1 to {SIGNAL_MAX})"
             ),
+            Self::Account => write!(f, "number from 0 to {ACCOUNT_MAX}"),
+            Self::Accounts => write!(f, "list of numbers from 0 to {ACCOUNT_MAX}"),
+            Self::Text => f.write_str("string without NUL"),
+            Self::Texts => f.write_str("list of such strings"),
             Self::Setting(key) => match key.kind {
                 Kind::Number(least, most) | Kind::Bytes(least, most) => {
                     write!(f, "number from {least} to {most}")
@@ -65,6 +80,24 @@ pub(super) fn signal(value: &Value) -> Option<i32> {
         Value::Number(number) => signal::parse(&number.to_string()),
         _ => None,
     }
+}
+
+pub(super) fn account(value: &Value) -> Option<u32> {
+    let number = value.as_u64()?.try_into().ok()?;
+    Some(number).filter(|&number| number <= ACCOUNT_MAX)
+}
+
+pub(super) fn accounts(value: &Value) -> Option<Vec<u32>> {
+    value.as_array()?.iter().map(account).collect()
+}
+
+pub(super) fn text(value: &Value) -> Option<String> {
+    let text = value.as_str().filter(|text| !text.contains('\0'))?;
+    Some(text.to_owned())
+}
+
+pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(text).collect()
 }
 
 /// A value of this kind. Words are taken in any case.

@@ -16,6 +16,8 @@
 //! | [`command`] | a request as a command, checked by the table |
 //! | [`form`] | the forms of arguments, and their ranges |
 //! | [`payload`] | the answers to `status`, `jobs` and others |
+//! | [`question`] | a question about the rules, also on a command line |
+//! | [`explained`] | the answer to that, and its text |
 //! | [`client`] | a client, for tools |
 //!
 //! The server and `sockexecctl` share everything except [`client`]. Nothing here knows how the
@@ -23,7 +25,9 @@
 
 pub mod client;
 pub mod command;
+pub mod explained;
 pub mod form;
 pub mod message;
 pub mod payload;
+pub mod question;
 pub mod table;

@@ -44,6 +44,19 @@ pub fn commands() -> Vec<Description> {
         let meaning = key.is.settable?;
         Some(optional(key.name, Form::Setting(key), meaning))
     });
+    let program = Argument {
+        name: "program",
+        form: Form::Text,
+        required: true,
+        meaning: "the program, as a client names it",
+    };
+    let question = vec![
+        optional("user", Form::Account, "the client's user, if it is known"),
+        optional("groups", Form::Accounts, "all groups of the client"),
+        optional("label", Form::Text, "the client's security label"),
+        program,
+        optional("arguments", Form::Texts, "the arguments after the program"),
+    ];
     vec![
         plain("ping", "answers pong"),
         plain("version", "the server's version"),
@@ -62,6 +75,11 @@ pub fn commands() -> Vec<Description> {
         },
         plain("reload", "reads the configuration file again"),
         plain("drain", "stops accepting, finishes running jobs, exits"),
+        Description {
+            name: "explain",
+            meaning: "which rule decides about a request, and why",
+            arguments: question,
+        },
         plain("metrics", "all figures in the text format of Prometheus"),
     ]
 }

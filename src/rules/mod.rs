@@ -22,6 +22,7 @@ pub mod label;
 pub mod prefix;
 mod reach;
 mod rule;
+mod summary;
 
 use std::fmt;
 use std::rc::Rc;

@@ -2,9 +2,11 @@
 
 use std::os::fd::AsFd as _;
 
-use super::Server;
 use super::reporting::TotalsLine;
+use super::{Server, explain};
+use crate::control::explained::Explained;
 use crate::control::payload::{Descriptors, Limits, Listener, Percentiles, Status, Totals};
+use crate::control::question::Question;
 use crate::os::listen;
 use crate::os::queued::queued;
 use crate::os::usage;
@@ -95,6 +97,12 @@ impl Server {
         // The limit that follows from the descriptors.
         settings.max_connections = u32::try_from(capacity.connections).unwrap_or(u32::MAX);
         Limits::new(&settings, capacity.programs as u64)
+    }
+
+    /// The decision about a request that might be made, with its reasons.
+    pub(super) fn explain(&self, question: &Question) -> Explained {
+        let timeout = self.configuration.settings().timeout;
+        explain::by_rules(self.guard.decides_by(), timeout, question)
     }
 
     /// Every connection that has, or may get, a program.

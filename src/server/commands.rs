@@ -101,6 +101,7 @@ impl Server {
                 self.set(&settings);
                 json(&self.limits_answer())?
             }
+            Command::Explain(question) => json(&self.explain(&question))?,
             Command::Reload => json(&self.reload()?)?,
             Command::Drain => {
                 let counts = self.schedule.counts();

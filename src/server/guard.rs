@@ -62,8 +62,7 @@ impl Permit {
     /// Why the request cannot be run under that rule.
     fn obstacle(&self) -> Option<Refusal> {
         let (granted, file) = (self.by.as_ref()?, self.file.as_ref()?);
-        let rule = granted.title.to_string();
-        (!granted.rule.may_be_prefixed(file)).then_some(Refusal::Assignment { rule })
+        obstacle(&granted.rule, &granted.title, file)
     }
 
     /// The title of that rule, as it was when the request was judged.
@@ -164,6 +163,11 @@ impl Guard {
         granted.map(|g| (g.quota, g.rule.max_jobs)).collect()
     }
 
+    /// The rules, and how names select programs.
+    pub(super) fn decides_by(&self) -> (&Rules, &Lookup) {
+        (&self.rules, &self.lookup)
+    }
+
     /// The rules in force, in order.
     pub(super) fn in_force(&self) -> impl Iterator<Item = InForce<'_>> {
         self.granted.iter().map(|granted| InForce {
@@ -192,19 +196,10 @@ impl Guard {
                 ..Permit::default()
             });
         }
-        let file = self
-            .lookup
-            .resolve(request.program())
-            .map_err(|error| match error {
-                LookupError::System(errno) => SpawnError::Exec(errno),
-                LookupError::Upwards => SpawnError::Refused(Refusal::Unclear),
-            })?;
-        let index = self.decide(&file, request, client).map_err(|no_rule| {
-            SpawnError::Refused(match no_rule {
-                NoRule::AtAll => Refusal::NoRule,
-                NoRule::WithTheseArguments => Refusal::Arguments,
-            })
-        })?;
+        let file = self.lookup.resolve(request.program()).map_err(not_found)?;
+        let index = self
+            .decide(&file, request, client)
+            .map_err(|no_rule| SpawnError::Refused(refusal(no_rule)))?;
         let by = index.and_then(|index| self.granted.get(index).map(Rc::clone));
         let execution = Rc::clone(match &by {
             Some(granted) => &granted.rule.execution,
@@ -245,6 +240,28 @@ impl Guard {
             arguments: &arguments,
         })
     }
+}
+
+/// Why a name means no program.
+pub(super) fn not_found(error: LookupError) -> SpawnError {
+    match error {
+        LookupError::System(errno) => SpawnError::Exec(errno),
+        LookupError::Upwards => SpawnError::Refused(Refusal::Unclear),
+    }
+}
+
+/// The refusal of a request that no rule allows.
+pub(super) fn refusal(no_rule: NoRule) -> Refusal {
+    match no_rule {
+        NoRule::AtAll => Refusal::NoRule,
+        NoRule::WithTheseArguments => Refusal::Arguments,
+    }
+}
+
+/// Why a program cannot be run under the rule that allows it, whose name or number is `title`.
+pub(super) fn obstacle(rule: &Rule, title: &str, file: &[u8]) -> Option<Refusal> {
+    let rule_title = title.to_owned();
+    (!rule.may_be_prefixed(file)).then_some(Refusal::Assignment { rule: rule_title })
 }
 
 /// The user as which a program runs.

@@ -12,6 +12,7 @@
 //! | `shutdown` | signals, and the shutdown |
 //! | `commands` | the commands of control connections |
 //! | `answers`, `metrics` | the state of the server, for control clients |
+//! | `explain` | which rule decides, and why, without a request |
 //! | `admission` | clients become connections |
 //! | `launches` | requests become programs |
 //! | `reload` | changes while the server runs |
@@ -35,6 +36,7 @@ mod admission;
 mod answers;
 mod commands;
 mod configuration;
+mod explain;
 mod guard;
 mod io;
 mod launches;
@@ -56,6 +58,7 @@ use std::time::{Duration, Instant};
 
 use self::configuration::Configuration;
 pub use self::configuration::Frame;
+pub use self::explain::explain;
 use self::guard::Guard;
 use self::io::{BACK_OFF, Io};
 pub use self::listeners::Listener;

@@ -25,8 +25,10 @@ fn a_valid_file_is_said_with_its_rules() {
             "queue = 5\n",
             "no rules: any client that can connect may run anything",
         ),
-        (rule, "1 rule; any other request is refused"),
-        (&rule.repeat(2), "2 rules; any other request is refused"),
+        (
+            rule,
+            "1 rule; any other request is refused\nrule 1: every client; program /usr/bin/id",
+        ),
         (
             "default = \"deny\"\n",
             "no rules, and the default is to deny: no program may run",
@@ -44,6 +46,27 @@ fn a_valid_file_is_said_with_its_rules() {
     let (code, told, _) = check(&["--config", "/dev/null"]);
     assert_eq!(code, Some(0));
     assert!(told.starts_with("/dev/null is valid; no rules"), "{told}");
+}
+
+#[test]
+fn each_rule_has_a_line_and_one_that_never_decides_has_a_warning() {
+    let directory = Directory::new();
+    let text = "[[allow]]\nuser = 0\nprogram = \"/usr/bin/\"\nmax-jobs = 2\n[[allow]]\nuser = 0\n\
+                program = \"/usr/bin/id\"\n";
+    let path = directory.file("f.toml", 0o644, text);
+    let (code, stdout, stderr) = check(&["--config", &path]);
+    let lines: Vec<_> = stdout.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        [
+            "rule 1: user 0; program /usr/bin/; max-jobs 2",
+            "rule 2: user 0; program /usr/bin/id"
+        ]
+    );
+    let warning = "sockexec: warning: rule 2 is never reached: rule 1 matches every request that \
+                   it matches\n";
+    assert!(stderr.contains(warning), "{stderr}");
+    assert_eq!(code, Some(0));
 }
 
 #[test]

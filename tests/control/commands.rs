@@ -27,13 +27,20 @@ fn help_lists_every_command_with_its_arguments() {
         .collect()
     };
     let all = [
-        "ping", "version", "help", "status", "jobs", "kill", "set", "reload", "drain", "metrics",
+        "ping", "version", "help", "status", "jobs", "kill", "set", "reload", "drain", "explain",
+        "metrics",
     ];
     assert_eq!(names(&help, "command"), all);
     for (index, name) in all.iter().enumerate() {
         let arguments = names(&help[index]["arguments"], "name");
         match *name {
             "kill" => assert_eq!(arguments, ["id", "signal"]),
+            "explain" => {
+                assert_eq!(
+                    arguments,
+                    ["user", "groups", "label", "program", "arguments"]
+                );
+            }
             "set" => assert_eq!(
                 arguments,
                 [

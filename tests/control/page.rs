@@ -71,6 +71,19 @@ fn explained(value: &Value, section: &str) {
 }
 
 #[test]
+fn it_has_the_keys_of_explain() {
+    let rule = "[[allow]]\nprogram = \"/usr/bin/id\"\n";
+    let daemon = crate::common::Setup::new().control().config(rule).start();
+    let question = json!({"user": 12345, "program": "cat"});
+    let section = section("The payload of explain");
+    explained(&daemon.ask("explain", question), &section);
+    let page = literals(&section);
+    for aspect in ["client", "label", "program", "arguments"] {
+        assert!(page.contains(aspect), "{aspect}");
+    }
+}
+
+#[test]
 fn it_has_the_keys_of_status_and_of_jobs() {
     let daemon = start(&[]);
     let mut client = daemon.begin(request(&["cat"]));

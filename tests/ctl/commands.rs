@@ -46,6 +46,19 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
             told_limits,
         ),
         (
+            "explain --user 4000000000 --group 7 --label web_t id -u",
+            json!({"user": 4_000_000_000_u32, "groups": [7], "label": "web_t", "program": "id",
+                "arguments": ["-u"]}),
+            json!({"user": 4_000_000_000_u32, "groups": [7], "label": "web_t",
+                "program": "/usr/bin/id", "arguments": ["-u"],
+                "rules": [{"number": 1, "name": "web", "mismatches": []}], "allowed": true,
+                "limits": {"timeout": 60}}),
+            "client: uid 4000000000, groups 7, security label web_t\n\
+             request: /usr/bin/id -u\n\
+             rule 1 (web): decides: the request is allowed\n  \
+             timeout = 60\n",
+        ),
+        (
             "reload",
             json!({}),
             reloaded,
@@ -81,7 +94,8 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
         });
         let run = |json: bool| {
             let mut command = tool(server.path(), []);
-            command.args(line.split(' ')).args(json.then_some("--json"));
+            // Behind a program of explain it would be the program's.
+            command.args(json.then_some("--json")).args(line.split(' '));
             let output = command.output().unwrap();
             assert_eq!(
                 output.status.code(),

@@ -9,8 +9,9 @@ use crate::common::skip;
 use crate::server::{PROGRAM, Server, stderr_of, stdout_of};
 use sockexec::settings::KEYS;
 
-const COMMANDS: [&str; 10] = [
-    "status", "jobs", "kill", "set", "reload", "drain", "metrics", "ping", "top", "version",
+const COMMANDS: [&str; 11] = [
+    "status", "jobs", "kill", "set", "explain", "reload", "drain", "metrics", "ping", "top",
+    "version",
 ];
 
 fn file(name: &str) -> PathBuf {
@@ -90,7 +91,14 @@ fn options_and_commands_are_those_that_there_are() {
             continue;
         };
         assert_eq!(offered, commands);
-        for words in [&[][..], &["kill"], &["set"], &["top"], &["status"]] {
+        for words in [
+            &[][..],
+            &["kill"],
+            &["set"],
+            &["top"],
+            &["explain"],
+            &["status"],
+        ] {
             let mut offered = BTreeSet::new();
             for dash in ["-", "--"] {
                 let line = [&["sockexecctl"], words, &[dash]].concat();

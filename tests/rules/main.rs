@@ -6,6 +6,7 @@ mod common;
 
 mod change;
 mod default;
+mod explain;
 mod jobs;
 mod people;
 mod prefix;

@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::Value;
 use sockexec::control::client::SOCKET;
+use sockexec::control::question::Asked;
 use sockexec::settings::KEYS;
 
 const ABOUT: &str = "\
@@ -80,6 +81,8 @@ pub enum Command {
         )]
         settings: Vec<(String, Value)>,
     },
+    /// Explain which rule decides about a request, with which limits, and why others do not
+    Explain(Asked),
     /// Make the server read its configuration file again
     Reload,
     /// Make the server stop accepting, finish its running jobs, and exit

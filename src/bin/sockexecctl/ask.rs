@@ -8,6 +8,9 @@ use sockexec::control::client::{Client, ControlError, Reason};
 
 use crate::arguments::Arguments;
 
+/// For an invalid command line.
+pub const EXIT_USAGE: u8 = 100;
+
 /// Why a command was not carried out.
 #[derive(Debug)]
 pub enum Failure {
@@ -15,15 +18,18 @@ pub enum Failure {
     Server(ControlError),
     /// The server's answer is invalid.
     Payload(serde_json::Error),
+    /// A name on the command line means nothing.
+    Name(String),
     /// This side's descriptors fail.
     Output(io::Error),
 }
 
 impl Failure {
-    /// 1 if the server refused the command, 111 for any other failure.
+    /// 1 if the server refused the command, 100 for wrong usage, 111 for any other failure.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Server(error) if matches!(error.reason(), Reason::Failure(_)) => 1,
+            Self::Name(_) => EXIT_USAGE,
             _ => 111,
         }
     }
@@ -33,6 +39,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(error) => error.fmt(f),
+            Self::Name(error) => f.write_str(error),
             Self::Payload(error) => write!(f, "the answer cannot be understood: {error}"),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
         }

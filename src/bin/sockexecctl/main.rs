@@ -25,15 +25,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde_json::Value;
+use sockexec::control::explained::Explained;
 use sockexec::control::message::Args;
 use sockexec::control::payload::Limits;
 
 use arguments::{Arguments, Command};
-use ask::{Failure, read};
+use ask::{EXIT_USAGE, Failure, read};
 use output::{printable, say, say_as_it_is};
-
-/// For an invalid command line.
-const EXIT_USAGE: u8 = 100;
 
 fn main() -> ExitCode {
     let arguments = match Arguments::read() {
@@ -57,7 +55,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Command::Top { interval, count } = arguments.command {
         return top::run(arguments, interval, count);
     }
-    let (name, args) = message(&arguments.command);
+    let (name, args) = message(&arguments.command)?;
     let payload = ask::connect(arguments)?.ask(name, args)?;
     if arguments.json {
         // These three answers are plain text, a string in JSON.
@@ -78,6 +76,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             let limits: Limits = read(&payload)?;
             say(&table::wrap(&[report::limits(&limits)], width))
         }
+        Command::Explain(_) => {
+            let lines = read::<Explained>(&payload)?.lines();
+            say(&lines.iter().map(|line| printable(line)).collect::<Vec<_>>())
+        }
         Command::Reload => say(&table::wrap(&report::reloaded(&read(&payload)?), width)),
         Command::Drain => say(&[report::draining(&read(&payload)?)]),
         Command::Metrics if !output::is_terminal() => say_as_it_is(&payload),
@@ -87,7 +89,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// The command's name on the control socket, and its arguments.
-fn message(command: &Command) -> (&'static str, Args) {
+fn message(command: &Command) -> Result<(&'static str, Args), Failure> {
     let mut args = Args::new();
     let name = match command {
         Command::Status => "status",
@@ -101,6 +103,11 @@ fn message(command: &Command) -> (&'static str, Args) {
             args.extend(settings.iter().cloned());
             "set"
         }
+        Command::Explain(asked) => {
+            let question = asked.clone().question().map_err(Failure::Name)?;
+            args = question.to_args();
+            "explain"
+        }
         Command::Reload => "reload",
         Command::Drain => "drain",
         Command::Metrics => "metrics",
@@ -108,7 +115,7 @@ fn message(command: &Command) -> (&'static str, Args) {
         Command::Version => "version",
         Command::Top { .. } => unreachable!("it asks for two things, again and again"),
     };
-    (name, args)
+    Ok((name, args))
 }
 
 /// Prints a line on standard error. A failure cannot be reported anywhere.
