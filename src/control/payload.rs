@@ -30,6 +30,8 @@ pub struct Status {
     pub active: u64,
     /// Connections over quota: their user has its full share.
     pub parked: u64,
+    /// Requests over the rate of their user.
+    pub throttled: u64,
     /// Requests that wait for a program's place, or for other jobs under the same rule.
     pub waiting: u64,
     /// Running programs.
@@ -120,6 +122,8 @@ pub struct Totals {
     pub commands: u64,
     /// Lost log lines.
     pub log_lines_lost: u64,
+    /// Requests that had to wait because of the rate of their user.
+    pub throttled: u64,
 }
 
 /// Jobs by outcome.
@@ -326,11 +330,11 @@ mod tests {
         agree::<Limits>(limits.clone());
         agree::<Status>(json!({"version": "4.0.0", "pid": 123, "uptime": 12.345,
             "state": "serving", "limits": limits,
-            "active": 3, "parked": 0, "waiting": 1, "programs": 3, "lingering": 1, "control": 1,
+            "active": 3, "parked": 0, "throttled": 2, "waiting": 1, "programs": 3, "lingering": 1, "control": 1,
             "queued": null,
             "listeners": [{"protocol": "exec", "address": "/run/sockexec/exec.sock", "queued": 0}],
             "totals": {"accepted": 9, "bytes-in": 8, "bytes-out": 7, "commands": 6,
-                "log-lines-lost": 5},
+                "log-lines-lost": 5, "throttled": 4},
             "outcomes": {"exit-zero": 1, "exit-nonzero": 2, "signal": 3, "timeout": 4,
                 "disconnected": 5, "malformed": 6, "refused": 7, "not-started": 8},
             "spawn-failures": {"ENOENT": 3}, "request-bytes": 1, "spool-bytes": 2,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::rates::Rate;
+
 /// See the module. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
@@ -17,6 +19,8 @@ pub struct Capacity {
     pub control: usize,
     /// The share of one user of each of these totals, in percent.
     pub user_share: u8,
+    /// The rate of each user's requests.
+    pub rate: Rate,
     /// The memory of all requests together before their programs are started.
     pub requests_memory: u64,
     /// The size of all temporary files together.

@@ -6,7 +6,7 @@
 //! nothing; an order names only existing connections. Pure: it owns numbers, makes no system
 //! call, reads no clock and never logs.
 //!
-//! Each connection has a standing (`standings`), and each request passes three gates until its
+//! Each connection has a standing (`standings`), and each request passes four gates until its
 //! program starts (`turns`); both have their tables of states.
 //!
 //! | file | content |
@@ -20,6 +20,7 @@
 //! | `budget` | the limits of connections and programs that follow from the descriptors |
 //! | `phase` | the phases of the server's life |
 //! | `memory` | the memory of requests |
+//! | `rates` | the rate of requests of each user |
 //! | `quotas` | the limit of programs for each rule |
 //! | `queue` | a queue with removal from its middle |
 
@@ -31,6 +32,7 @@ mod order;
 mod phase;
 mod queue;
 mod quotas;
+mod rates;
 mod standings;
 mod turns;
 
@@ -45,6 +47,7 @@ pub use self::news::{Counts, News, Wait};
 pub use self::order::{Order, Rejection};
 pub use self::phase::Phase;
 pub use self::quotas::QuotaId;
+pub use self::rates::Rate;
 pub use self::standings::Class;
 use self::standings::Standings;
 use self::turns::Turns;
@@ -79,7 +82,7 @@ impl Schedule {
             idle_since: Some(now),
             listens: false,
             standings: Standings::default(),
-            turns: Turns::default(),
+            turns: Turns::new(capacity.rate, now),
             memory: Memory::default(),
             spools: Account::default(),
             orders: VecDeque::new(),
@@ -90,7 +93,8 @@ impl Schedule {
     }
 
     /// Sets new limits. Charges above them stay until they are given back.
-    pub fn configure(&mut self, capacity: Capacity) {
+    pub fn configure(&mut self, capacity: Capacity, now: Instant) {
+        self.turns.tick(now);
         self.capacity = capacity;
         self.share_out();
     }
@@ -100,7 +104,7 @@ impl Schedule {
         let share = capacity.user_share;
         let serving = self.phase == Phase::Serving;
         self.standings.configure(capacity, serving);
-        self.turns.configure(capacity.programs);
+        self.turns.configure(capacity.programs, capacity.rate);
         self.memory.configure(capacity.requests_memory, share);
         self.spools.configure(capacity.spool_total, share);
     }
@@ -167,9 +171,13 @@ impl Schedule {
     }
 
     /// A connection asks for its program.
-    pub fn ask(&mut self, id: ConnectionId) {
+    pub fn ask(&mut self, id: ConnectionId, now: Instant) {
+        self.turns.tick(now);
+        let Some(user) = self.standings.user(id) else {
+            return;
+        };
         let has_slot = self.standings.has_slot(id);
-        if (has_slot || self.standings.is_over_quota(id)) && self.turns.ask(id, has_slot) {
+        if (has_slot || self.standings.is_over_quota(id)) && self.turns.ask(id, user, has_slot) {
             self.orders.push_back(Order::Judge(id));
         }
     }
@@ -277,6 +285,7 @@ impl Schedule {
     /// Takes the time, once in a turn.
     pub fn tick(&mut self, now: Instant) {
         self.memory.begin_turn();
+        self.turns.tick(now);
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         match self.phase {
             Phase::Serving if is_due(self.idle_ends()) => {
@@ -308,7 +317,8 @@ impl Schedule {
             Phase::Over => None,
         };
         let at_once = (!self.orders.is_empty() || self.memory.has_work()).then_some(now);
-        end.into_iter().chain(at_once).min()
+        let parked = self.turns.poll_timeout();
+        [end, at_once, parked].into_iter().flatten().min()
     }
 
     /// The next order. `can_launch`: the system has a place for a child now.
@@ -316,6 +326,7 @@ impl Schedule {
         self.forget_stale_orders();
         if self.orders.is_empty() {
             self.give_slots();
+            self.release_parked();
             self.turns.release_held();
             self.end_if_served();
         }
@@ -364,10 +375,16 @@ impl Schedule {
     }
 
     fn give_slots(&mut self) {
-        for id in self.standings.give_slots() {
-            if self.turns.slot_given(id) {
+        for (id, user) in self.standings.give_slots() {
+            if self.turns.slot_given(id, user) {
                 self.orders.push_back(Order::Judge(id));
             }
+        }
+    }
+
+    fn release_parked(&mut self) {
+        while let Some(id) = self.turns.release_parked() {
+            self.orders.push_back(Order::Judge(id));
         }
     }
 
@@ -397,6 +414,8 @@ impl Schedule {
     pub fn wait(&self, id: ConnectionId) -> Wait {
         if self.standings.is_over_quota(id) {
             Wait::Slot
+        } else if self.turns.is_parked(id) {
+            Wait::Token
         } else if self.turns.waits(id) {
             Wait::Turn
         } else {
@@ -407,15 +426,21 @@ impl Schedule {
     /// The number of each kind.
     pub fn counts(&self) -> Counts {
         let [active, over_quota, lingering, control] = self.standings.counts();
-        let [waiting, programs] = self.turns.counts();
+        let [throttled, waiting, programs] = self.turns.counts();
         Counts {
             active,
             over_quota,
+            throttled,
             waiting,
             programs,
             lingering,
             control,
         }
+    }
+
+    /// The number of requests that had to wait because of the rate of their user, ever.
+    pub fn throttled_total(&self) -> u64 {
+        self.turns.throttled()
     }
 
     /// Bytes of requests that are not started.

@@ -20,6 +20,8 @@ pub enum Wait {
     Nothing,
     /// For a slot.
     Slot,
+    /// For its user's rate to let it go on.
+    Token,
     /// For its program's turn.
     Turn,
 }
@@ -31,6 +33,8 @@ pub struct Counts {
     pub active: usize,
     /// Connections that wait for one.
     pub over_quota: usize,
+    /// Requests that wait because of their user's rate.
+    pub throttled: usize,
     /// Requests that wait for their program's turn.
     pub waiting: usize,
     /// Programs, orphans included.

@@ -132,7 +132,7 @@ impl Standings {
 
     /// Gives slots that are free to connections that have waited longest, if they may have one.
     /// Returns these.
-    pub(super) fn give_slots(&mut self) -> Vec<ConnectionId> {
+    pub(super) fn give_slots(&mut self) -> Vec<(ConnectionId, User)> {
         let mut given = Vec::new();
         if self.over_quota.is_empty() || !self.slots.take_released() {
             return given;
@@ -144,10 +144,10 @@ impl Standings {
             let mut slot = self.slots.open(*user);
             if slot.grow(1).is_ok() {
                 *standing = Standing::Active { _slot: slot };
-                given.push(*id);
+                given.push((*id, *user));
             }
         }
-        for id in &given {
+        for (id, _) in &given {
             self.over_quota.remove(id);
         }
         given

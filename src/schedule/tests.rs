@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod rates;
+
 const LIMITS: Capacity = Capacity {
     connections: 4,
     programs: 2,
@@ -9,6 +11,7 @@ const LIMITS: Capacity = Capacity {
     lingering: 2,
     control: 2,
     user_share: 50,
+    rate: Rate::UNLIMITED,
     requests_memory: 100,
     spool_total: 100,
     idle_exit: None,
@@ -59,7 +62,7 @@ impl Server {
     /// A client of this user, which asks for its program.
     fn ask(&mut self, user: u32) -> ConnectionId {
         let id = self.arrive(user, Class::Job);
-        self.schedule.ask(id);
+        self.schedule.ask(id, self.now);
         id
     }
 
@@ -240,7 +243,7 @@ fn a_draining_server_takes_other_limits_and_rules() {
     server.orders();
     server.schedule.drain(None, server.now);
     server.schedule.set_rules(&[(RULE, Some(2))]);
-    server.schedule.configure(LIMITS);
+    server.schedule.configure(LIMITS, server.now);
     let orders = server.orders();
     assert!(orders.contains(&Order::Launch(second)));
     // Other limits do not bring the share back.
@@ -261,7 +264,7 @@ fn limits_taken_while_draining_bring_no_share_back() {
     });
     let all: Vec<_> = (0..3).map(|_| server.arrive(1, Class::Job)).collect();
     server.schedule.drain(None, server.now);
-    server.schedule.configure(LIMITS);
+    server.schedule.configure(LIMITS, server.now);
     server.orders();
     for id in all {
         assert_eq!(server.schedule.wait(id), Wait::Nothing);
@@ -401,7 +404,7 @@ fn late_and_repeated_news_change_nothing() {
     let mut server = Server::new(LIMITS);
     let id = server.ask(1);
     server.orders();
-    server.schedule.ask(id);
+    server.schedule.ask(id, server.now);
     server.schedule.permit(id, None);
     server.schedule.withdraw(id);
     assert_eq!(server.orders(), []);
@@ -415,7 +418,7 @@ fn late_and_repeated_news_change_nothing() {
     assert_eq!(server.schedule.counts().programs, 1);
     server.schedule.bury(id);
     server.schedule.bury(id);
-    server.schedule.ask(id);
+    server.schedule.ask(id, server.now);
     server.schedule.permit(id, None);
     assert!(!server.update(id, true, true));
     assert_eq!(server.orders(), []);

@@ -1,10 +1,11 @@
-//! Decides which program starts next. A request passes three gates, each with a queue of its own,
+//! Decides which program starts next. A request passes four gates, each with a queue of its own,
 //! so that a request waits only at its own gate.
 //!
 //! | program | means | leaves by |
 //! |---|---|---|
 //! | (none) | none was asked for, or it is over | `ask` |
 //! | `Asked` | its connection has no slot yet | a slot |
+//! | `Parked` | its user has asked for too many programs of late | a token of its user's |
 //! | `Judging` | the rules are being checked | `permit`, `withdraw` |
 //! | `Held` | its rule has reached its limit of programs | the end of one of them |
 //! | `Queued` | waits for descriptors and a place for a child | its turn |
@@ -13,16 +14,19 @@
 //! A process that has outlived its connection is an orphan. It counts as a program.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::queue::{Queue, Ticket};
 use super::quotas::{Entrance, QuotaId, Quotas};
+use super::rates::{Parked, Rate, Rates};
 use super::standings::count;
 use crate::id::ConnectionId;
-use crate::quota::{Account, Charge};
+use crate::quota::{Account, Charge, User};
 
 #[derive(Debug)]
 enum Turn {
     Asked,
+    Parked(Parked),
     Judging,
     Held {
         quota: QuotaId,
@@ -39,10 +43,11 @@ enum Turn {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Turns {
     all: BTreeMap<ConnectionId, Turn>,
     programs: Account,
+    rates: Rates,
     quotas: Quotas,
     /// Requests whose programs may start as soon as there is a place.
     ready: Queue,
@@ -50,9 +55,31 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// Takes another number of programs that may run at once.
-    pub(super) fn configure(&mut self, programs: usize) {
+    pub(super) fn new(rate: Rate, now: Instant) -> Self {
+        Self {
+            all: BTreeMap::new(),
+            programs: Account::default(),
+            rates: Rates::new(rate, now),
+            quotas: Quotas::default(),
+            ready: Queue::default(),
+            orphans: BTreeMap::new(),
+        }
+    }
+
+    /// Takes another number of programs that may run at once, and another rate of requests.
+    pub(super) fn configure(&mut self, programs: usize, rate: Rate) {
         self.programs.configure(programs as u64, 100);
+        self.rates.configure(rate);
+    }
+
+    /// Takes the time.
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.rates.tick(now);
+    }
+
+    /// When a parked request can go on.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.rates.next_due()
     }
 
     /// Sets new rules. Returns the requests that they must be applied to: all that are not
@@ -78,27 +105,33 @@ impl Turns {
     }
 
     /// A connection asks for its program. Returns whether the rules must be checked now.
-    pub(super) fn ask(&mut self, id: ConnectionId, has_slot: bool) -> bool {
+    pub(super) fn ask(&mut self, id: ConnectionId, user: User, has_slot: bool) -> bool {
         if self.all.contains_key(&id) {
             return false;
         }
-        let program = match has_slot {
-            true => Turn::Judging,
-            false => Turn::Asked,
-        };
-        self.all.insert(id, program);
-        has_slot
+        self.all.insert(id, Turn::Asked);
+        has_slot && self.slot_given(id, user)
     }
 
     /// A connection has a slot now. Returns whether the rules must be checked now.
-    pub(super) fn slot_given(&mut self, id: ConnectionId) -> bool {
+    pub(super) fn slot_given(&mut self, id: ConnectionId, user: User) -> bool {
         match self.all.get_mut(&id) {
             Some(program @ Turn::Asked) => {
-                *program = Turn::Judging;
-                true
+                *program = match self.rates.enter(user, id) {
+                    Some(parked) => Turn::Parked(parked),
+                    None => Turn::Judging,
+                };
+                self.is_judging(id)
             }
             _ => false,
         }
+    }
+
+    /// A parked request that can go on: the rules must be checked now.
+    pub(super) fn release_parked(&mut self) -> Option<ConnectionId> {
+        let id = self.rates.release()?;
+        self.all.insert(id, Turn::Judging);
+        Some(id)
     }
 
     /// Whether the rules are being asked about the program of a connection.
@@ -169,6 +202,7 @@ impl Turns {
     /// A connection has no program any more.
     pub(super) fn leave(&mut self, id: ConnectionId) {
         match self.all.remove(&id) {
+            Some(Turn::Parked(parked)) => self.rates.leave(parked),
             Some(Turn::Held { quota, ticket }) => self.quotas.leave(quota, ticket),
             Some(Turn::Queued { ticket, .. }) => self.ready.leave(ticket),
             None | Some(Turn::Asked | Turn::Judging | Turn::Launched { .. }) => {}
@@ -196,7 +230,17 @@ impl Turns {
         self.orphans.remove(&id);
     }
 
-    /// Whether a request that has passed the first gate is not started.
+    /// Whether a request waits for a token of its user's.
+    pub(super) fn is_parked(&self, id: ConnectionId) -> bool {
+        matches!(self.all.get(&id), Some(Turn::Parked(_)))
+    }
+
+    /// The number of requests that had to wait for a token, ever.
+    pub(super) fn throttled(&self) -> u64 {
+        self.rates.throttled()
+    }
+
+    /// Whether a request that has passed the first two gates is not started.
     pub(super) fn waits(&self, id: ConnectionId) -> bool {
         matches!(
             self.all.get(&id),
@@ -204,8 +248,9 @@ impl Turns {
         )
     }
 
-    /// The numbers of waiting requests and of programs.
-    pub(super) fn counts(&self) -> [usize; 2] {
-        [self.ready.len() + self.quotas.held(), count(&self.programs)]
+    /// The numbers of parked requests, of waiting ones and of programs.
+    pub(super) fn counts(&self) -> [usize; 3] {
+        let waiting = self.ready.len() + self.quotas.held();
+        [self.rates.parked(), waiting, count(&self.programs)]
     }
 }

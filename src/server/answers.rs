@@ -39,6 +39,7 @@ impl Server {
             limits: self.limits_answer(),
             active: counts.active as u64,
             parked: counts.over_quota as u64,
+            throttled: counts.throttled as u64,
             waiting: counts.waiting as u64,
             programs: counts.programs as u64,
             lingering: counts.lingering as u64,
@@ -51,6 +52,7 @@ impl Server {
                 bytes_out: self.statistics.bytes_out,
                 commands: self.statistics.commands,
                 log_lines_lost: crate::log::dropped(),
+                throttled: self.schedule.throttled_total(),
             },
             outcomes: self.statistics.outcomes.clone(),
             spawn_failures: self

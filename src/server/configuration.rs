@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::{Config, Source, takes_effect_at_start};
 use crate::control::payload::Reloaded;
 use crate::rules::Rules;
-use crate::schedule::{Budget, CONTROL_MAX, Capacity, Demand};
+use crate::schedule::{Budget, CONTROL_MAX, Capacity, Demand, Rate};
 use crate::session::timers::GIVE_UP;
 use crate::settings::value::Value;
 use crate::settings::{Key, Settings};
@@ -168,6 +168,7 @@ fn capacity(config: &Config, frame: &Frame) -> Capacity {
         lingering: budget.lingering_max,
         control: CONTROL_MAX,
         user_share: settings.user_share,
+        rate: Rate::new(settings.requests_per_second, settings.burst),
         requests_memory: settings.requests_memory,
         spool_total: settings.spool_total,
         idle_exit: match config.idle_exit() {

@@ -89,6 +89,11 @@ impl Server {
                 status.control,
             ),
             (
+                "requests_parked",
+                "Requests over the rate of their user.",
+                status.throttled,
+            ),
+            (
                 "requests_waiting",
                 "Requests that wait for their program's turn.",
                 status.waiting,
@@ -168,6 +173,11 @@ impl Server {
                 "output_bytes_total",
                 "Output that programs have written.",
                 status.totals.bytes_out,
+            ),
+            (
+                "requests_throttled_total",
+                "Requests that had to wait because of the rate of their user.",
+                status.totals.throttled,
             ),
             (
                 "commands_total",

@@ -41,7 +41,8 @@ impl Server {
     }
 
     fn take_capacity(&mut self) {
-        self.schedule.configure(self.configuration.capacity());
+        let now = self.io.now();
+        self.schedule.configure(self.configuration.capacity(), now);
     }
 
     /// Applies the rules of the configuration, also to all requests that are not started: a rule

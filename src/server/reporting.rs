@@ -23,7 +23,7 @@ impl Server {
 
     /// The record of a connection now.
     pub(super) fn record(&self, id: ConnectionId, entry: &Entry) -> JobRecord {
-        let parked = self.schedule.wait(id) == Wait::Slot;
+        let parked = matches!(self.schedule.wait(id), Wait::Slot | Wait::Token);
         record(id, entry, parked, self.io.now())
     }
 }

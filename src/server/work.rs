@@ -41,7 +41,7 @@ impl Server {
                     if let Some(entry) = self.table.get_mut(id) {
                         entry.request = Some(arguments);
                     }
-                    self.schedule.ask(id);
+                    self.schedule.ask(id, self.io.now());
                 }
                 Ask::Withdraw => {
                     if let Some(entry) = self.table.get_mut(id) {

@@ -11,6 +11,7 @@ mod jobs;
 mod people;
 mod prefix;
 mod programs;
+mod rates;
 mod share;
 mod timeout;
 mod titles;

@@ -72,6 +72,7 @@ pub fn connections(status: &Status) -> Row {
             format!("queued {queued}"),
             format!("waiting {}", status.waiting),
             format!("parked {}", status.parked),
+            format!("throttled {}", status.throttled),
             format!("lingering {}", status.lingering),
         ],
     }
@@ -151,6 +152,7 @@ fn totals(status: &Status) -> Row {
             format!("in {}", bytes(totals.bytes_in)),
             format!("out {}", bytes(totals.bytes_out)),
             format!("commands {}", totals.commands),
+            format!("throttled {}", totals.throttled),
             format!("log-lines-lost {}", totals.log_lines_lost),
         ],
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use sockexec::schedule::{Class, Order, Phase, QuotaId, Wait};
 
 use super::client::{Client, Job, Place};
+use super::rates::MOMENT;
 use super::world::{World, all_rules};
 use crate::chance::Chance;
 
@@ -30,6 +31,7 @@ impl<C: Chance> World<C> {
         for (id, client) in &self.clients {
             let waits = match (client.place, client.job) {
                 (Place::OverQuota, _) => Wait::Slot,
+                (_, Job::Parked { .. }) => Wait::Token,
                 (_, Job::Permitted(_)) => Wait::Turn,
                 (_, Job::Judged { .. }) => panic!("{id} was not judged"),
                 _ => Wait::Nothing,
@@ -43,6 +45,7 @@ impl<C: Chance> World<C> {
             self.check_queue(quota);
         }
         self.check_what_is_accepted();
+        self.check_that_parked_ones_have_no_token();
     }
 
     /// Of the requests that one rule permits, or that no rule counts.
@@ -93,7 +96,14 @@ impl<C: Chance> World<C> {
             Phase::Ending { until } => Some(until),
             Phase::Over => None,
         };
-        assert_eq!(next, due);
+        match self.next_token() {
+            Some(token) if due.is_none_or(|due| token < due) => {
+                let next = next.expect("a token is due");
+                let difference = next.max(token) - next.min(token);
+                assert!(difference < MOMENT, "{difference:?} too early or late");
+            }
+            _ => assert_eq!(next, due),
+        }
     }
 
     /// Clients are read, unless there is no room and what would give some back can go on.

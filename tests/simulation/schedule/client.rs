@@ -47,6 +47,8 @@ pub enum Job {
     Collects,
     /// It is complete, and its connection has no slot.
     Asked,
+    /// Its user has no token for it, or has others before it. Counts those.
+    Parked { number: u64 },
     /// The rules are to be asked: in which group, and which permit is void now.
     Judged { group: u64, before: Option<Permit> },
     /// It waits.

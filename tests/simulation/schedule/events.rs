@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use sockexec::id::ConnectionId;
 use sockexec::quota::User;
-use sockexec::schedule::{Class, HURRY, News, Order, Phase, Rejection, Wait};
+use sockexec::schedule::{Capacity, Class, HURRY, News, Order, Phase, Rejection, Wait};
 
 use super::client::{Client, Greeting, Job, Place};
+use super::rates::Limit;
 use super::world::World;
 use crate::chance::Chance;
 
@@ -100,11 +101,10 @@ impl<C: Chance> World<C> {
             newest = Some(id);
             self.client(id).place = Place::Slot;
             if matches!(self.client(id).job, Job::Asked) {
-                self.groups += 1;
-                let (group, before) = (self.groups, None);
-                self.client(id).job = Job::Judged { group, before };
+                self.needs_token(id);
             }
         }
+        self.give_tokens();
         for id in self.all(|client| client.place == Place::OverQuota) {
             let user = self.clients[&id].user;
             let passed =
@@ -141,18 +141,13 @@ impl<C: Chance> World<C> {
     }
 
     fn asks(&mut self, id: ConnectionId) {
-        self.schedule.ask(id);
-        self.groups += 1;
-        let group = self.groups;
-        let client = self.client(id);
-        client.job = match client.place {
-            Place::Slot => Job::Judged {
-                group,
-                before: None,
-            },
-            Place::OverQuota => Job::Asked,
+        self.schedule.ask(id, self.now);
+        match self.client(id).place {
+            Place::Slot => self.needs_token(id),
+            Place::OverQuota => self.client(id).job = Job::Asked,
             Place::Refused | Place::Control | Place::Lingers => unreachable!("it may not ask"),
-        };
+        }
+        self.give_tokens();
     }
 
     /// The schedule takes the news of a connection.
@@ -236,9 +231,10 @@ impl<C: Chance> World<C> {
         }
     }
 
-    pub(super) fn takes_limits(&mut self, capacity: sockexec::schedule::Capacity) {
+    pub(super) fn takes_limits(&mut self, capacity: Capacity, limit: Limit) {
         self.capacity = capacity;
-        self.schedule.configure(capacity);
+        self.buckets.configure(limit);
+        self.schedule.configure(capacity, self.now);
     }
 
     pub(super) fn takes_rules(&mut self) {
@@ -295,6 +291,7 @@ impl<C: Chance> World<C> {
     /// The schedule takes the time.
     pub(super) fn ticks(&mut self) {
         let now = self.now;
+        self.buckets.tick(now);
         match self.phase {
             Phase::Serving if self.idle_ends().is_some_and(|at| at <= now) => {
                 self.due.push_back(Order::Leave);

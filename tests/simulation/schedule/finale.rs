@@ -5,6 +5,7 @@ use std::time::Duration;
 use sockexec::schedule::Phase;
 
 use super::client::{Client, Job, Place};
+use super::rates::MOMENT;
 use super::world::World;
 use crate::chance::Chance;
 
@@ -43,6 +44,9 @@ impl<C: Chance> World<C> {
                 break;
             }
             self.everyone_goes_on();
+            if let Some(at) = self.next_token() {
+                self.now = at + MOMENT;
+            }
             // Three times in a row, since one may go when another comes.
             before.retain(|before| *before == self.progress());
             before.push(self.progress());
@@ -102,7 +106,7 @@ impl<C: Chance> World<C> {
     fn stop_in_time(&mut self) {
         let grace = Duration::from_secs(self.chance.below(20) as u64);
         self.drains(Some(grace));
-        for _ in 0..4 {
+        for _ in 0..4 + self.clients.len() {
             self.turn();
             if self.is_over() {
                 return;

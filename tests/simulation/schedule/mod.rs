@@ -9,6 +9,7 @@
 //! | `client` | a connection, and the state of its request |
 //! | `world` | the lists, and the expectations from them |
 //! | `events` | events, reported and recorded |
+//! | `rates` | a model of the rate of each user's requests |
 //! | `orders` | each order: its check, and its execution |
 //! | `moves` | the random moves |
 //! | `checks` | the invariants |
@@ -20,6 +21,7 @@ mod events;
 mod finale;
 mod moves;
 mod orders;
+mod rates;
 mod world;
 
 use crate::chance::Chance;

@@ -7,6 +7,7 @@ use sockexec::quota::User;
 use sockexec::schedule::{Class, Need, News, Phase};
 
 use super::client::{Client, Job, Place};
+use super::rates::Limit;
 use super::world::{World, any_capacity, any_rules};
 use crate::chance::Chance;
 
@@ -88,8 +89,9 @@ impl<C: Chance> World<C> {
     }
 
     fn limits_change(&mut self) {
-        let capacity = any_capacity(&mut self.chance);
-        self.takes_limits(capacity);
+        let limit = Limit::any(&mut self.chance);
+        let capacity = any_capacity(&mut self.chance, limit);
+        self.takes_limits(capacity, limit);
     }
 
     pub(super) fn reloads(&mut self) {
@@ -134,7 +136,7 @@ impl<C: Chance> World<C> {
         };
         let job = self.clients.get(&id).map(|client| client.job);
         match self.chance.below(6) {
-            0 if !matches!(job, Some(Job::Collects | Job::Over)) => self.schedule.ask(id),
+            0 if !matches!(job, Some(Job::Collects | Job::Over)) => self.schedule.ask(id, self.now),
             1 if !matches!(job, Some(Job::Judged { .. })) => self.schedule.permit(id, None),
             2 if job.is_none_or(|job| matches!(job, Job::Runs { .. } | Job::Over)) => {
                 self.schedule.withdraw(id);

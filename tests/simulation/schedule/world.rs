@@ -8,6 +8,7 @@ use sockexec::quota::User;
 use sockexec::schedule::{Capacity, Counts, Order, Phase, QuotaId, Schedule};
 
 use super::client::{Client, Job, Place};
+use super::rates::{Buckets, Limit};
 use crate::chance::Chance;
 
 /// Whose the connections are.
@@ -41,6 +42,8 @@ pub struct World<C> {
     pub(super) due: VecDeque<Order>,
     pub(super) groups: u64,
     pub(super) permits: u64,
+    pub(super) parks: u64,
+    pub(super) buckets: Buckets,
     pub(super) turns: u64,
     /// How seldom clients come.
     pub(super) pace: usize,
@@ -48,7 +51,8 @@ pub struct World<C> {
 
 impl<C: Chance> World<C> {
     pub fn new(mut chance: C) -> Self {
-        let capacity = any_capacity(&mut chance);
+        let limit = Limit::any(&mut chance);
+        let capacity = any_capacity(&mut chance, limit);
         let now = Instant::now();
         let mut world = Self {
             schedule: Schedule::new(capacity, now),
@@ -69,6 +73,8 @@ impl<C: Chance> World<C> {
             due: VecDeque::new(),
             groups: 0,
             permits: 0,
+            parks: 0,
+            buckets: Buckets::new(limit, now),
             turns: 0,
             pace: 1,
         };
@@ -196,6 +202,7 @@ impl<C: Chance> World<C> {
         Counts {
             active: self.at(Place::Slot),
             over_quota: self.at(Place::OverQuota),
+            throttled: self.count(|client| matches!(client.job, Job::Parked { .. })),
             waiting: self.count(|client| matches!(client.job, Job::Permitted(_))),
             programs: self.programs(),
             lingering: self.lingering.len(),
@@ -208,7 +215,7 @@ fn share(limit: u64, percent: u8) -> usize {
     (limit * u64::from(percent)).div_ceil(100) as usize
 }
 
-pub(super) fn any_capacity(chance: &mut impl Chance) -> Capacity {
+pub(super) fn any_capacity(chance: &mut impl Chance, limit: Limit) -> Capacity {
     let seconds = |n: usize| Duration::from_secs(n as u64);
     Capacity {
         connections: 1 + chance.below(10),
@@ -217,6 +224,7 @@ pub(super) fn any_capacity(chance: &mut impl Chance) -> Capacity {
         lingering: chance.below(6),
         control: 1 + chance.below(3),
         user_share: [1, 20, 34, 50, 67, 100][chance.below(6)],
+        rate: limit.rate(),
         requests_memory: chance.below(300) as u64,
         spool_total: chance.below(300) as u64,
         idle_exit: match chance.below(3) {
