@@ -260,7 +260,7 @@ fn the_examples_of_the_manual_page_are_accepted() {
         assert!(!load(&text).rules.allow_everything(), "{text}");
         count += 1;
     }
-    assert_eq!(count, 7);
+    assert_eq!(count, 8);
 }
 
 /// A section of the protocol's page.

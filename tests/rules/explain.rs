@@ -73,6 +73,38 @@ fn it_has_the_rule_the_reasons_and_the_limits() {
 }
 
 #[test]
+fn it_has_names_arguments_and_labels() {
+    let daemon = start(
+        "nice = 3\n\
+         [[allow]]\nname = \"web\"\nlabel = \"web_*\"\nprogram = \"/usr/bin/echo\"\n\
+         arguments = [\"status\"]\numask = \"0077\"\nlimits = { cpu = 10, core = 0 }\n\
+         environment = { A = \"b\" }\n\
+         [[allow]]\nname = \"rest\"\nprogram = \"/usr/bin/echo\"\narguments = [\"start\"]\n",
+    );
+    let ask =
+        |words: &[&str]| explained(&daemon, &[&["--user", "0", "--group", "0"], words].concat());
+    assert_eq!(
+        ask(&["--label", "web_t", "echo", "status"]),
+        "client: uid 0, groups 0, security label web_t\n\
+         request: /usr/bin/echo status\n\
+         rule 1 (web): decides: the request is allowed\n  \
+         environment = {\"A\":\"b\"}\n  \
+         limits = {\"core\":0,\"cpu\":10}\n  \
+         nice = 3\n  \
+         timeout = 60\n  \
+         umask = \"0077\"\n"
+    );
+    assert_eq!(
+        ask(&["echo", "stop"]),
+        "client: uid 0, groups 0, no security label\n\
+         request: /usr/bin/echo stop\n\
+         rule 1 (web): does not match: it is for other security labels, other arguments\n\
+         rule 2 (rest): does not match: it is for other arguments\n\
+         decision: refused: no rule of the server allows it to this user with these arguments\n"
+    );
+}
+
+#[test]
 fn the_decision_is_that_of_a_request() {
     let (uid, gid) = own_user();
     let other = uid + 1;

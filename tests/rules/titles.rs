@@ -29,6 +29,40 @@ fn a_rule_without_a_name_is_its_number() {
 }
 
 #[test]
+fn a_rule_with_a_name_is_its_name_everywhere() {
+    let rules = "[[allow]]\nname = \"in-front\"\nprogram = \"/usr/bin/sh\"\nmax-jobs = 1\n\
+                 [[allow]]\nname = \"wrong\"\nprogram = \"/usr/bin/true\"\n\
+                 run-prefix = [\"/nonexistent/nice\"]\n";
+    let daemon = start(rules);
+    let client = held(&daemon);
+    let waiting = daemon.begin(crate::common::shell("exit 0"));
+    daemon.wait_jobs("waiting", 1);
+    let jobs = daemon.jobs();
+    assert!(jobs.iter().all(|job| job["rule"] == "in-front"), "{jobs:?}");
+    daemon.run(&["true"]).refused(126, &["(rule wrong)"]);
+    let metrics = daemon
+        .control()
+        .ask("metrics", &serde_json::json!({}))
+        .unwrap();
+    for line in [
+        "sockexec_rule_programs_running{rule=\"in-front\"} 1\n",
+        "sockexec_rule_requests_waiting{rule=\"in-front\"} 1\n",
+        "sockexec_rule_requests_total{rule=\"wrong\",outcome=\"not-started\"} 1\n",
+    ] {
+        assert!(metrics.contains(line), "no {line} in {metrics}");
+    }
+    end(client);
+    waiting.reply().succeeded();
+    let line = |what: &'static str| move |line: &str| line.contains(what);
+    daemon
+        .log
+        .wait_for("its line", line(" rule=in-front program="));
+    daemon
+        .log
+        .wait_for("its line", line(" rule=wrong program="));
+}
+
+#[test]
 fn a_job_without_a_rule_has_none() {
     let daemon = start("default = \"allow\"\n[[allow]]\nprogram = \"/usr/bin/true\"\n");
     let client = held(&daemon);
