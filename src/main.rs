@@ -100,10 +100,7 @@ fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
             )));
         }
     }
-    if let (Some(warning), Some(file)) = (config.exposure(), &config.file) {
-        eprintln!("sockexec: warning: {}: {warning}", file.display());
-    }
-    for warning in config.rules.warnings() {
+    for warning in config.warnings() {
         eprintln!("sockexec: warning: {warning}");
     }
     let mut lines = vec![source.verdict(config)];

@@ -10,6 +10,7 @@ mod execution;
 mod file;
 mod flags;
 mod place;
+mod programs;
 mod rule;
 mod sockproc;
 
@@ -23,7 +24,9 @@ pub use allow::RULE_KEYS;
 pub use execution::{EXECUTION_KEYS, limit_of};
 pub use place::Accepts;
 
+use self::programs::Findings;
 use crate::control::question::Asked;
+use crate::os::trusted;
 use crate::rules::Rules;
 use crate::settings::value::Value;
 use crate::settings::{KEYS, Key, Settings};
@@ -57,8 +60,10 @@ pub struct Config {
     pub pidfile: Option<PathBuf>,
     /// The configuration file, if it was there; absolute.
     pub file: Option<PathBuf>,
-    /// The file belongs to the user as which programs run, and they could change it.
+    /// The file belongs to a user as which programs run, and they could change it.
     pub exposed: bool,
+    /// Warnings about the programs of rules, for people.
+    about_programs: Vec<String>,
 }
 
 impl Config {
@@ -74,12 +79,39 @@ impl Config {
         self.idle_exit_given.then_some(self.settings.idle_exit)
     }
 
+    /// All warnings, for people.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.rules.warnings();
+        warnings.extend(self.about_programs.iter().cloned());
+        warnings.extend(self.exposure());
+        warnings
+    }
+
     /// The warning, if programs could change the rules.
-    pub fn exposure(&self) -> Option<&'static str> {
-        (self.exposed && !self.rules.allow_everything()).then_some(
-            "programs that the server runs can change the rules: the file, or a directory above \
-             it, belongs to their user",
-        )
+    fn exposure(&self) -> Option<String> {
+        let file = self.file.as_ref()?.display();
+        (self.exposed && !self.rules.allow_everything()).then(|| {
+            format!(
+                "{file}: programs that the server runs can change the rules: the file, or a directory \
+                 above it, belongs to their user"
+            )
+        })
+    }
+
+    /// Examines the programs of rules, for a server of the user `own`.
+    ///
+    /// # Errors
+    ///
+    /// When one could be changed by others, and the configuration is strict.
+    fn check_programs(&mut self, own: u32) -> Result<(), String> {
+        self.exposed &= programs::may_run_as(&self.rules, own);
+        let found = Findings::new(&self.rules, own);
+        self.about_programs = found.unsafe_ones;
+        match self.about_programs.first() {
+            Some(first) if self.settings.strict => return Err(format!("strict: {first}")),
+            _ => self.about_programs.extend(found.missing),
+        }
+        Ok(())
     }
 
     /// The names of the settings that differ, `allow` and `default` for the rules. Only what the file may
@@ -208,6 +240,8 @@ impl Source {
             let key = Key::find(name).expect("an option that the file may set too");
             config.put(key, value);
         }
+        let fail = |what| format!("{}: {what}", self.file.display());
+        config.check_programs(trusted::own()).map_err(fail)?;
         config.listen = given.listen;
         config.inetd = given.inetd;
         config.background = given.background;

@@ -11,6 +11,9 @@
 //!               that they do not own
 //! link          owned by one of them
 //! ```
+//!
+//! A program must be safe from the user as which it runs too, and a sticky directory is not safe
+//! for it: others could put a program of the wanted name there.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -32,6 +35,15 @@ pub enum Untrusted {
         path: PathBuf,
         /// The user.
         uid: u32,
+        /// The trusted user besides root.
+        own: u32,
+    },
+    /// The user as which a program runs owns this.
+    Job {
+        /// The program, or a directory or link on the path to it.
+        path: PathBuf,
+        /// The user.
+        uid: u32,
     },
     /// Others than its owner may write to this.
     Mode {
@@ -47,13 +59,27 @@ pub enum Untrusted {
 impl fmt::Display for Untrusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Owner { path, uid } => {
+            Self::Owner { path, uid, own } => {
                 let path = path.display();
                 write!(f, "others could change it: {path} belongs to user {uid}")?;
-                match geteuid().as_raw() {
+                match own {
                     0 => f.write_str(" and not to root"),
                     own => write!(f, " and not to root or to user {own}"),
                 }
+            }
+            Self::Job { path, uid } => {
+                let path = path.display();
+                write!(
+                    f,
+                    "it could change itself: {path} belongs to user {uid}, as which it runs"
+                )
+            }
+            Self::Mode { path, mode } if mode & libc::S_ISVTX != 0 => {
+                let path = path.display();
+                write!(
+                    f,
+                    "others could put it there: {path} is writable by others (mode {mode:04o})"
+                )
             }
             Self::Mode { path, mode } => {
                 let path = path.display();
@@ -82,48 +108,37 @@ pub enum Trusted {
     Own,
 }
 
+/// The user of this process.
+pub fn own() -> u32 {
+    geteuid().as_raw()
+}
+
 /// Checks the path to a file, and the file.
 ///
 /// # Errors
 ///
 /// When another user could change the file, and when a part of the path cannot be examined.
 pub fn check(file: &Path) -> Result<Trusted, Untrusted> {
-    let root = Path::new("/");
-    let mut judge = Judge {
-        roots: [0, look(root)?.uid()],
-        own: geteuid().as_raw(),
-        trusted: Trusted::Root,
-    };
-    let mut here = root.to_owned();
-    let mut names = Vec::new();
-    let mut links = 0;
-    push(&mut names, file);
-    judge.step(root)?;
-    while let Some(name) = names.pop() {
-        // All links up to here are resolved.
-        if name == ".." {
-            here.pop();
-            continue;
-        }
-        let next = here.join(name);
-        if !judge.step(&next)? {
-            here = next;
-            continue;
-        }
-        links += 1;
-        if links > LINKS_MAX {
-            let error = io::Error::from_raw_os_error(libc::ELOOP);
-            return Err(Untrusted::System(next, error));
-        }
-        let target = next
-            .read_link()
-            .map_err(|error| Untrusted::System(next, error))?;
-        if target.is_absolute() {
-            here = root.to_owned();
-        }
-        push(&mut names, &target);
-    }
+    let mut judge = Judge::new(own())?;
+    judge.walk(file)?;
     Ok(judge.trusted)
+}
+
+/// Checks the path to a program or a directory of programs, and itself. `own` is the server's
+/// user, and `job` the user as which the program runs, if it is known.
+///
+/// # Errors
+///
+/// When another user or the program itself could change it, and when a part of the path cannot be
+/// examined.
+pub fn check_program(program: &Path, own: u32, job: Option<u32>) -> Result<(), Untrusted> {
+    let judge = Judge::new(own)?;
+    let mut judge = Judge {
+        job: job.filter(|job| !judge.roots.contains(job)),
+        sticky_is_safe: false,
+        ..judge
+    };
+    judge.walk(program)
 }
 
 /// Puts the names of a path on a stack, the first on top.
@@ -140,23 +155,77 @@ fn push(names: &mut Vec<OsString>, path: &Path) {
 struct Judge {
     /// The users that are root.
     roots: [u32; 2],
+    /// The user of the server.
     own: u32,
+    /// The user of the program, who is not trusted.
+    job: Option<u32>,
+    /// Whether everyone may write to a sticky directory.
+    sticky_is_safe: bool,
     trusted: Trusted,
 }
 
 impl Judge {
+    fn new(own: u32) -> Result<Self, Untrusted> {
+        Ok(Self {
+            roots: [0, look(Path::new("/"))?.uid()],
+            own,
+            job: None,
+            sticky_is_safe: true,
+            trusted: Trusted::Root,
+        })
+    }
+
+    /// Judges a file and all on the way to it.
+    fn walk(&mut self, file: &Path) -> Result<(), Untrusted> {
+        let root = Path::new("/");
+        let mut here = root.to_owned();
+        let mut names = Vec::new();
+        let mut links = 0;
+        push(&mut names, file);
+        self.step(root)?;
+        while let Some(name) = names.pop() {
+            // All links up to here are resolved.
+            if name == ".." {
+                here.pop();
+                continue;
+            }
+            let next = here.join(name);
+            if !self.step(&next)? {
+                here = next;
+                continue;
+            }
+            links += 1;
+            if links > LINKS_MAX {
+                let error = io::Error::from_raw_os_error(libc::ELOOP);
+                return Err(Untrusted::System(next, error));
+            }
+            let target = next
+                .read_link()
+                .map_err(|error| Untrusted::System(next, error))?;
+            if target.is_absolute() {
+                here = root.to_owned();
+            }
+            push(&mut names, &target);
+        }
+        Ok(())
+    }
+
     /// Judges one thing on the way. Returns whether it is a link, to be followed.
     fn step(&mut self, path: &Path) -> Result<bool, Untrusted> {
         let status = look(path)?;
         let (path, uid) = (path.to_owned(), status.uid());
         if !self.roots.contains(&uid) {
-            if uid != self.own {
-                return Err(Untrusted::Owner { path, uid });
+            if self.job == Some(uid) {
+                return Err(Untrusted::Job { path, uid });
+            }
+            let own = self.own;
+            if uid != own {
+                return Err(Untrusted::Owner { path, uid, own });
             }
             self.trusted = Trusted::Own;
         }
         let mode = status.mode() & 0o7777;
-        let sticky = status.is_dir() && mode & libc::S_ISVTX != 0;
+        let sticky = self.sticky_is_safe && status.is_dir() && mode & libc::S_ISVTX != 0;
         if !status.is_symlink() && mode & 0o022 != 0 && !sticky {
             return Err(Untrusted::Mode { path, mode });
         }

@@ -96,10 +96,9 @@ impl Configuration {
         &self.config.rules
     }
 
-    /// The warning where running programs could change the rules.
-    pub(super) fn exposure(&self) -> Option<String> {
-        let (warning, file) = (self.config.exposure()?, self.config.file.as_ref()?);
-        Some(format!("{}: {warning}", file.display()))
+    /// Warnings about the rules, their programs and the file.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.config.warnings()
     }
 
     /// Reads the configuration again: all of it is taken, or nothing changes.

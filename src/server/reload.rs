@@ -69,10 +69,7 @@ impl Server {
             false => log::Level::Info,
         };
         log::log!(level, "{rules}");
-        for warning in rules.warnings() {
-            log::warn!("{warning}");
-        }
-        if let Some(warning) = self.configuration.exposure() {
+        for warning in self.configuration.warnings() {
             log::warn!("{warning}");
         }
     }

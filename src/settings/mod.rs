@@ -1,10 +1,12 @@
-//! The table of all settings with a number, a word, or true or false as their value. A new setting is one more row.
+//! The table of all settings with a number, a word, or true or false as their value. A new setting
+//! is one more row.
 //!
 //! A row has the field of [`Settings`], its type and default, the setting's name, its accepted
 //! values, and its properties: when a change takes effect, whether the command `set` may change it,
 //! and the option of the command line, if there is one. The configuration file, the command line,
 //! the command `set`, and the tests of the manual, of the installed file and of the completions all
-//! use it. Rules have keys of their own, in `config/allow.rs`.
+//! use it. Rules and the execution of programs have keys of their own, in `config/allow.rs` and
+//! `config/execution.rs`.
 //!
 //! Pure: plain values.
 

@@ -7,4 +7,5 @@ mod common;
 mod check;
 mod documents;
 mod files;
+mod programs;
 mod trust;

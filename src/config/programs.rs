@@ -1,0 +1,84 @@
+//! Whether the programs of rules are safe from change: by other users, and by the programs
+//! themselves.
+
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use crate::execution::{Execution, RunAs};
+use crate::os::trusted::{self, Untrusted};
+use crate::rules::{Program, Rule, Rules, Unmatched};
+
+/// Warnings about programs, for people.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Programs that could be changed.
+    pub unsafe_ones: Vec<String>,
+    /// Programs that are not there.
+    pub missing: Vec<String>,
+}
+
+impl Findings {
+    /// Examines all programs of rules, for a server of the user `own`.
+    pub fn new(rules: &Rules, own: u32) -> Self {
+        let mut findings = Self::default();
+        for (index, rule) in rules.iter().enumerate() {
+            findings.examine(rule, &rules.title(index), own);
+        }
+        findings
+    }
+
+    fn examine(&mut self, rule: &Rule, title: &str, own: u32) {
+        let job = user_of(&rule.execution, own);
+        let mut reasons = Vec::new();
+        for path in paths_of(rule) {
+            let Err(untrusted) = trusted::check_program(path, own, job) else {
+                continue;
+            };
+            let program = path.display();
+            // What two programs have in common, such as a directory, is reported once.
+            let reason = untrusted.to_string();
+            if is_missing(&untrusted) {
+                let what = format!("rule {title}: {program} does not exist");
+                self.missing.push(what);
+            } else if !reasons.contains(&reason) {
+                let what = format!("rule {title}: {program}: {reason}");
+                self.unsafe_ones.push(what);
+                reasons.push(reason);
+            }
+        }
+    }
+}
+
+fn is_missing(untrusted: &Untrusted) -> bool {
+    matches!(untrusted, Untrusted::System(_, error) if error.kind() == ErrorKind::NotFound)
+}
+
+/// Whether a program may run as the user `own`.
+pub fn may_run_as(rules: &Rules, own: u32) -> bool {
+    let unmatched = (rules.unmatched() == Unmatched::Allow).then_some(rules.general());
+    let mut all = rules.iter().map(|rule| &rule.execution).chain(unmatched);
+    all.any(|execution| user_of(execution, own) == Some(own))
+}
+
+/// The user of a program, if it is the same for all clients.
+fn user_of(execution: &Execution, own: u32) -> Option<u32> {
+    match &execution.run_as {
+        None => Some(own),
+        Some(RunAs::User(account)) => Some(account.uid),
+        Some(RunAs::Peer) => None,
+    }
+}
+
+/// The paths that a rule names.
+fn paths_of(rule: &Rule) -> impl Iterator<Item = &Path> {
+    let programs = rule.programs.iter().filter_map(|program| match program {
+        Program::Any => None,
+        Program::File(path) | Program::Below(path) => Some(path),
+    });
+    let in_front = rule.run_prefix.first();
+    let in_front = in_front.filter(|path| path.starts_with(b"/"));
+    let all = programs.chain(in_front);
+    all.map(|path| Path::new(OsStr::from_bytes(path)))
+}
