@@ -26,6 +26,7 @@ pub use place::Accepts;
 
 use self::programs::Findings;
 use crate::control::question::Asked;
+use crate::execution::RunAs;
 use crate::os::trusted;
 use crate::rules::Rules;
 use crate::settings::value::Value;
@@ -77,6 +78,25 @@ impl Config {
     /// file nor an option sets it.
     pub fn idle_exit(&self) -> Option<Duration> {
         self.idle_exit_given.then_some(self.settings.idle_exit)
+    }
+
+    /// The rules in force and the user of programs, for people.
+    pub fn summary(&self) -> String {
+        let rules = &self.rules;
+        let general = &rules.general().run_as;
+        let user = match general {
+            None => "the server's user",
+            Some(RunAs::User(account)) => &account.name,
+            Some(RunAs::Peer) => "their client's user",
+        };
+        let differs = rules.iter().any(|rule| rule.execution.run_as != *general);
+        match (general.is_some() || differs, differs) {
+            (false, _) => rules.to_string(),
+            (true, false) => format!("{rules}; programs run as {user}"),
+            (true, true) => {
+                format!("{rules}; programs run as {user}, unless their rule has another")
+            }
+        }
     }
 
     /// All warnings, for people.
@@ -210,8 +230,8 @@ impl Source {
     pub fn verdict(&self, config: &Config) -> String {
         let file = self.file.display();
         match config.file {
-            Some(_) => format!("{file} is valid; {}", config.rules),
-            None => format!("there is no {file}; {}", config.rules),
+            Some(_) => format!("{file} is valid; {}", config.summary()),
+            None => format!("there is no {file}; {}", config.summary()),
         }
     }
 

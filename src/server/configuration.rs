@@ -96,6 +96,11 @@ impl Configuration {
         &self.config.rules
     }
 
+    /// The rules in force and the user of programs, for people.
+    pub(super) fn summary(&self) -> String {
+        self.config.summary()
+    }
+
     /// Warnings about the rules, their programs and the file.
     pub(super) fn warnings(&self) -> Vec<String> {
         self.config.warnings()

@@ -68,7 +68,7 @@ impl Server {
             true => log::Level::Warn,
             false => log::Level::Info,
         };
-        log::log!(level, "{rules}");
+        log::log!(level, "{}", self.configuration.summary());
         for warning in self.configuration.warnings() {
             log::warn!("{warning}");
         }

@@ -42,6 +42,25 @@ fn a_valid_file_is_said_with_its_rules() {
         let warned = own_user().0 != 0 && !rules.contains("any client");
         assert_eq!(stderr.contains("can change the rules"), warned, "{stderr}");
     }
+    for (text, users) in [
+        ("run-as = \"nobody\"\n", "; programs run as nobody"),
+        (
+            "run-as = \"peer\"\n",
+            "; programs run as their client's user",
+        ),
+        (
+            &format!("run-as = \"peer\"\n{rule}run-as = \"nobody\"\n"),
+            "; programs run as their client's user, unless their rule has another",
+        ),
+        (
+            &format!("{rule}run-as = \"nobody\"\n"),
+            "; programs run as the server's user, unless their rule has another",
+        ),
+    ] {
+        let (code, told, _) = check(&["--config", &file(text)]);
+        assert_eq!(code, Some(0));
+        assert!(told.ends_with(&format!("{users}\n")), "{told}");
+    }
     // The character device is an empty file on purpose.
     let (code, told, _) = check(&["--config", "/dev/null"]);
     assert_eq!(code, Some(0));

@@ -240,6 +240,23 @@ fn the_installed_file_is_accepted_and_changes_nothing() {
 }
 
 #[test]
+fn the_example_beside_the_default_of_the_installed_file_is_accepted() {
+    let text = read("systemd/sockexec.toml");
+    let lines: Vec<_> = text.lines().collect();
+    let default = lines.iter().position(|line| *line == "#default = \"deny\"");
+    let example = lines[default.unwrap() + 1..].iter();
+    let example = example.map_while(|line| match line.strip_prefix('#') {
+        Some(text) => Some(text.strip_prefix("   ").unwrap_or("")),
+        None => line.is_empty().then_some(""),
+    });
+    let example = example.take_while(|line| !line.starts_with('#'));
+    let example: Vec<_> = example.filter(|line| !line.is_empty()).collect();
+    assert_eq!(example, ["[[allow]]", "program = \"/usr/bin/uptime\""]);
+    let config = load(&format!("default = \"deny\"\n{}", example.join("\n")));
+    assert_eq!(config.rules.iter().count(), 1);
+}
+
+#[test]
 fn the_examples_of_the_manual_page_are_accepted() {
     let page = read("man/sockexec.toml.5");
     let begin = page.find("\n.Sh EXAMPLES\n").unwrap();
