@@ -24,12 +24,12 @@ impl Findings {
     pub fn new(rules: &Rules, own: u32) -> Self {
         let mut findings = Self::default();
         for (index, rule) in rules.iter().enumerate() {
-            findings.examine(rule, &rules.title(index), own);
+            findings.examine(rule, &rules.heading(index), own);
         }
         findings
     }
 
-    fn examine(&mut self, rule: &Rule, title: &str, own: u32) {
+    fn examine(&mut self, rule: &Rule, heading: &str, own: u32) {
         let job = user_of(&rule.execution, own);
         let mut reasons = Vec::new();
         for path in paths_of(rule) {
@@ -40,10 +40,10 @@ impl Findings {
             // What two programs have in common, such as a directory, is reported once.
             let reason = untrusted.to_string();
             if is_missing(&untrusted) {
-                let what = format!("rule {title}: {program} does not exist");
+                let what = format!("{heading}: {program} does not exist");
                 self.missing.push(what);
             } else if !reasons.contains(&reason) {
-                let what = format!("rule {title}: {program}: {reason}");
+                let what = format!("{heading}: {program}: {reason}");
                 self.unsafe_ones.push(what);
                 reasons.push(reason);
             }

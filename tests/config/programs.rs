@@ -93,10 +93,10 @@ fn a_program_of_the_system_is_accepted_and_one_in_a_temporary_directory_is_not()
     let temporary = temporary.display();
     let reason = format!("others could put it there: {temporary} is writable by others");
     let text = format!("{rule}program = \"{job}\"");
-    warned(&text, None, &format!("rule a: {job}: {reason}"));
+    warned(&text, None, &format!("rule 1 (a): {job}: {reason}"));
     // What runs is the program in front.
     let text = format!("{rule}program = \"/usr/bin/id\"\nrun-prefix = [\"{job}\", \"--\"]");
-    warned(&text, None, &format!("rule a: {job}: others could"));
+    warned(&text, None, &format!("rule 1 (a): {job}: others could"));
 }
 
 #[test]
@@ -227,15 +227,16 @@ fn a_server_logs_it_at_its_start_and_at_a_reload_and_a_strict_one_keeps_its_rule
     let rule = format!("[[allow]]\nprogram = \"{job}\"\n");
     safe.chmod("job", 0o777);
     let daemon = Setup::new().control().config(&rule).start();
-    let warnings = || {
-        let all = daemon.log.all().into_iter();
-        all.filter(|line| line.contains("rule 1: ") && line.contains("is writable by every user"))
-            .count()
+    let warned = |mode: &str| {
+        daemon.log.wait_for("the warning", |line| {
+            line.contains("warning: rule 1: ") && line.contains(mode)
+        });
     };
-    assert_eq!(warnings(), 1);
+    warned("is writable by every user (mode 0777)");
     daemon.run(&[&job]).succeeded();
+    safe.chmod("job", 0o775);
     daemon.ask("reload", json!({}));
-    assert_eq!(warnings(), 2);
+    warned("is writable by its group (mode 0775)");
     let strict = format!("strict = true\n{rule}nice = 5\n");
     daemon.directory.file("sockexec.toml", 0o644, &strict);
     let error = daemon.fails("reload", json!({}));
