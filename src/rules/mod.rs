@@ -74,12 +74,33 @@ pub struct Rules {
     /// `None` if the configuration does not set it.
     unmatched: Option<Unmatched>,
     general: Rc<Execution>,
+    needs: Needs,
+}
+
+/// What decisions compare, so that nothing else is determined for a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Needs {
+    groups: bool,
+    label: bool,
+    arguments: usize,
+}
+
+impl Needs {
+    fn of(rules: &[Rule]) -> Self {
+        let lists = rules.iter().flat_map(|rule| &rule.arguments);
+        Self {
+            groups: rules.iter().any(|rule| !rule.groups.is_empty()),
+            label: rules.iter().any(|rule| !rule.labels.is_empty()),
+            arguments: lists.map(|list| list.len() + 1).max().unwrap_or(0),
+        }
+    }
 }
 
 impl Rules {
     /// These rules, in this order, and the default, if the configuration sets it.
     pub fn new(all: Vec<Rule>, unmatched: Option<Unmatched>) -> Self {
         Self {
+            needs: Needs::of(&all),
             all,
             unmatched,
             general: Rc::default(),
@@ -126,19 +147,18 @@ impl Rules {
 
     /// Whether a decision needs the groups of the peer.
     pub fn needs_groups(&self) -> bool {
-        self.all.iter().any(|rule| !rule.groups.is_empty())
+        self.needs.groups
     }
 
     /// How many arguments of a program a decision needs: with one more than the longest list has,
     /// it is known that there are too many.
     pub fn arguments_needed(&self) -> usize {
-        let lists = self.all.iter().flat_map(|rule| &rule.arguments);
-        lists.map(|list| list.len() + 1).max().unwrap_or(0)
+        self.needs.arguments
     }
 
     /// Whether a decision needs the security label of the peer.
     pub fn needs_label(&self) -> bool {
-        self.all.iter().any(|rule| !rule.labels.is_empty())
+        self.needs.label
     }
 
     /// The rule at an index that [`Rules::decide`] returned.

@@ -260,8 +260,10 @@ pub(super) fn refusal(no_rule: NoRule) -> Refusal {
 
 /// Why a program cannot be run under the rule that allows it, whose name or number is `title`.
 pub(super) fn obstacle(rule: &Rule, title: &str, file: &[u8]) -> Option<Refusal> {
-    let rule_title = title.to_owned();
-    (!rule.may_be_prefixed(file)).then_some(Refusal::Assignment { rule: rule_title })
+    match rule.may_be_prefixed(file) {
+        true => None,
+        false => Some(Refusal::Assignment { rule: title.into() }),
+    }
 }
 
 /// The user as which a program runs.

@@ -251,3 +251,23 @@ fn a_link_in_path_that_leads_elsewhere_is_looked_up_anew() {
     let old = format!("{root}/v1/bin/job");
     daemon.run(&[&old]).refused(126, &["rule"]);
 }
+
+#[test]
+fn a_rule_that_is_never_reached_is_reported_at_the_start_and_after_a_reload() {
+    let rule = |name: &str, program: &str| {
+        format!("[[allow]]\nname = \"{name}\"\nprogram = \"{program}\"\n")
+    };
+    let file = |last: &str| rule("wide", "/usr/bin/") + &rule(last, "/usr/bin/id");
+    let daemon = start(&file("first"));
+    let hidden = "is never reached: rule 1 (wide) matches every request that it matches";
+    let warning = |name: &str| format!("rule 2 ({name}) {hidden}");
+    let wait_for = |name: &str| {
+        let warning = warning(name);
+        daemon
+            .log
+            .wait_for("a warning", move |line| line.contains(&warning))
+    };
+    wait_for("first");
+    reload(&daemon, &file("second"));
+    wait_for("second");
+}
