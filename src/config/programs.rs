@@ -2,6 +2,7 @@
 //! themselves.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -36,9 +37,9 @@ impl Findings {
             let Err(untrusted) = trusted::check_program(path, own, job) else {
                 continue;
             };
-            let program = path.display();
+            let program = printable(path.display());
             // What two programs have in common, such as a directory, is reported once.
-            let reason = untrusted.to_string();
+            let reason = printable(&untrusted);
             if is_missing(&untrusted) {
                 let what = format!("{heading}: {program} does not exist");
                 self.missing.push(what);
@@ -49,6 +50,18 @@ impl Findings {
             }
         }
     }
+}
+
+/// Text without control characters, such as a name of a file may have.
+fn printable(text: impl fmt::Display) -> String {
+    let mut plain = String::new();
+    for character in text.to_string().chars() {
+        match character.is_control() {
+            true => plain.extend(character.escape_debug()),
+            false => plain.push(character),
+        }
+    }
+    plain
 }
 
 fn is_missing(untrusted: &Untrusted) -> bool {

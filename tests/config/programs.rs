@@ -199,6 +199,8 @@ fn a_program_that_does_not_exist_is_a_warning_and_no_more() {
         }
         assert!(!told.contains("/usr/bin/id"), "{told}");
     }
+    let (_, told) = check("[[allow]]\nprogram = \"/none/a\\u0007\"\n", None);
+    assert!(told.contains(": /none/a\\u{7} does not exist"), "{told}");
 }
 
 #[test]
