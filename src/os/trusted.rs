@@ -52,6 +52,13 @@ pub enum Untrusted {
         /// Its permissions.
         mode: u32,
     },
+    /// Others may add to this directory, and not change what they do not own.
+    Sticky {
+        /// The directory.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// It could not be looked at.
     System(PathBuf, io::Error),
 }
@@ -74,7 +81,7 @@ impl fmt::Display for Untrusted {
                     "it could change itself: {path} belongs to user {uid}, as which it runs"
                 )
             }
-            Self::Mode { path, mode } if mode & libc::S_ISVTX != 0 => {
+            Self::Sticky { path, mode } => {
                 let path = path.display();
                 write!(
                     f,
@@ -225,9 +232,13 @@ impl Judge {
             self.trusted = Trusted::Own;
         }
         let mode = status.mode() & 0o7777;
-        let sticky = self.sticky_is_safe && status.is_dir() && mode & libc::S_ISVTX != 0;
-        if !status.is_symlink() && mode & 0o022 != 0 && !sticky {
-            return Err(Untrusted::Mode { path, mode });
+        let sticky = status.is_dir() && mode & libc::S_ISVTX != 0;
+        if !status.is_symlink() && mode & 0o022 != 0 {
+            match sticky {
+                true if self.sticky_is_safe => {}
+                true => return Err(Untrusted::Sticky { path, mode }),
+                false => return Err(Untrusted::Mode { path, mode }),
+            }
         }
         Ok(status.is_symlink())
     }
