@@ -62,12 +62,13 @@ struct Flags {
     #[arg(long)]
     check: bool,
 
-    /// Only explain which rule decides about a request, and why; the last option, see sockexec(8)
+    /// Only explain which rule decides about a request, and why; the question is --user USER PROGRAM
+    /// ARGUMENT... and comes last, see sockexec(8)
     #[arg(
         long,
         num_args = 1..,
         allow_hyphen_values = true,
-        value_name = "--user USER PROGRAM...",
+        value_name = "QUESTION",
         conflicts_with = "check"
     )]
     explain: Option<Vec<String>>,
