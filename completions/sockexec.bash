@@ -6,7 +6,7 @@ _sockexec() {
     _init_completion -n = || return
     local options='
         -q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout
-        --stop-grace --idle-exit --inetd --sockproc --control --config --check --explain --termsig
+        --stop-grace --idle-exit --inetd --sockproc --control --config --job-user --check --explain --termsig
         --log --log-level -d --debug -v --version -h --help'
     case $prev in
     --termsig)
@@ -25,7 +25,7 @@ _sockexec() {
         _filedir toml
         return
         ;;
-    --user)
+    --user | --job-user)
         mapfile -t COMPREPLY < <(compgen -u -- "$cur")
         return
         ;;

@@ -19,6 +19,8 @@ use crate::settings::value::{Kind, Mode, SECONDS_MAX, Stored};
 /// Stands for the user of the client.
 const PEER: &str = "peer";
 
+const ROOT: &str = "only a rule may name root, so that no other program runs as root";
+
 const KIB: u64 = 1024;
 
 /// The largest number of bytes, as for settings.
@@ -113,8 +115,7 @@ impl<'a> Reader<'a> {
         (key.put)(&mut self.own, &place, value)?;
         match key.name {
             "run-as" if self.general.is_none() && self.runs_as_root() => {
-                let what = "only a rule may name root, so that no other program runs as root";
-                return Err(place.error(value, what));
+                return Err(place.error(value, ROOT));
             }
             "detach" if self.own.detach == Some(false) => {}
             "detach" | "memory-max" | "tasks-max" | "cpu-weight" => {
@@ -174,6 +175,30 @@ fn directory(place: &Place<'_>, value: &Node<'_>) -> Result<Option<Vec<u8>>, Str
         true => Ok(Some(path.into())),
         false => Err(place.refusal(value)),
     }
+}
+
+/// How programs are executed where the file has no `run-as`, by the value of this option.
+///
+/// # Errors
+///
+/// When there is no such user, or it is root.
+pub fn by_option(option: &str, name: &str) -> Result<Execution, String> {
+    let found = match name.parse() {
+        Ok(uid) => accounts::account_of(uid),
+        Err(_) => accounts::account(name),
+    };
+    let fail = |what: &str| Err(format!("{option}: user {name}: {what}"));
+    let run_as = match found {
+        _ if name == PEER => RunAs::Peer,
+        Ok(Some(account)) if account.uid == 0 => return fail(ROOT),
+        Ok(Some(account)) => RunAs::User(Rc::new(account)),
+        Ok(None) => return fail("there is no such user"),
+        Err(errno) => return fail(errno.desc()),
+    };
+    Ok(Execution {
+        run_as: Some(run_as),
+        ..Execution::default()
+    })
 }
 
 fn run_as(place: &Place<'_>, value: &Node<'_>) -> Result<Option<RunAs>, String> {

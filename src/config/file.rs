@@ -9,6 +9,7 @@ use super::allow;
 use super::document::{Document, Name, in_order, scalar, wanted};
 use super::execution::{self, EXECUTION_KEYS};
 use super::place::Node;
+use crate::execution::Execution;
 use crate::os::trusted::{self, Trusted};
 use crate::rules::Rules;
 use crate::settings::value::Value;
@@ -26,12 +27,17 @@ pub struct FileContent {
     pub exposed: bool,
 }
 
-/// Reads a file. `None` if it does not exist and need not.
+/// Reads a file. `None` if it does not exist and need not. `general` is how programs are executed
+/// where the file does not say it.
 ///
 /// # Errors
 ///
 /// The text names the file, and the line if there is one.
-pub fn read(path: &Path, required: bool) -> Result<Option<FileContent>, String> {
+pub fn read(
+    path: &Path,
+    required: bool,
+    general: &Execution,
+) -> Result<Option<FileContent>, String> {
     let fail = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     // A pipe must not make this wait for a writer.
     let opened = OpenOptions::new()
@@ -69,12 +75,13 @@ pub fn read(path: &Path, required: bool) -> Result<Option<FileContent>, String> 
             &"it is empty, as if it had been cut off; to set nothing, put a comment in it",
         ));
     }
-    let content = parse(&path.display().to_string(), &bytes)?;
+    let content = parse(&path.display().to_string(), &bytes, general)?;
     Ok(Some(FileContent { exposed, ..content }))
 }
 
-/// Reads a file's content; `name` is the file's in errors.
-pub fn parse(name: &str, bytes: &[u8]) -> Result<FileContent, String> {
+/// Reads a file's content; `name` is the file's in errors, `unsaid` how programs are executed where
+/// it does not say it.
+pub fn parse(name: &str, bytes: &[u8], unsaid: &Execution) -> Result<FileContent, String> {
     let document = Document::new(name, bytes)?;
     let table = document.table(find)?;
     let (mut values, mut default, mut rules) = (Vec::new(), None, None);
@@ -91,7 +98,7 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<FileContent, String> {
             _ => values.push(setting(&document, name, value)?),
         }
     }
-    let general = general.done()?;
+    let general = general.done()?.or(unsaid);
     let rules = match rules {
         Some(tables) => allow::rules(&document, tables, &general)?,
         None => Vec::new(),

@@ -58,6 +58,11 @@ struct Flags {
     #[arg(long, value_name = "FILE", overrides_with = "config")]
     config: Option<PathBuf>,
 
+    /// The user of programs where the file has no run-as; empty for the server's own user [default: empty]
+    // A unit names one, and an administrator's options follow it.
+    #[arg(long, value_name = "NAME", overrides_with = "job_user")]
+    job_user: Option<String>,
+
     /// Only check the options and the configuration file, and print the rules in force
     #[arg(long)]
     check: bool,
@@ -149,6 +154,7 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
         file: flags.config,
         listen,
         inetd: flags.inetd,
+        job_user: flags.job_user.filter(|name| !name.is_empty()),
         check: flags.check,
         explain: flags.explain.map(question::read).transpose()?,
         ..Given::default()

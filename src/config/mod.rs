@@ -26,7 +26,7 @@ pub use place::Accepts;
 
 use self::programs::Findings;
 use crate::control::question::Asked;
-use crate::execution::RunAs;
+use crate::execution::{Execution, RunAs};
 use crate::os::trusted;
 use crate::rules::Rules;
 use crate::settings::value::Value;
@@ -38,6 +38,9 @@ pub const FILE: &str = "/etc/sockexec/sockexec.toml";
 
 /// The setting whose default depends on the way the server is started.
 const IDLE_EXIT: &str = "idle-exit";
+
+/// The option for the user of programs.
+const JOB_USER: &str = "--job-user";
 
 /// The daemon's second name, under which it has another command line.
 const SECOND_NAME: &str = "sockproc";
@@ -168,6 +171,8 @@ struct Given {
     file: Option<PathBuf>,
     listen: Vec<(Protocol, Address)>,
     inetd: bool,
+    /// The user of programs for which the file has none.
+    job_user: Option<String>,
     check: bool,
     explain: Option<Asked>,
     background: bool,
@@ -245,7 +250,11 @@ impl Source {
     /// the file, and the line if there is one.
     pub fn load(&mut self) -> Result<Config, String> {
         let mut config = Config::default();
-        let content = file::read(&self.file, self.required)?;
+        let general = match &self.given.job_user {
+            Some(name) => execution::by_option(JOB_USER, name)?,
+            None => Execution::default(),
+        };
+        let content = file::read(&self.file, self.required, &general)?;
         if let Some(content) = content {
             for (key, value) in content.values {
                 config.put(key, value);
@@ -254,6 +263,8 @@ impl Source {
             config.exposed = content.exposed;
             config.file = Some(self.file.clone());
             self.required = true;
+        } else {
+            config.rules = config.rules.with_general(general);
         }
         let given = self.given.clone();
         for (name, value) in given.values {

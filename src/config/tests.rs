@@ -141,3 +141,62 @@ fn a_file_that_was_there_must_stay_there() {
     let error = source.load().unwrap_err();
     assert!(error.contains("No such file"), "{error}");
 }
+
+/// The names of the users of programs: in general, and under the first rule.
+fn users(line: &str, text: &str) -> (Option<String>, Option<String>) {
+    let name = |run_as: &Option<RunAs>| {
+        run_as.as_ref().map(|run_as| match run_as {
+            RunAs::User(account) => account.name.clone(),
+            RunAs::Peer => "peer".into(),
+        })
+    };
+    let rules = config(line, text).rules;
+    let rule = rules.iter().next();
+    let of_rule = rule.and_then(|rule| name(&rule.execution.run_as));
+    (name(&rules.general().run_as), of_rule)
+}
+
+#[test]
+fn a_user_of_programs_by_option_is_for_a_file_that_names_none() {
+    const RULE: &str = "[[allow]]\nprogram = \"*\"\n";
+    let some = |name: &str| Some(name.to_owned());
+    let by_option = "sockexec --job-user nobody";
+    assert_eq!(users("sockexec", RULE), (None, None));
+    assert_eq!(users(by_option, RULE), (some("nobody"), some("nobody")));
+    let general = format!("run-as = \"peer\"\n{RULE}");
+    assert_eq!(users(by_option, &general), (some("peer"), some("peer")));
+    let of_rule = format!("{RULE}run-as = \"peer\"\n");
+    assert_eq!(users(by_option, &of_rule), (some("nobody"), some("peer")));
+    // The last one counts, and an empty one means the server's user.
+    let twice = format!("{by_option} --job-user peer");
+    assert_eq!(users(&twice, RULE), (some("peer"), some("peer")));
+    let none = format!("{by_option} --job-user=");
+    assert_eq!(users(&none, RULE), (None, None));
+}
+
+#[test]
+fn a_user_of_programs_by_option_must_exist_and_is_not_root() {
+    for (name, what) in [
+        ("no such user", "there is no such user"),
+        ("4294967294", "there is no such user"),
+        ("root", "only a rule may name root"),
+        ("0", "only a rule may name root"),
+    ] {
+        let line = ["sockexec", "--job-user", name];
+        let error = Source::from_arguments(line).unwrap().load().unwrap_err();
+        let expected = format!("--job-user: user {name}: {what}");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn a_user_of_programs_by_option_counts_without_a_file() {
+    let line = ["sockexec", "--job-user", "nobody"];
+    let mut source = Source::from_arguments(line).unwrap();
+    source.file = "/no/such/file".into();
+    let rules = source.load().unwrap().rules;
+    assert!(
+        matches!(&rules.general().run_as, Some(RunAs::User(account)) if account.name == "nobody")
+    );
+    assert!(rules.allow_everything());
+}

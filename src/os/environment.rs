@@ -13,13 +13,14 @@ pub const PATH_DEFAULT: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/
 
 /// Variables from a service manager for the server alone: its sockets and notifications, its unit,
 /// that unit's secrets, its journal, and its client's address.
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
     "NOTIFY_SOCKET",
     "JOURNAL_STREAM",
     "INVOCATION_ID",
     "SYSTEMD_EXEC_PID",
     "CREDENTIALS_DIRECTORY",
     "SOCKEXEC_OPTIONS",
+    "SOCKEXEC_JOB_USER",
     "FDSTORE",
     "MEMORY_PRESSURE_WATCH",
     "MEMORY_PRESSURE_WRITE",
@@ -231,6 +232,7 @@ mod tests {
             ("SYSTEMD_EXEC_PID", "1"),
             ("CREDENTIALS_DIRECTORY", "/run/x"),
             ("SOCKEXEC_OPTIONS", "-m 1"),
+            ("SOCKEXEC_JOB_USER", "_job"),
             ("SOCKEXEC_JOB", "1"),
             ("MEMORY_PRESSURE_WATCH", "/sys/fs/cgroup/x/memory.pressure"),
             ("REMOTE_ADDR", "192.0.2.1"),

@@ -8,6 +8,10 @@ use std::time::Duration;
 use super::*;
 use crate::rules::{Program, Rule, Unmatched};
 
+fn parse(name: &str, bytes: &[u8]) -> Result<FileContent, String> {
+    super::parse(name, bytes, &Execution::default())
+}
+
 fn rules(text: &str) -> Result<Rules, String> {
     Ok(parse("f", text.as_bytes())?.rules)
 }

@@ -1,7 +1,7 @@
 //! The keys of the execution of programs: above all rules, in a rule, and both together.
 
 use super::super::*;
-use super::{one_rule, rules};
+use super::{one_rule, parse, rules};
 use crate::execution::{Execution, Resource, RunAs};
 use crate::os::accounts;
 
