@@ -6,7 +6,8 @@ _sockexec() {
     _init_completion -n = || return
     local options='
         -q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout
-        --stop-grace --idle-exit --inetd --sockproc --control --config --job-user --check --explain --termsig
+        --stop-grace --idle-exit --inetd --sockproc --control --cgroup --config --job-user --check --explain
+        --termsig
         --log --log-level -d --debug -v --version -h --help'
     case $prev in
     --termsig)
@@ -31,6 +32,10 @@ _sockexec() {
         ;;
     --group)
         mapfile -t COMPREPLY < <(compgen -g -- "$cur")
+        return
+        ;;
+    --cgroup)
+        _filedir -d
         return
         ;;
     --control | --sockproc)

@@ -10,6 +10,7 @@ complete -c sockexec -l idle-exit -x -d 'Seconds without any connection after wh
 complete -c sockexec -l inetd -d 'Descriptor 0 is the socket'
 complete -c sockexec -l sockproc -r -F -d 'Listen for the sockproc protocol: a path, or a port'
 complete -c sockexec -l control -r -F -d 'Listen for the control protocol'
+complete -c sockexec -l cgroup -x -a '(__fish_complete_directories)' -d 'Directory for the cgroups of jobs'
 complete -c sockexec -l config -r -F -d 'The configuration file'
 complete -c sockexec -l job-user -x -a '(__fish_complete_users)' -d 'User of programs where the file has no run-as'
 complete -c sockexec -l check -d 'Only check options and configuration file'

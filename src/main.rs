@@ -133,8 +133,7 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
         control: plan.has(|protocol| protocol.purpose() == Purpose::Commands),
         idle_exit: (config.inetd && plan.listens()).then_some(INETD_IDLE),
     };
-    let settings = &config.settings;
-    let demand = frame.demand(settings.max_connections as usize, settings.user_share);
+    let demand = frame.demand(&config);
     descriptors::reserve(
         launcher.null().as_fd(),
         limit.raised.min(demand.descriptors() as u64),
@@ -158,6 +157,7 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
     };
     let mut server = Server::new((config, source), frame, launcher, signals, notifier)
         .map_err(Fatal::system("waiting for events"))?;
+    server.prepare().map_err(Fatal::System)?;
     for listener in listeners {
         server.listen(listener);
     }

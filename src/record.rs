@@ -38,13 +38,15 @@ pub struct JobRecord {
     pub rule: Option<Rc<str>>,
     /// What its program cost, once that has ended.
     pub cost: Option<Cost>,
+    /// The limit of its cgroup that it has met.
+    pub limit: Option<&'static str>,
     /// The session's summary; the state is that of the whole server.
     pub summary: Summary,
 }
 
 impl JobState {
     /// All of them, in the order in which a job goes through them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Request,
         Self::Parked,
         Self::Waiting,
@@ -54,6 +56,7 @@ impl JobState {
         Self::Stopping,
         Self::Replying,
         Self::Lingering,
+        Self::Detached,
     ];
 
     /// Its word in the log and in `jobs`.
@@ -68,6 +71,7 @@ impl JobState {
             Self::Stopping => "stopping",
             Self::Replying => "replying",
             Self::Lingering => "lingering",
+            Self::Detached => "detached",
         }
     }
 }
@@ -91,6 +95,7 @@ impl JobRecord {
             program,
             rule: None,
             cost: None,
+            limit: None,
             summary,
         }
     }
@@ -101,15 +106,20 @@ impl JobRecord {
         Self { rule, ..self }
     }
 
-    /// The same record of a job that cost this.
+    /// The same record of a job that cost this, and whose cgroup has met this limit.
     #[must_use]
-    pub fn with_cost(self, cost: Option<Cost>) -> Self {
-        Self { cost, ..self }
+    pub fn with_cost(self, cost: Option<Cost>, limit: Option<&'static str>) -> Self {
+        Self {
+            cost,
+            limit,
+            ..self
+        }
     }
 
-    /// The limit that has ended the program, if one did.
+    /// The limit that has ended the program, or that its cgroup has met, by its name in the
+    /// configuration.
     pub fn limit(&self) -> Option<&'static str> {
-        limit_of(self.summary.exit?)
+        self.limit.or_else(|| limit_of(self.summary.exit?))
     }
 
     /// Whether there was a request. Without one there is no job, only a connection.
@@ -132,7 +142,7 @@ impl JobRecord {
             | JobState::Running
             | JobState::Draining
             | JobState::Stopping => true,
-            JobState::Replying | JobState::Lingering => false,
+            JobState::Replying | JobState::Lingering | JobState::Detached => false,
         })
     }
 }

@@ -208,10 +208,13 @@ fn the_server_has_at_most_twelve_fields() {
 fn unsafe_stands_only_where_it_must() {
     let with_unsafe = [
         "src/os/background.rs",
+        "src/os/cgroup/mod.rs",
+        "src/os/cgroup/place.rs",
         "src/os/descriptors.rs",
         "src/os/launch/buffer.rs",
         "src/os/launch/child.rs",
         "src/os/launch/clone.rs",
+        "src/os/launch/clone3.rs",
         "src/os/launch/identity.rs",
         "src/os/launch/limits.rs",
         "src/os/launch/stack.rs",

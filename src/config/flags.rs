@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser};
 use clap::{Arg, ArgAction, Args as _, Command, FromArgMatches as _, Parser};
 
+use super::address::absolute;
 use super::{Address, Given};
 use crate::control::question;
 use crate::settings::value::{Kind, Value};
@@ -62,6 +63,10 @@ struct Flags {
     // A unit names one, and an administrator's options follow it.
     #[arg(long, value_name = "NAME", overrides_with = "job_user")]
     job_user: Option<String>,
+
+    /// The cgroup2 directory for the jobs' cgroups [default: the one that systemd has delegated]
+    #[arg(long, value_name = "DIR")]
+    cgroup: Option<PathBuf>,
 
     /// Only check the options and the configuration file, and print the rules in force
     #[arg(long)]
@@ -155,6 +160,7 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
         listen,
         inetd: flags.inetd,
         job_user: flags.job_user.filter(|name| !name.is_empty()),
+        cgroup: flags.cgroup.as_deref().map(absolute),
         check: flags.check,
         explain: flags.explain.map(question::read).transpose()?,
         ..Given::default()

@@ -62,6 +62,8 @@ pub struct Config {
     pub background: bool,
     /// Where to write the server's number; absolute.
     pub pidfile: Option<PathBuf>,
+    /// The directory for the cgroups of jobs, if one was named.
+    pub cgroup: Option<PathBuf>,
     /// The configuration file, if it was there; absolute.
     pub file: Option<PathBuf>,
     /// The file belongs to a user as which programs run, and they could change it.
@@ -177,6 +179,7 @@ struct Given {
     explain: Option<Asked>,
     background: bool,
     pidfile: Option<PathBuf>,
+    cgroup: Option<PathBuf>,
 }
 
 /// The source of the configuration, which can be read again.
@@ -277,6 +280,7 @@ impl Source {
         config.inetd = given.inetd;
         config.background = given.background;
         config.pidfile = given.pidfile;
+        config.cgroup = given.cgroup;
         Ok(config)
     }
 }

@@ -5,9 +5,10 @@ use std::io;
 
 use nix::sys::signal::Signal;
 
-use super::process::Running;
 use super::{Connection, Context};
+use crate::os::cgroup::Usage;
 use crate::os::poller::Poller;
+use crate::program::Cost;
 use crate::session::{Action, Interest};
 
 impl Connection {
@@ -41,20 +42,37 @@ impl Connection {
         acted
     }
 
-    fn signal(&self, signal: Signal) {
-        if let Some(running) = &self.running {
+    fn signal(&mut self, signal: Signal) {
+        if let Some(running) = &mut self.running {
             running.signal(signal);
         }
     }
 
-    /// Closes all pipes and reaps the zombie; if there is none, keeps the process.
+    /// Closes all pipes and reaps the zombie; keeps what is left for the server.
     pub(super) fn reap(&mut self) {
-        self.orphan = self.running.take().and_then(Running::reap);
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        if let Some(usage) = running.usage() {
+            self.used(usage);
+        }
+        self.left = running.reap();
+    }
+
+    /// Takes what all processes of its cgroup have used.
+    fn used(&mut self, usage: Usage) {
+        self.limit = usage.limit;
+        let memory = self.cost.and_then(|cost| cost.memory);
+        self.cost = Some(Cost {
+            user: usage.user,
+            system: usage.system,
+            memory: usage.memory.or(memory),
+        });
     }
 
     fn abandon(&mut self) {
         self.reap();
-        if let Some(orphan) = &self.orphan {
+        if let Some(orphan) = &self.left.orphan {
             log::warn!(
                 "connection {}: process {} does not end, no longer waiting for it",
                 self.id,

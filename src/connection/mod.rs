@@ -31,8 +31,8 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use self::client::ClientSocket;
-pub use self::process::Orphan;
-use self::process::Running;
+pub use self::process::{Containment, Orphan};
+use self::process::{Left, Running};
 use self::room::Room;
 use self::spools::Spools;
 use self::tries::Tries;
@@ -85,6 +85,8 @@ pub enum Ask {
     Command(Vec<u8>),
     /// Take over this process, which has been given up.
     Orphan(Orphan),
+    /// Take over the cgroup of a job that is over.
+    Contained(Containment),
     /// Close the client's socket with care.
     Discard(OwnedFd),
 }
@@ -101,8 +103,10 @@ pub struct Connection {
     program: Option<i32>,
     /// What that cost, for the record.
     cost: Option<Cost>,
-    /// A process for the server to take over.
-    orphan: Option<Orphan>,
+    /// The limit of its cgroup that it has met.
+    limit: Option<&'static str>,
+    /// What the server has to take over.
+    left: Left,
     /// Outputs that have become too large for memory.
     spools: Spools,
     room: Room,
@@ -128,7 +132,8 @@ impl Connection {
             running: None,
             program: None,
             cost: None,
-            orphan: None,
+            limit: None,
+            left: Left::default(),
             spools: Spools::new(charges.spools),
             room: Room::new(charges.request),
             tries: Tries::new(),
@@ -188,8 +193,11 @@ impl Connection {
     /// The next request to the server. To be polled after each call that lets the connection
     /// work, until there is nothing.
     pub fn poll_ask(&mut self) -> Option<Ask> {
-        if let Some(orphan) = self.orphan.take() {
+        if let Some(orphan) = self.left.orphan.take() {
             return Some(Ask::Orphan(orphan));
+        }
+        if let Some(containment) = self.left.containment.take() {
+            return Some(Ask::Contained(containment));
         }
         if let Some(socket) = self.client.take_discarded() {
             return Some(Ask::Discard(socket));
@@ -208,11 +216,15 @@ impl Connection {
         self.pump(context);
     }
 
-    /// Takes charge of the started program, or of the error.
-    pub fn adopt(&mut self, spawned: Result<Spawned, Errno>, context: &mut Context<'_>) {
+    /// Takes charge of the started program, and of its cgroup if it has one, or of the error.
+    pub fn adopt(
+        &mut self,
+        spawned: Result<(Spawned, Option<Containment>), Errno>,
+        context: &mut Context<'_>,
+    ) {
         match spawned {
-            Ok(spawned) => {
-                let mut running = Running::new(spawned, self.id);
+            Ok((spawned, containment)) => {
+                let mut running = Running::new(spawned, containment, self.id);
                 if let Err(error) = running.watch(context.poller, context.now) {
                     context.shortage = Some(("wait for a program", errno_of(&error)));
                 }
@@ -314,8 +326,14 @@ impl Connection {
         }
     }
 
-    /// Closes everything. The program must have ended before.
-    pub fn close(mut self) {
+    /// The limit of its cgroup that its program has met.
+    pub fn limit(&self) -> Option<&'static str> {
+        self.limit
+    }
+
+    /// Closes everything. The program must have ended before. Returns the cgroup, if it had one.
+    pub fn close(mut self) -> Option<Containment> {
         self.reap();
+        self.left.containment
     }
 }

@@ -13,6 +13,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::signal::Signal;
 
 use crate::id::ConnectionId;
+use crate::os::cgroup::{Cgroup, Usage};
 use crate::os::launch::Spawned;
 use crate::os::poller::{Part, Poller, Token, Watched};
 use crate::os::process::Process;
@@ -40,6 +41,24 @@ pub struct Orphan {
     pub pidfd: Watched,
 }
 
+/// The cgroup of a job.
+#[derive(Debug)]
+pub struct Containment {
+    /// The cgroup.
+    pub cgroup: Cgroup,
+    /// Whether processes in it may live on when the program has ended by itself.
+    pub detach: bool,
+}
+
+/// What a program leaves to the server when it is over.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// A process that is still there.
+    pub(super) orphan: Option<Orphan>,
+    /// Its cgroup. Unless it may live on, nothing in it may stay.
+    pub(super) containment: Option<Containment>,
+}
+
 /// A program that runs, or is about to.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -49,6 +68,7 @@ pub(super) struct Running {
     look: Option<Look>,
     stdin: Option<Watched>,
     outputs: [Option<OutputPipe>; 2],
+    containment: Option<Containment>,
 }
 
 /// When to check whether the program has ended, if the poller does not report it.
@@ -87,7 +107,11 @@ impl AsFd for OutputPipe {
 impl Running {
     /// Takes charge of a started program. From now on the poller reports its end or, if the poller
     /// cannot, the clock.
-    pub(super) fn new(spawned: Spawned, id: ConnectionId) -> Self {
+    pub(super) fn new(
+        spawned: Spawned,
+        containment: Option<Containment>,
+        id: ConnectionId,
+    ) -> Self {
         let watch = |fd, part| Watched::new(fd, Token::Connection(id, part));
         let output = |fd, part| {
             Some(OutputPipe {
@@ -103,6 +127,7 @@ impl Running {
             look: None,
             stdin: Some(watch(spawned.stdin, Part::Stdin)),
             outputs: [output(stdout, Part::Stdout), output(stderr, Part::Stderr)],
+            containment,
         }
     }
 
@@ -215,26 +240,49 @@ impl Running {
         }
     }
 
-    /// Sends a signal to its group.
+    /// Sends a signal to its group, and SIGKILL to all processes in its cgroup.
     pub(super) fn kill(&self, signal: i32) -> Result<(), Errno> {
-        self.process.signal_group(signal)
+        let sent = self.process.signal_group(signal);
+        if let Some(containment) = self
+            .containment
+            .as_ref()
+            .filter(|_| signal == libc::SIGKILL)
+        {
+            containment.cgroup.kill_all();
+        }
+        sent
     }
 
-    /// Sends a signal to its group, because it must end.
-    pub(super) fn signal(&self, signal: Signal) {
+    /// Sends a signal to its group, because it must end; with SIGKILL nothing in its cgroup stays.
+    pub(super) fn signal(&mut self, signal: Signal) {
         let (id, pid) = (self.id, self.pid());
         log::debug!("connection {id}: {signal} to group {pid}");
         if let Err(errno) = self.kill(signal as i32) {
             log::warn!("connection {id}: {signal} to group {pid}: {}", errno.desc());
         }
+        let Some(containment) = &mut self.containment else {
+            return;
+        };
+        containment.detach = false;
     }
 
-    /// Closes all pipes and reaps the zombie; if there is none, returns the process.
-    pub(super) fn reap(self) -> Option<Orphan> {
-        let Self { process, pidfd, .. } = self;
-        process
-            .reap()
-            .err()
-            .map(|process| Orphan { process, pidfd })
+    /// What all processes in its cgroup have used so far.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.containment.as_ref()?.cgroup.usage().ok()
+    }
+
+    /// Closes all pipes and reaps the zombie. Returns what is left.
+    pub(super) fn reap(self) -> Left {
+        let Self {
+            process,
+            pidfd,
+            containment,
+            ..
+        } = self;
+        let orphan = process.reap().err();
+        Left {
+            orphan: orphan.map(|process| Orphan { process, pidfd }),
+            containment,
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct Status {
     pub programs: u64,
     /// Connections whose reply is complete and whose client has not closed yet.
     pub lingering: u64,
+    /// Jobs that are over and have left processes that live on.
+    pub detached: u64,
     /// Connections of the control socket.
     pub control: u64,
     /// Connections in the listen queues of all listeners.
@@ -330,7 +332,8 @@ mod tests {
         agree::<Limits>(limits.clone());
         agree::<Status>(json!({"version": "4.0.0", "pid": 123, "uptime": 12.345,
             "state": "serving", "limits": limits,
-            "active": 3, "parked": 0, "throttled": 2, "waiting": 1, "programs": 3, "lingering": 1, "control": 1,
+            "active": 3, "parked": 0, "throttled": 2, "waiting": 1, "programs": 3, "lingering": 1, "detached": 2,
+            "control": 1,
             "queued": null,
             "listeners": [{"protocol": "exec", "address": "/run/sockexec/exec.sock", "queued": 0}],
             "totals": {"accepted": 9, "bytes-in": 8, "bytes-out": 7, "commands": 6,

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod background;
+pub mod cgroup;
 pub mod descriptors;
 pub mod environment;
 pub mod launch;

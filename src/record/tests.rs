@@ -34,7 +34,7 @@ fn ended(peer: Peer, program: Option<i32>, summary: Summary) -> JobRecord {
     };
     record
         .with_rule(Some("web".into()))
-        .with_cost(program.map(|_| cost))
+        .with_cost(program.map(|_| cost), None)
 }
 
 fn exited(exit: Exit) -> Summary {

@@ -161,6 +161,17 @@ impl Rules {
         self.needs.label
     }
 
+    /// How programs are executed, in general and by each rule.
+    pub fn executions(&self) -> impl Iterator<Item = &Execution> {
+        let own = self.all.iter().map(|rule| &*rule.execution);
+        std::iter::once(&*self.general).chain(own)
+    }
+
+    /// Whether programs may have cgroups of their own.
+    pub fn contain(&self) -> bool {
+        self.executions().any(|e| e.contain == Some(true))
+    }
+
     /// The rule at an index that [`Rules::decide`] returned.
     pub fn get(&self, index: usize) -> Option<&Rule> {
         self.all.get(index)

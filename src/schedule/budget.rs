@@ -21,6 +21,10 @@ const DESCRIPTORS_PROGRAM: usize = 4;
 /// The descriptors of a program whose output is kept until its end: a temporary file for each output.
 const DESCRIPTORS_SPOOL: usize = 2;
 
+/// The cgroups that are kept for the next programs, with a descriptor each, and a few for those that
+/// are not empty yet.
+const CGROUPS_KEPT: usize = 80;
+
 /// The configured demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
@@ -34,6 +38,8 @@ pub struct Demand {
     pub spools: bool,
     /// There may be control connections.
     pub control: bool,
+    /// Programs may have cgroups of their own.
+    pub cgroups: bool,
 }
 
 impl Demand {
@@ -47,12 +53,14 @@ impl Demand {
     /// The number that belongs to no single connection.
     fn own(&self) -> usize {
         let listeners = self.listeners.saturating_sub(LISTENERS_USUAL);
-        DESCRIPTORS_OWN + listeners + if self.control { CONTROL_MAX } else { 0 }
+        let control = if self.control { CONTROL_MAX } else { 0 };
+        DESCRIPTORS_OWN + listeners + control + if self.cgroups { CGROUPS_KEPT } else { 0 }
     }
 
     /// The number for each program.
     fn each(&self) -> usize {
-        DESCRIPTORS_PROGRAM + if self.spools { DESCRIPTORS_SPOOL } else { 0 }
+        let spools = if self.spools { DESCRIPTORS_SPOOL } else { 0 };
+        DESCRIPTORS_PROGRAM + spools + usize::from(self.cgroups)
     }
 }
 
@@ -104,10 +112,11 @@ mod tests {
     fn a_budget_never_exceeds_the_descriptors() {
         for descriptors in [0, 64, 128, 256, 1024, 20_000, 1 << 20] {
             for connections in [1, 2, 100, 1000, 10_000, 100_000] {
-                for choice in 0..16 {
+                for choice in 0..32 {
                     let demand = Demand {
                         connections,
-                        listeners: [1, 1000][choice >> 3],
+                        listeners: [1, 1000][(choice >> 3) & 1],
+                        cgroups: choice & 16 != 0,
                         shares: choice & 1 != 0,
                         spools: choice & 2 != 0,
                         control: choice & 4 != 0,
@@ -128,7 +137,7 @@ mod tests {
             + b.connections_max
             + b.programs_max * demand.each();
         assert!(
-            used <= descriptors.max(demand.own() + 9),
+            used <= descriptors.max(demand.own() + 10),
             "{demand:?} {descriptors} {b:?}"
         );
         if descriptors >= demand.descriptors() {

@@ -43,6 +43,7 @@ impl Server {
             waiting: counts.waiting as u64,
             programs: counts.programs as u64,
             lingering: counts.lingering as u64,
+            detached: self.orphans.cgroups.detached_count() as u64,
             control: counts.control as u64,
             queued: queued.map(|queued| queued.iter().sum()),
             listeners,
@@ -115,6 +116,7 @@ impl Server {
                 entry.class == Class::Job && entry.connection.session().is_active()
             })
             .map(|(id, entry)| self.record(id, entry))
+            .chain(self.orphans.cgroups.detached(self.io.now()))
             .collect()
     }
 

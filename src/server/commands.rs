@@ -116,10 +116,10 @@ impl Server {
 
     fn kill(&self, id: u64, number: i32) -> Result<Killed, String> {
         let job = ConnectionId::numbered(id).and_then(|id| self.table.get(id));
-        let Some(entry) = job.filter(|entry| entry.connection.session().is_active()) else {
-            return Err(format!("there is no job {id}"));
-        };
         let name = signal::name_or_number(number);
+        let Some(entry) = job.filter(|entry| entry.connection.session().is_active()) else {
+            return self.kill_detached(id, number, name);
+        };
         match entry.connection.kill(number) {
             None => Err(format!("job {id} has no program that runs")),
             Some(Err(errno)) => Err(format!("job {id}: {name}: {}", errno.desc())),
@@ -129,6 +129,24 @@ impl Server {
                     pid: pid.unsigned_abs(),
                     signal: name,
                 })
+            }
+        }
+    }
+}
+
+impl Server {
+    /// Sends a signal to what a job has left.
+    fn kill_detached(&self, id: u64, number: i32, name: String) -> Result<Killed, String> {
+        let cgroups = &self.orphans.cgroups;
+        let signalled = ConnectionId::numbered(id).and_then(|id| cgroups.signal(id, number));
+        match signalled {
+            None => Err(format!("there is no job {id}")),
+            Some(Err(errno)) => Err(format!("job {id}: {name}: {}", errno.desc())),
+            Some(Ok(processes)) => {
+                let count = processes.len();
+                log::info!("job {id}: {name} to {count} detached processes, by command");
+                let pid = processes.first().map_or(0, |pid| pid.unsigned_abs());
+                Ok(Killed { pid, signal: name })
             }
         }
     }

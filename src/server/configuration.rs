@@ -29,24 +29,27 @@ pub struct Frame {
 
 impl Frame {
     /// The configured demand.
-    pub fn demand(&self, connections: usize, user_share: u8) -> Demand {
+    pub fn demand(&self, config: &Config) -> Demand {
+        let settings = &config.settings;
         Demand {
-            connections,
+            connections: settings.max_connections as usize,
             listeners: self.listeners,
-            shares: user_share < 100,
+            shares: settings.user_share < 100,
+            cgroups: config.rules.contain(),
             spools: self.spools,
             control: self.control,
         }
     }
 
     /// The budget of descriptors. Logs a warning if they are too few for the demand.
-    fn budget(&self, connections: usize, user_share: u8) -> Budget {
-        let demand = self.demand(connections, user_share);
+    fn budget(&self, config: &Config) -> Budget {
+        let demand = self.demand(config);
         let budget = Budget::new(demand, self.descriptors);
         if self.descriptors < demand.descriptors() {
             log::warn!(
-                "{connections} connections need {} descriptors and the hard limit is {}: serving \
+                "{} connections need {} descriptors and the hard limit is {}: serving \
                  {} connections with {} programs at once",
+                demand.connections,
                 demand.descriptors(),
                 self.descriptors,
                 budget.connections_max,
@@ -91,6 +94,11 @@ impl Configuration {
         self.frame.descriptors
     }
 
+    /// All of it.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Which programs may be run.
     pub(super) fn rules(&self) -> &Rules {
         &self.config.rules
@@ -106,13 +114,17 @@ impl Configuration {
         self.config.warnings()
     }
 
-    /// Reads the configuration again: all of it is taken, or nothing changes.
+    /// Reads the configuration again: all of it is taken if it passes `check`, or nothing changes.
     ///
     /// # Errors
     ///
     /// When it is not valid. The text names file and line.
-    pub(super) fn load(&mut self) -> Result<Reloaded, String> {
+    pub(super) fn load(
+        &mut self,
+        check: impl FnOnce(&Config) -> Result<(), String>,
+    ) -> Result<Reloaded, String> {
         let config = self.source.load()?;
+        check(&config)?;
         if config.rules.lift_silently(&self.config.rules) {
             let file = config.file.as_deref().unwrap_or(Path::new(""));
             return Err(format!(
@@ -164,7 +176,7 @@ impl Configuration {
 
 fn capacity(config: &Config, frame: &Frame) -> Capacity {
     let settings = &config.settings;
-    let budget = frame.budget(settings.max_connections as usize, settings.user_share);
+    let budget = frame.budget(config);
     Capacity {
         connections: budget.connections_max,
         programs: budget.programs_max,

@@ -1,6 +1,7 @@
 //! Requests become programs: the server checks the rules, starts the program, and later collects
 //! the outcome.
 
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -48,6 +49,7 @@ impl Server {
         for id in self.orphans.due(self.io.now()) {
             self.reap_orphan(id);
         }
+        self.orphans.cgroups.look(self.io.now());
         for client in self.orphans.take_unclosed(self.io.now()) {
             self.discard(client);
         }
@@ -117,16 +119,27 @@ impl Server {
         let request = entry.request.take().unwrap_or_default();
         let permit = entry.permit.take().unwrap_or_default();
         let prepared = prefixed(&permit, request).map_err(|OutOfMemory| Errno::ENOMEM);
+        let cgroups = &mut self.orphans.cgroups;
         let peer = entry.connection.peer();
         let job = prepared.and_then(|(file, arguments)| {
+            let containment = cgroups.take(permit.execution())?;
             let order = Order {
                 file,
                 arguments,
                 variables: environment::of_job(id, peer),
                 execution: permit.execution(),
                 account: permit.account(),
+                cgroup: containment.as_ref().map(|c| c.cgroup.as_fd()),
             };
-            self.launcher.launch(id, order)
+            match self.launcher.launch(id, order) {
+                Ok(spawned) => Ok((spawned, containment)),
+                Err(errno) => {
+                    if let Some(containment) = containment {
+                        cgroups.keep(containment.cgroup);
+                    }
+                    Err(errno)
+                }
+            }
         });
         entry.permit = Some(permit);
         if let Err(errno) = &job {

@@ -84,6 +84,11 @@ impl Server {
                 status.lingering,
             ),
             (
+                "jobs_detached",
+                "Jobs that are over and have left processes that live on.",
+                status.detached,
+            ),
+            (
                 "connections_control",
                 "Control connections.",
                 status.control,

@@ -28,12 +28,14 @@
 //! | `people` | the users of clients, part of the guard |
 //! | `listeners` | the listening sockets |
 //! | `orphans` | processes that belong to no connection |
+//! | `cgroups` | the cgroups of jobs, part of the orphans |
 //! | `io` | the poller, buffers, the time of the turn |
 //! | `manager` | the service manager |
 //! | `configuration` | the configuration in effect |
 
 mod admission;
 mod answers;
+mod cgroups;
 mod commands;
 mod configuration;
 mod explain;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::cgroups::Cgroups;
 use super::io::BACK_OFF;
 use crate::connection::Orphan;
 use crate::id::ConnectionId;
@@ -26,12 +27,16 @@ pub(super) struct Orphans {
     /// Sockets that are still open, since there was no process to close them.
     unclosed: Vec<OwnedFd>,
     close_at: Option<Instant>,
+    /// The cgroups of jobs, of which nothing may be left.
+    pub(super) cgroups: Cgroups,
 }
 
 impl Orphans {
     /// When to look at them, or to close sockets.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.look_at.into_iter().chain(self.close_at).min()
+        let cgroups = self.cgroups.poll_timeout();
+        let moments = self.look_at.into_iter().chain(self.close_at);
+        moments.chain(cgroups).min()
     }
 
     /// Keeps a process that has not ended.

@@ -1,7 +1,11 @@
 //! Changes while the server runs: by a reload of the configuration file, and by the command
 //! `set`.
 
+use std::time::Instant;
+
 use super::Server;
+use super::cgroups::Cgroups;
+use crate::config::Config;
 use crate::control::payload::Reloaded;
 use crate::os::lookup::Lookup;
 use crate::schedule::Phase;
@@ -19,7 +23,9 @@ impl Server {
         if serving {
             self.manager.reloading();
         }
-        let result = self.configuration.load();
+        let (cgroups, now) = (&mut self.orphans.cgroups, self.io.now());
+        let check = |config: &Config| prepare(cgroups, config, now);
+        let result = self.configuration.load(check);
         match &result {
             Ok(reloaded) => {
                 self.take_capacity();
@@ -38,6 +44,16 @@ impl Server {
             self.manager.ready();
         }
         result
+    }
+
+    /// Prepares what programs need as the configuration has it, before the first is started.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be had, and why.
+    pub fn prepare(&mut self) -> Result<(), String> {
+        let config = self.configuration.config();
+        prepare(&mut self.orphans.cgroups, config, self.io.now())
     }
 
     fn take_capacity(&mut self) {
@@ -84,6 +100,11 @@ impl Server {
         log::info!("set by command: {}", list(&changed));
         log::set_max_level(self.configuration.settings().log_level);
     }
+}
+
+/// Prepares what programs need that are started as this configuration has it.
+fn prepare(cgroups: &mut Cgroups, config: &Config, now: Instant) -> Result<(), String> {
+    cgroups.prepare(config.cgroup.as_deref(), config.rules.executions(), now)
 }
 
 /// One line of them all.

@@ -55,14 +55,16 @@ impl fmt::Display for TotalsLine<'_> {
 }
 
 /// The record of a connection now. The one place where records are made.
-fn record(id: ConnectionId, entry: &Entry, parked: bool, now: Instant) -> JobRecord {
+pub(super) fn record(id: ConnectionId, entry: &Entry, parked: bool, now: Instant) -> JobRecord {
     let connection = &entry.connection;
     let session = connection.session();
     let client = (session.protocol(), *connection.peer());
     let (program, summary) = (connection.program(), session.summary(now));
     let rule = entry.permit.as_ref().and_then(Permit::title);
     let record = JobRecord::new(id, client, program, parked, summary);
-    record.with_rule(rule.cloned()).with_cost(connection.cost())
+    record
+        .with_rule(rule.cloned())
+        .with_cost(connection.cost(), connection.limit())
 }
 
 /// Logs the result of a connection that is over, and counts it.

@@ -64,10 +64,13 @@ impl Server {
         });
         self.inform_all(|| Input::StopNow);
         for id in self.table.ids() {
-            if let Some(entry) = self.table.remove(id) {
-                entry.connection.close();
+            if let Some(containment) = self.table.remove(id).and_then(|e| e.connection.close()) {
+                let none = || None;
+                let cgroups = &mut self.orphans.cgroups;
+                cgroups.give_back(containment, none, 0, self.io.now());
             }
         }
+        std::mem::take(&mut self.orphans.cgroups).close();
         self.manager.flush();
         log::info!("ended: {}", self.statistics);
         log::logger().flush();

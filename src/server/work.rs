@@ -4,9 +4,9 @@
 use std::os::fd::OwnedFd;
 
 use super::{Server, reporting};
-use crate::connection::{Ask, Connection, Context};
+use crate::connection::{Ask, Connection, Containment, Context};
 use crate::id::ConnectionId;
-use crate::schedule::{Class, Need, News};
+use crate::schedule::{Class, Need, News, Wait};
 use crate::session::Input;
 
 impl Server {
@@ -54,9 +54,21 @@ impl Server {
                     self.schedule.orphan(id);
                     self.orphans.keep(id, orphan, self.io.now());
                 }
+                Ask::Contained(containment) => self.take_cgroup(id, containment),
                 Ask::Discard(client) => self.discard(client),
             }
         }
+    }
+
+    /// Takes over the cgroup of a job that is over.
+    fn take_cgroup(&mut self, id: ConnectionId, containment: Containment) {
+        let detached_max = self.configuration.settings().detached_max as usize;
+        let entry = self.table.get(id);
+        let (schedule, now) = (&self.schedule, self.io.now());
+        let parked = schedule.wait(id) == Wait::Slot;
+        let record = || entry.map(|entry| reporting::record(id, entry, parked, now));
+        let cgroups = &mut self.orphans.cgroups;
+        cgroups.give_back(containment, record, detached_max, now);
     }
 
     /// Closes the socket of a client that may have passed descriptors.
@@ -91,8 +103,8 @@ impl Server {
             return;
         }
         self.schedule.leave(id, self.io.now());
-        if let Some(entry) = self.table.remove(id) {
-            entry.connection.close();
+        if let Some(containment) = self.table.remove(id).and_then(|e| e.connection.close()) {
+            self.take_cgroup(id, containment);
         }
         // A client may have been kept out because of a shortage that is over now.
         self.listeners.resume();

@@ -156,4 +156,7 @@ pub enum JobState {
     Replying,
     /// The reply is sent, and the client has not closed.
     Lingering,
+    /// The job is over, and processes that it has left live on, as its rule allows. Only the server
+    /// knows that.
+    Detached,
 }

@@ -12,7 +12,8 @@ pub fn status(uptime: u64) -> Value {
         "limits": {"max-connections": 100, "programs": 90, "timeout": 60.0,
             "request-timeout": 10.0, "kill-timeout": 10.0, "stop-grace": 0.0, "user-share": 100,
             "requests-memory": 67_108_864, "spool-total": 8_589_934_592_u64, "log-level": "info"},
-        "active": 3, "parked": 4, "throttled": 2, "waiting": 5, "programs": 6, "lingering": 7, "control": 1,
+        "active": 3, "parked": 4, "throttled": 2, "waiting": 5, "programs": 6, "lingering": 7,
+        "detached": 8, "control": 1,
         "queued": 8,
         "listeners": [
             {"protocol": "exec", "address": "/run/sockexec/exec.sock", "queued": 8},

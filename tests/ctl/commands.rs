@@ -127,7 +127,8 @@ fn status_reads_as_a_page_and_fits_80_columns() {
     let text = stdout_of(&server.run(["status"]));
     for part in [
         "sockexec     4.0.0  process 123  serving  up 1h01m\n",
-        "connections  active 3 of 100  queued 8  waiting 5  parked 4  throttled 2\n             lingering 7\n",
+        "connections  active 3 of 100  queued 8  waiting 5  parked 4  throttled 2\n  \
+                    \x20          lingering 7  detached 8\n",
         "resources    programs 6 of 90  memory 12M  requests 0  spools 2.0K\n",
         "timeout 1m00s",
         "totals       accepted 9  in 36M  out 72M  commands 11  throttled 13\n             log-lines-lost 12\n",

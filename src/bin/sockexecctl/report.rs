@@ -74,6 +74,7 @@ pub fn connections(status: &Status) -> Row {
             format!("parked {}", status.parked),
             format!("throttled {}", status.throttled),
             format!("lingering {}", status.lingering),
+            format!("detached {}", status.detached),
         ],
     }
 }

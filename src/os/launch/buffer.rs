@@ -3,7 +3,7 @@
 
 use std::ffi::c_char;
 use std::fmt;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -109,13 +109,17 @@ impl LaunchBuffer {
     }
 
     /// Makes the child, whose ends of its pipes have these numbers.
-    pub(super) fn start(&mut self, streams: [RawFd; 3]) -> Result<(Pid, OwnedFd), Errno> {
+    pub(super) fn start(
+        &mut self,
+        streams: [RawFd; 3],
+        cgroup: Option<BorrowedFd<'_>>,
+    ) -> Result<(Pid, OwnedFd), Errno> {
         self.plan.streams = streams;
         self.plan.begin();
         *self.inside.get_mut() = 1;
         // SAFETY: this buffer has one child at a time. It is boxed, nothing of it is changed until
         // `has_left`, and its owner keeps it until then, and the arguments of `fill` too.
-        unsafe { clone(&self.stack, &self.plan, &self.inside) }
+        unsafe { clone(&self.stack, &self.plan, &self.inside, cgroup) }
             .inspect_err(|_| *self.inside.get_mut() = 0)
     }
 

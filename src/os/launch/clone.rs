@@ -2,7 +2,7 @@
 //! of descriptors, at the same time as the server.
 
 use std::ffi::{c_int, c_void};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::AtomicI32;
 
@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::unistd::Pid;
 
 use super::child;
+use super::clone3::{self, clone3};
 use super::plan::Plan;
 use super::stack::Stack;
 use crate::os::syscall::WRITES_ERRNO;
@@ -21,12 +22,11 @@ const FLAGS: c_int = libc::CLONE_VM
     | libc::CLONE_FILES
     | libc::CLONE_PIDFD
     | libc::CLONE_CHILD_CLEARTID
-    | libc::SIGCHLD
     // Otherwise the child and the server would share errno.
     | if WRITES_ERRNO { libc::CLONE_VFORK } else { 0 };
 
-/// Makes a child that carries out `plan`. The kernel sets `inside` to 0 when it has left our
-/// memory, by its exec or its exit.
+/// Makes a child that carries out `plan`, in the cgroup with this directory if there is one. The
+/// kernel sets `inside` to 0 when it has left our memory, by its exec or its exit.
 ///
 /// # Safety
 ///
@@ -36,20 +36,35 @@ pub(super) unsafe fn clone(
     stack: &Stack,
     plan: &Plan,
     inside: &AtomicI32,
+    cgroup: Option<BorrowedFd<'_>>,
 ) -> Result<(Pid, OwnedFd), Errno> {
     let mut pidfd: c_int = -1;
-    // SAFETY: the caller's promise; the child changes only the atomic parts of the plan.
-    let pid = Errno::result(unsafe {
-        libc::clone(
-            child::main,
-            stack.top(),
-            FLAGS,
-            ptr::from_ref(plan).cast_mut().cast::<c_void>(),
-            &raw mut pidfd,
-            ptr::null_mut::<c_void>(),
-            inside.as_ptr(),
-        )
-    })?;
+    let argument = ptr::from_ref(plan).cast_mut().cast::<c_void>();
+    let pid = match cgroup {
+        // SAFETY: the caller's promise; the child changes only the atomic parts of the plan.
+        None => Errno::result(unsafe {
+            libc::clone(
+                child::main,
+                stack.top(),
+                FLAGS | libc::SIGCHLD,
+                argument,
+                &raw mut pidfd,
+                ptr::null_mut::<c_void>(),
+                inside.as_ptr(),
+            )
+        })
+        .map(Pid::from_raw)?,
+        Some(cgroup) => {
+            let mut arguments = clone3::arguments(FLAGS, cgroup);
+            let (bottom, size) = stack.range();
+            arguments.stack = bottom as u64;
+            arguments.stack_size = size as u64;
+            arguments.pidfd = (&raw mut pidfd) as u64;
+            arguments.child_tid = inside.as_ptr() as u64;
+            // SAFETY: as above.
+            unsafe { clone3(&arguments, child::main, argument) }?
+        }
+    };
     // SAFETY: the kernel has just made this descriptor, and nothing else uses it.
-    Ok((Pid::from_raw(pid), unsafe { OwnedFd::from_raw_fd(pidfd) }))
+    Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }

@@ -15,6 +15,7 @@
 //! | `buffer` | the memory of a child, and its layout |
 //! | `stack` | the stack in it |
 //! | `clone` | the system call that makes the child |
+//! | `clone3` | the one that makes it in a cgroup |
 //! | `child` | the steps of the child until the exec |
 //! | `identity`, `limits` | those that a rule may ask for: another user, limits |
 //! | `plan` | the input of these steps, and how far the child came |
@@ -22,6 +23,7 @@
 mod buffer;
 mod child;
 mod clone;
+mod clone3;
 mod environments;
 mod identity;
 mod limits;
@@ -31,13 +33,14 @@ mod plan;
 mod stack;
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::{getpid, pipe2};
 
 use self::buffer::LaunchBuffer;
+pub(in crate::os) use self::clone3::probe as probe_cgroup;
 use self::environments::Environments;
 pub use self::order::Order;
 pub use self::places::FIRST_FREE;
@@ -140,6 +143,7 @@ impl<T: Copy> Launcher<T> {
             Some(buffer) => buffer,
             None => Box::new(LaunchBuffer::new(self.surroundings)?),
         };
+        let cgroup = order.cgroup;
         let environment = self.environments.of(order.execution, order.account);
         let search = self.environments.general();
         if let Err(OutOfMemory) = buffer.fill(order, search, environment) {
@@ -150,7 +154,7 @@ impl<T: Copy> Launcher<T> {
             self.keep(buffer);
             return Err(Errno::EAGAIN);
         };
-        let spawned = spawn(&mut place, &mut buffer);
+        let spawned = spawn(&mut place, &mut buffer, cgroup);
         if spawned.is_ok() {
             let place = Some(place);
             self.flights.push(Flight { tag, buffer, place });
@@ -203,7 +207,11 @@ impl<T> Drop for Launcher<T> {
 }
 
 /// Makes the pipes, and the child with its ends of them.
-fn spawn(place: &mut Place, buffer: &mut LaunchBuffer) -> Result<Spawned, Errno> {
+fn spawn(
+    place: &mut Place,
+    buffer: &mut LaunchBuffer,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Result<Spawned, Errno> {
     let (stdin_theirs, stdin) = pipe2(OFlag::O_CLOEXEC)?;
     let (stdout, stdout_theirs) = pipe2(OFlag::O_CLOEXEC)?;
     let (stderr, stderr_theirs) = pipe2(OFlag::O_CLOEXEC)?;
@@ -211,7 +219,7 @@ fn spawn(place: &mut Place, buffer: &mut LaunchBuffer) -> Result<Spawned, Errno>
         set_new_nonblocking(ours.as_fd())?;
     }
     place.fill([stdin_theirs, stdout_theirs, stderr_theirs])?;
-    let (pid, pidfd) = buffer.start(place.numbers())?;
+    let (pid, pidfd) = buffer.start(place.numbers(), cgroup)?;
     Ok(Spawned {
         process: Process::new(pid),
         pidfd,
@@ -250,6 +258,7 @@ mod tests {
             let environment = Rc::new(Environment::inherited());
             let account = Rc::new(root());
             let order = Order {
+                cgroup: None,
                 file: None,
                 arguments: Arguments::default(),
                 variables: Vec::new(),

@@ -1,5 +1,6 @@
 //! An order to start a program.
 
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
 use crate::execution::{Account, Execution};
@@ -18,4 +19,6 @@ pub struct Order<'a> {
     pub execution: &'a Rc<Execution>,
     /// The user as which it runs, where it is not the server's.
     pub account: Option<&'a Rc<Account>>,
+    /// The directory of the cgroup in which it starts, where that is not the server's.
+    pub cgroup: Option<BorrowedFd<'a>>,
 }

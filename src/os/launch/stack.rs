@@ -44,6 +44,12 @@ impl Stack {
         Ok(stack)
     }
 
+    /// Its lowest address, above the guard page, and its size.
+    pub(super) fn range(&self) -> (*mut c_void, usize) {
+        // SAFETY: inside of the mapping.
+        (unsafe { self.bottom.add(self.guard) }, SIZE)
+    }
+
     /// Its beginning: stacks grow downwards.
     pub(super) fn top(&self) -> *mut c_void {
         // SAFETY: the end of the mapping, which is aligned as a stack must be.

@@ -1,0 +1,182 @@
+//! clone3(2) with `CLONE_INTO_CGROUP`: makes the child inside a cgroup. The function of the C library
+//! for clone(2) cannot pass that, and it has none for this call.
+//!
+//! The new process begins on a stack of its own, so what comes after the call must be written in
+//! assembler: in the child, the call of its function, and its exit.
+
+use std::ffi::{c_int, c_void};
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::ptr;
+
+use nix::errno::Errno;
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
+
+/// The life of a child.
+pub(super) type Main = extern "C" fn(*mut c_void) -> c_int;
+
+/// `CLONE_INTO_CGROUP`, as clone3(2) has it.
+const INTO_CGROUP: u64 = 1 << 33;
+
+/// The arguments of clone3(2) for a process in `cgroup`.
+pub(super) fn arguments(flags: c_int, cgroup: BorrowedFd<'_>) -> libc::clone_args {
+    // SAFETY: all-zero is valid: nothing is asked for.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = flags as u64 | INTO_CGROUP;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    arguments.cgroup = cgroup.as_raw_fd() as u64;
+    arguments
+}
+
+/// Makes a child that calls `main` on its stack, and exits with its result.
+///
+/// # Safety
+///
+/// `arguments` name a stack for the child, and everything that `main` needs stays in place until it
+/// has left.
+pub(super) unsafe fn clone3(
+    arguments: &libc::clone_args,
+    main: Main,
+    argument: *mut c_void,
+) -> Result<Pid, Errno> {
+    // SAFETY: the caller's promise.
+    let result = unsafe { call(arguments, main, argument) };
+    match result {
+        errno @ -4095..=-1 => Err(Errno::from_raw(-errno as c_int)),
+        pid => Ok(Pid::from_raw(pid as c_int)),
+    }
+}
+
+/// Tries to start a process in `cgroup`, which ends at once.
+///
+/// # Errors
+///
+/// When that cannot be done.
+pub(in crate::os) fn probe(cgroup: BorrowedFd<'_>) -> Result<(), Errno> {
+    let mut pidfd: c_int = -1;
+    // A copy of this process, with no stack but its own.
+    let mut arguments = arguments(libc::CLONE_PIDFD, cgroup);
+    arguments.pidfd = ptr::from_mut(&mut pidfd) as u64;
+    // SAFETY: as fork(2); the child makes one system call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            ptr::from_ref(&arguments),
+            size_of::<libc::clone_args>(),
+        )
+    };
+    match Errno::result(result)? {
+        0 => {
+            // SAFETY: ends this process, whose memory is a copy.
+            unsafe { libc::_exit(0) }
+        }
+        pid => {
+            // SAFETY: the kernel has just made this descriptor, and nothing else uses it.
+            drop(unsafe { OwnedFd::from_raw_fd(pidfd) });
+            waitpid(Pid::from_raw(pid as c_int), None)?;
+        }
+    }
+    match IS_THERE {
+        true => Ok(()),
+        false => Err(Errno::ENOSYS),
+    }
+}
+
+/// Whether there is assembler for this architecture.
+const IS_THERE: bool = cfg!(any(
+    target_arch = "x86_64",
+    target_arch = "aarch64",
+    target_arch = "riscv64"
+));
+
+#[cfg(target_arch = "x86_64")]
+unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) -> isize {
+    let result;
+    // SAFETY: the caller's promise. The child has its own stack and never comes back; the parent
+    // continues behind the label with its registers as they were, but for those named.
+    unsafe {
+        std::arch::asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r13",
+            "call r12",
+            "mov edi, eax",
+            "mov eax, {exit}",
+            "syscall",
+            "ud2",
+            "2:",
+            exit = const libc::SYS_exit,
+            inlateout("rax") libc::SYS_clone3 as isize => result,
+            in("rdi") ptr::from_ref(arguments),
+            in("rsi") size_of::<libc::clone_args>(),
+            in("r12") main,
+            in("r13") argument,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    result
+}
+
+#[cfg(target_arch = "aarch64")]
+unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) -> isize {
+    let result;
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!(
+            "svc 0",
+            "cbnz x0, 2f",
+            "mov x29, xzr",
+            "mov x0, x10",
+            "blr x9",
+            "mov x8, {exit}",
+            "svc 0",
+            "brk 1",
+            "2:",
+            exit = const libc::SYS_exit,
+            in("x8") libc::SYS_clone3,
+            inlateout("x0") ptr::from_ref(arguments) => result,
+            in("x1") size_of::<libc::clone_args>(),
+            in("x9") main,
+            in("x10") argument,
+        );
+    }
+    result
+}
+
+#[cfg(target_arch = "riscv64")]
+unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) -> isize {
+    let result;
+    // SAFETY: as above.
+    unsafe {
+        std::arch::asm!(
+            "ecall",
+            "bnez a0, 2f",
+            "mv a0, t2",
+            "jalr t1",
+            "li a7, {exit}",
+            "ecall",
+            "ebreak",
+            "2:",
+            exit = const libc::SYS_exit,
+            in("a7") libc::SYS_clone3,
+            inlateout("a0") ptr::from_ref(arguments) => result,
+            in("a1") size_of::<libc::clone_args>(),
+            in("t1") main,
+            in("t2") argument,
+        );
+    }
+    result
+}
+
+/// Never used: [`probe`] has failed.
+#[cfg(not(any(
+    target_arch = "x86_64",
+    target_arch = "aarch64",
+    target_arch = "riscv64"
+)))]
+unsafe fn call(_: &libc::clone_args, _: Main, _: *mut c_void) -> isize {
+    -(libc::ENOSYS as isize)
+}

@@ -1,0 +1,82 @@
+//! Processes that live on after their job, where its rule allows it.
+
+use serde_json::json;
+
+use crate::cgroup::Directory;
+use nix::sys::signal::Signal;
+
+use crate::common::{Daemon, End};
+
+const CONFIG: &str = "contain = true\ndetach = true\ndetached-max = 2\nkill-timeout = 0.1\n";
+
+/// Leaves a process behind.
+fn leave(daemon: &Daemon) {
+    let reply = daemon.shell("setsid sleep 1000 >/dev/null 2>&1 & exit 3");
+    assert_eq!(reply.end, End::Exit(3));
+}
+
+#[test]
+fn what_it_has_left_lives_on_and_is_shown() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let daemon = directory.setup(CONFIG).start();
+    leave(&daemon);
+    let jobs = daemon.jobs();
+    assert_eq!(jobs.len(), 1);
+    assert_eq!(
+        (&jobs[0]["state"], &jobs[0]["pid"]),
+        (&json!("detached"), &json!(null))
+    );
+    assert_eq!(daemon.status()["detached"], 1);
+    assert_eq!(directory.processes().len(), 1);
+    // It is no job of the limit of connections any more.
+    assert_eq!(daemon.status()["active"], 0);
+    let answer = daemon.ask("kill", json!({"id": jobs[0]["id"], "signal": "TERM"}));
+    assert!(answer["pid"].as_u64() > Some(1), "{answer}");
+    directory.wait_empty();
+    daemon.log.wait_for("its end", |line| {
+        line.contains("what it has left has ended")
+    });
+    assert_eq!(daemon.status()["detached"], 0);
+}
+
+#[test]
+fn no_more_than_the_limit_live_on() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let daemon = directory.setup(CONFIG).start();
+    for _ in 0..3 {
+        leave(&daemon);
+    }
+    daemon.log.wait_for("the limit", |line| {
+        line.contains("2 detached jobs are the limit")
+    });
+    directory.wait(|directory| directory.processes().len() == 2);
+    assert_eq!(daemon.status()["detached"], 2);
+}
+
+#[test]
+fn after_a_deadline_nothing_lives_on() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let daemon = directory.setup(&format!("timeout = 0.2\n{CONFIG}")).start();
+    daemon.shell("setsid sleep 1000 >/dev/null 2>&1 & exec sleep 1000");
+    directory.wait_empty();
+    assert!(daemon.jobs().is_empty());
+}
+
+#[test]
+fn when_the_server_stops_nothing_lives_on() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let mut daemon = directory.setup(CONFIG).start();
+    leave(&daemon);
+    assert_eq!(directory.processes().len(), 1);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.wait().success());
+    assert!(directory.jobs().is_empty());
+}

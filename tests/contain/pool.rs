@@ -1,0 +1,110 @@
+//! Cgroups are kept for the next job, and none is left behind.
+
+use std::fs;
+
+use crate::cgroup::Directory;
+use nix::sys::signal::Signal;
+
+use crate::common::{End, shell};
+
+#[test]
+fn jobs_one_after_another_share_one() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let daemon = directory.contained();
+    let own = "grep '^0::' /proc/self/cgroup";
+    let first = daemon.shell(own).stdout;
+    let text = String::from_utf8_lossy(&first).into_owned();
+    let name = directory.path().file_name().unwrap().to_string_lossy();
+    assert!(text.contains(&format!("/{name}/job-")), "{text}");
+    for _ in 0..20 {
+        assert_eq!(daemon.shell(own).stdout, first);
+    }
+    assert_eq!(directory.jobs().len(), 1);
+}
+
+#[test]
+fn jobs_at_once_have_one_each_and_what_is_kept_is_removed_at_the_end() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let mut daemon = directory.contained();
+    let mut clients: Vec<_> = (0..80)
+        .map(|_| daemon.begin(shell("echo up; cat")))
+        .collect();
+    for client in &mut clients {
+        assert_eq!(client.line(), "up");
+    }
+    assert_eq!(directory.jobs().len(), 80);
+    for client in clients {
+        client.end();
+        assert_eq!(client.reply().end, End::Exit(0));
+    }
+    directory.wait(|directory| directory.jobs().len() <= 64);
+    daemon.signal(Signal::SIGTERM);
+    assert!(daemon.wait().success());
+    assert!(directory.jobs().is_empty());
+}
+
+#[test]
+fn a_thousand_jobs_leave_no_descriptors() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let daemon = directory.contained();
+    let open = || {
+        fs::read_dir(format!("/proc/{}/fd", daemon.pid()))
+            .unwrap()
+            .count()
+    };
+    daemon.serves();
+    let before = open();
+    for _ in 0..1000 {
+        daemon.run(&["true"]);
+    }
+    assert!(open() <= before + 2, "{} {before}", open());
+    assert_eq!(directory.jobs().len(), 1);
+}
+
+#[test]
+fn the_cpu_time_is_that_of_all_processes_and_of_this_job_alone() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let daemon = directory.contained();
+    let busy = "i=0; while [ $i -lt 150000 ]; do i=$((i+1)); done";
+    // Nothing waits for the one that works.
+    daemon.shell(&format!(
+        "(setsid sh -c '{busy}; echo done' &) | cat; : marker-busy"
+    ));
+    daemon.shell(": marker-idle");
+    let user = |word: &str| {
+        let line = daemon.log.wait_for(word, |line| line.contains(word));
+        let mut words = line.split(' ');
+        let field = words.find_map(|word| word.strip_prefix("utime=")?.parse::<f64>().ok());
+        field.unwrap_or_else(|| panic!("{line}"))
+    };
+    let (busy, idle) = (user("marker-busy"), user("marker-idle"));
+    assert!(busy > 0.01 && idle < busy / 2.0, "{busy} {idle}");
+}
+
+#[test]
+fn what_a_killed_server_has_left_is_removed_at_the_next_start() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let mut daemon = directory.contained();
+    let script = "setsid sh -c 'echo up; exec sleep 1000'";
+    let mut client = daemon.begin(shell(script));
+    assert_eq!(client.line(), "up");
+    daemon.signal(Signal::SIGKILL);
+    daemon.wait();
+    assert!(!directory.processes().is_empty());
+    let second = directory.contained();
+    directory.wait_empty();
+    second
+        .log
+        .wait_for("the removal", |line| line.contains("of an earlier server"));
+    second.serves();
+}
