@@ -6,9 +6,8 @@ _sockexec() {
     _init_completion -n = || return
     local options='
         -q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout
-        --stop-grace --idle-exit --inetd --sockproc --control --cgroup --config --job-user --check --explain
-        --termsig
-        --log --log-level -d --debug -v --version -h --help'
+        --stop-grace --idle-exit --inetd --sockproc --control --cgroup --config --job-user --user
+        --check --explain --termsig --log --log-level -d --debug -v --version -h --help'
     case $prev in
     --termsig)
         mapfile -t COMPREPLY < <(compgen -W 'number name' -- "$cur")

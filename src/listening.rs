@@ -1,8 +1,10 @@
 //! The listening sockets: those that were handed over, and those that the server makes itself.
 
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
 
 use sockexec::config::{Address, Config};
+use sockexec::execution::Account;
 use sockexec::os::listen::{self, Inherited};
 use sockexec::os::poller::LISTENERS_MAX;
 use sockexec::os::tcp::listen_tcp;
@@ -79,6 +81,15 @@ impl Listening {
         !self.own.is_empty() || self.inherited.iter().any(|(_, socket)| socket.listens)
     }
 
+    /// The files of the sockets that the server makes itself.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let files = self.own.iter().filter_map(|(_, address)| match address {
+            Address::Path(path) => Some(path.clone()),
+            Address::Tcp(_) => None,
+        });
+        files.collect()
+    }
+
     /// Logs the sockets of the command line that are ignored.
     pub(crate) fn warn(&self) {
         for unused in &self.unused {
@@ -86,8 +97,12 @@ impl Listening {
         }
     }
 
-    /// Opens the sockets. Returns listeners, and clients.
-    pub(crate) fn open(self, config: &Config) -> Result<(Vec<Listener>, Vec<Client>), Fatal> {
+    /// Opens the sockets, whose files are to be this user's. Returns listeners, and clients.
+    pub(crate) fn open(
+        self,
+        config: &Config,
+        user: Option<&Account>,
+    ) -> Result<(Vec<Listener>, Vec<Client>), Fatal> {
         let (mut listeners, mut clients) = (Vec::new(), Vec::new());
         for (protocol, given) in self.inherited {
             if !given.listens {
@@ -99,14 +114,19 @@ impl Listening {
             listeners.push(Listener::handed_over(given.socket, protocol));
         }
         for (protocol, address) in self.own {
-            listeners.push(open(&address, protocol, config)?);
+            listeners.push(open(&address, protocol, config, user)?);
         }
         Ok((listeners, clients))
     }
 }
 
 /// Listens at an address.
-fn open(address: &Address, protocol: Protocol, config: &Config) -> Result<Listener, Fatal> {
+fn open(
+    address: &Address,
+    protocol: Protocol,
+    config: &Config,
+    user: Option<&Account>,
+) -> Result<Listener, Fatal> {
     let queue = config.settings.queue as usize;
     let (socket, file) = match address {
         Address::Path(path) => {
@@ -116,6 +136,11 @@ fn open(address: &Address, protocol: Protocol, config: &Config) -> Result<Listen
             };
             let (socket, bound) = listen::listen_at(path, mode, queue)
                 .map_err(Fatal::system(&path.display().to_string()))?;
+            if let Some(user) = user {
+                bound
+                    .give_to(user.uid, user.gid)
+                    .map_err(Fatal::system(&path.display().to_string()))?;
+            }
             log::info!("serving {} for {}", bound.path().display(), protocol.name());
             (socket, Some(bound))
         }

@@ -1,6 +1,7 @@
 //! The daemon: from the command line to a running server.
 
 mod listening;
+mod stepping_down;
 
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use log::LevelFilter;
 use sockexec::config::{Address, Config, Source};
+use sockexec::execution::Execution;
 use sockexec::log::Target;
 use sockexec::os::background::{self, Pidfile};
 use sockexec::os::descriptors;
@@ -18,12 +20,14 @@ use sockexec::os::launch::{FIRST_FREE, Launcher};
 use sockexec::os::listen::{self, Inherited};
 use sockexec::os::memory;
 use sockexec::os::notify::Notifier;
+use sockexec::os::privileges;
 use sockexec::os::signals::Signals;
 use sockexec::server::{Frame, Server, explain};
 use sockexec::settings::LogTo;
 use sockexec::wire::{Protocol, Purpose};
 
 use crate::listening::Listening;
+use crate::stepping_down::{step_down, user_to_become};
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
@@ -53,6 +57,10 @@ impl Fatal {
 fn main() -> ExitCode {
     if let Err(error) = memory::hide() {
         eprintln!("sockexec: PR_SET_DUMPABLE: {error}");
+        return ExitCode::from(SYSTEM);
+    }
+    if let Err(error) = privileges::keep_from_programs() {
+        eprintln!("sockexec: capset: {error}");
         return ExitCode::from(SYSTEM);
     }
     let mut source = match Source::from_command_line() {
@@ -115,6 +123,7 @@ fn print(lines: &[String]) -> Result<(), Fatal> {
 
 fn run(config: Config, source: Source) -> Result<(), Fatal> {
     memory::prepare();
+    let user = user_to_become(&config)?;
     let inherited = inherit(&config)?;
     let handed_over = !inherited.is_empty();
     let plan = Listening::new(&config, inherited)?;
@@ -124,8 +133,12 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
     };
     // Before anything else is opened: descriptors with these numbers are replaced.
     let limit = descriptors::raise_limit().map_err(Fatal::system("the limit of descriptors"))?;
-    let launcher = Launcher::new(Environment::inherited(), limit)
-        .map_err(Fatal::system("starting programs"))?;
+    let mut environment = Environment::inherited();
+    if let Some(user) = &user {
+        environment = environment.of(&Execution::default(), Some(user));
+    }
+    let mut launcher =
+        Launcher::new(environment, limit).map_err(Fatal::system("starting programs"))?;
     let frame = Frame {
         descriptors: usize::try_from(limit.raised).unwrap_or(usize::MAX),
         listeners: plan.len(),
@@ -146,7 +159,8 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
         Notifier::from_env()
     };
     plan.warn();
-    let (listeners, clients) = plan.open(&config)?;
+    let files = plan.files();
+    let (listeners, clients) = plan.open(&config, user.as_ref())?;
     // Lives as long as this function.
     let _pidfile = match &config.pidfile {
         Some(path) => {
@@ -155,6 +169,11 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
         }
         None => None,
     };
+    if let Some(user) = &user {
+        step_down(user, &config, &files)?;
+    }
+    launcher.take_privileges();
+    config.check_privileges().map_err(Fatal::Usage)?;
     let mut server = Server::new((config, source), frame, launcher, signals, notifier)
         .map_err(Fatal::system("waiting for events"))?;
     server.prepare().map_err(Fatal::System)?;

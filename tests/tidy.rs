@@ -222,6 +222,7 @@ fn unsafe_stands_only_where_it_must() {
         "src/os/memory.rs",
         "src/os/peer.rs",
         "src/os/poller.rs",
+        "src/os/privileges.rs",
         "src/os/process.rs",
         "src/os/queued.rs",
         "src/os/rights.rs",

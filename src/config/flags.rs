@@ -68,6 +68,10 @@ struct Flags {
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
 
+    /// Become this user once the sockets are open; only root can, and keeps what run-as needs
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+
     /// Only check the options and the configuration file, and print the rules in force
     #[arg(long)]
     check: bool,
@@ -162,6 +166,7 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
         job_user: flags.job_user.filter(|name| !name.is_empty()),
         cgroup: flags.cgroup.as_deref().map(absolute),
         check: flags.check,
+        user: flags.user,
         explain: flags.explain.map(question::read).transpose()?,
         ..Given::default()
     })

@@ -27,7 +27,7 @@ pub use place::Accepts;
 use self::programs::Findings;
 use crate::control::question::Asked;
 use crate::execution::{Execution, RunAs};
-use crate::os::trusted;
+use crate::os::{accounts, privileges, trusted};
 use crate::rules::Rules;
 use crate::settings::value::Value;
 use crate::settings::{KEYS, Key, Settings};
@@ -70,6 +70,8 @@ pub struct Config {
     pub exposed: bool,
     /// Warnings about the programs of rules, for people.
     about_programs: Vec<String>,
+    /// The user to become, for a server that root starts.
+    pub user: Option<String>,
 }
 
 impl Config {
@@ -139,6 +141,26 @@ impl Config {
         Ok(())
     }
 
+    /// Whether this process may do what the configuration asks for.
+    ///
+    /// # Errors
+    ///
+    /// Programs are to run as other users, and cannot. The text names the remedy.
+    pub fn check_privileges(&self) -> Result<(), String> {
+        match self.rules.executions().any(|e| e.run_as.is_some()) {
+            true => privileges::check_change_of_user(),
+            false => Ok(()),
+        }
+    }
+
+    /// The warning, if this process is root's and so are programs.
+    pub fn warning_of_root(&self) -> Option<&'static str> {
+        (privileges::is_root() && self.rules.executions().any(|e| e.run_as.is_none())).then_some(
+            "programs run as root; with run-as they run as another user, and with --user the \
+             server does",
+        )
+    }
+
     /// The names of the settings that differ, `allow` and `default` for the rules. Only what the file may
     /// set is compared; [`takes_effect_at_start`] reports which of them need a restart.
     pub fn changed_since(&self, old: &Self) -> Vec<&'static str> {
@@ -180,6 +202,7 @@ struct Given {
     background: bool,
     pidfile: Option<PathBuf>,
     cgroup: Option<PathBuf>,
+    user: Option<String>,
 }
 
 /// The source of the configuration, which can be read again.
@@ -275,13 +298,23 @@ impl Source {
             config.put(key, value);
         }
         let fail = |what| format!("{}: {what}", self.file.display());
-        config.check_programs(trusted::own()).map_err(fail)?;
+        let own = server_user(given.user.as_deref());
+        config.check_programs(own).map_err(fail)?;
         config.listen = given.listen;
         config.inetd = given.inetd;
         config.background = given.background;
         config.pidfile = given.pidfile;
         config.cgroup = given.cgroup;
+        config.user = given.user;
         Ok(config)
+    }
+}
+
+/// The user of the server, once it has become the one it was given.
+fn server_user(given: Option<&str>) -> u32 {
+    match given.map(accounts::user) {
+        Some(Ok(Some(uid))) => uid,
+        _ => trusted::own(),
     }
 }
 

@@ -4,19 +4,20 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use listenfd::ListenFd;
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, accept4, bind, connect,
     getsockname, getsockopt, listen, setsockopt, socket, sockopt,
 };
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, Uid, fchownat};
 
 use crate::os::descriptors::{copy_to, move_up, open_null, set_nonblocking};
 use crate::os::peer;
@@ -131,6 +132,28 @@ impl Bound {
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Gives it to a user, and to its group, unless the directory gives all its files to one.
+    ///
+    /// # Errors
+    ///
+    /// When something else has taken its place, or the system refuses.
+    pub fn give_to(&self, uid: u32, gid: u32) -> io::Result<()> {
+        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits())
+            .open(&self.path)?;
+        let metadata = file.metadata()?;
+        if (metadata.dev(), metadata.ino()) != self.identity {
+            return Err(io::Error::other("something else has taken its place"));
+        }
+        let directory = self.path.parent().map(fs::metadata).transpose()?;
+        let chosen = directory.is_some_and(|d| d.mode() & libc::S_ISGID != 0);
+        let group = (!chosen).then(|| Gid::from_raw(gid));
+        let flags = AtFlags::AT_EMPTY_PATH;
+        Ok(fchownat(file, "", Some(Uid::from_raw(uid)), group, flags)?)
     }
 }
 

@@ -145,6 +145,13 @@ impl Rules {
         self.allow_everything() && self.unmatched.is_none() && !before.allow_everything()
     }
 
+    /// How programs may be executed: by each rule, and without one where that is allowed.
+    pub fn executions(&self) -> impl Iterator<Item = &Execution> {
+        let rules = self.all.iter().map(|rule| &*rule.execution);
+        let general = (self.unmatched() == Unmatched::Allow).then_some(&*self.general);
+        rules.chain(general)
+    }
+
     /// Whether a decision needs the groups of the peer.
     pub fn needs_groups(&self) -> bool {
         self.needs.groups
@@ -159,12 +166,6 @@ impl Rules {
     /// Whether a decision needs the security label of the peer.
     pub fn needs_label(&self) -> bool {
         self.needs.label
-    }
-
-    /// How programs are executed, in general and by each rule.
-    pub fn executions(&self) -> impl Iterator<Item = &Execution> {
-        let own = self.all.iter().map(|rule| &*rule.execution);
-        std::iter::once(&*self.general).chain(own)
     }
 
     /// Whether programs may have cgroups of their own.

@@ -111,7 +111,8 @@ impl Configuration {
 
     /// Warnings about the rules, their programs and the file.
     pub(super) fn warnings(&self) -> Vec<String> {
-        self.config.warnings()
+        let of_root = self.config.warning_of_root().map(str::to_owned);
+        self.config.warnings().into_iter().chain(of_root).collect()
     }
 
     /// Reads the configuration again: all of it is taken if it passes `check`, or nothing changes.
@@ -124,6 +125,7 @@ impl Configuration {
         check: impl FnOnce(&Config) -> Result<(), String>,
     ) -> Result<Reloaded, String> {
         let config = self.source.load()?;
+        config.check_privileges()?;
         check(&config)?;
         if config.rules.lift_silently(&self.config.rules) {
             let file = config.file.as_deref().unwrap_or(Path::new(""));

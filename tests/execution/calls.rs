@@ -21,14 +21,12 @@ fn calls(daemon: &Daemon) -> Option<Vec<String>> {
     eventually("the program is executed", || executed().is_some());
     let (text, pid) = executed().unwrap();
     let own = text.lines().filter_map(|line| line.strip_prefix(&pid));
-    let names = own.map(|line| {
-        let call = line.trim_start().trim_start_matches("<... ");
-        let end = call.find(['(', ' ']).unwrap_or(call.len());
-        call[..end].to_owned()
-    });
-    let mut names: Vec<_> = names.take_while(|name| name != "execve").collect();
-    // A call that was interrupted by another process's is written down twice.
-    names.dedup_by(|a, b| a == b && a != "dup3" && a != "rt_sigaction");
+    // A call that was interrupted by another process's has two lines.
+    let own = own
+        .map(str::trim_start)
+        .filter(|line| !line.starts_with('<'));
+    let names = own.map(|line| line[..line.find('(').unwrap_or(line.len())].to_owned());
+    let names = names.take_while(|name| name != "execve").collect();
     Some(names)
 }
 

@@ -4,7 +4,10 @@
 mod common;
 
 mod calls;
+mod ends;
 mod limits;
+mod privileges;
+mod servers;
 mod surroundings;
 mod users;
 

@@ -1,26 +1,18 @@
 //! Programs that run as another user than the server.
 
+use crate::common::inject::Injection;
 use crate::common::process::field_of;
-use crate::common::user::NOBODY;
-use crate::common::{Daemon, Setup, skip};
+use crate::common::{End, Setup, skip};
+use crate::servers::{THREE, numbers, stepped_down, unprivileged};
 use crate::start;
 use nix::unistd::{Gid, User, getgrouplist};
 use std::ffi::CString;
-use std::os::unix::fs::chown;
 
 /// The user of the tests' programs, which every Debian has.
 const USER: &str = "daemon";
 
-/// `CAP_KILL`, `CAP_SETGID` and `CAP_SETUID`, as bits.
-const THREE: u64 = 1 << 5 | 1 << 6 | 1 << 7;
-
 fn user(name: &str) -> User {
     User::from_name(name).unwrap().unwrap()
-}
-
-fn numbers(all: impl IntoIterator<Item = u32>) -> String {
-    let all: Vec<_> = all.into_iter().map(|n| n.to_string()).collect();
-    all.join("\t")
 }
 
 /// Checks that the program with this status is the user's, with its groups and no others, and has
@@ -47,23 +39,6 @@ fn is_only(name: &str, status: &str) {
     assert_eq!(field_of(status, "NoNewPrivs"), "1");
 }
 
-/// A daemon of another user than root, with the capabilities that the unit gives it.
-#[track_caller]
-fn unprivileged(config: &str) -> Daemon {
-    let setup = Setup::by(&[
-        "setpriv",
-        "--reuid=65534",
-        "--regid=65534",
-        "--clear-groups",
-        "--inh-caps=-all,+setuid,+setgid,+kill",
-        "--ambient-caps=-all,+setuid,+setgid,+kill",
-        "--bounding-set=-all,+setuid,+setgid,+kill",
-    ])
-    .config(config);
-    chown(setup.directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    setup.start()
-}
-
 #[test]
 fn a_program_is_its_user_with_its_groups_and_without_privileges() {
     if !skip::unless_root() {
@@ -72,10 +47,110 @@ fn a_program_is_its_user_with_its_groups_and_without_privileges() {
     for name in [USER, "nobody", "www-data"] {
         let config = format!("run-as = \"{name}\"\n");
         // Root may empty the set of what can be gained at all; others have what they came with.
-        for (daemon, bounding) in [(start(&config), 0), (unprivileged(&config), THREE)] {
+        for (daemon, bounding) in [
+            (start(&config), 0),
+            (unprivileged(&config), THREE),
+            (stepped_down(&config), THREE),
+        ] {
             let status = daemon.run(&["cat", "/proc/self/status"]).succeeded();
             is_only(name, &status);
             assert_eq!(field_of(&status, "CapBnd"), format!("{bounding:016x}"));
         }
     }
+}
+
+#[test]
+fn a_program_has_the_home_of_its_user_and_nothing_of_the_servers() {
+    if !skip::unless_root() {
+        return;
+    }
+    let daemon = Setup::new()
+        .config("run-as = \"daemon\"\nenvironment = { SHELL = \"/own\", A = \"b c\" }\n")
+        .env("HOME", "/the/servers")
+        .env("USER", "root")
+        .env("XDG_RUNTIME_DIR", "/run/user/0")
+        .env("KEPT", "1")
+        .start();
+    let text = daemon.run(&["env"]).succeeded();
+    let mut lines: Vec<_> = text.lines().map(|l| l.split('=').next().unwrap()).collect();
+    lines.sort_unstable();
+    let count = lines.len();
+    lines.dedup();
+    assert_eq!(lines.len(), count, "{text}");
+    assert!(!lines.contains(&"XDG_RUNTIME_DIR"), "{text}");
+    let home = format!("HOME={}", user(USER).dir.display());
+    for line in [
+        &home[..],
+        "USER=daemon",
+        "LOGNAME=daemon",
+        "SHELL=/own",
+        "A=b c",
+        "KEPT=1",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line}: {text}");
+    }
+}
+
+#[test]
+fn the_servers_groups_are_left_behind() {
+    if !skip::unless_root() {
+        return;
+    }
+    let daemon = Setup::by(&["setpriv", "--groups", "4,24,1234"])
+        .config("run-as = \"nobody\"\n")
+        .start();
+    is_only(
+        "nobody",
+        &daemon.run(&["cat", "/proc/self/status"]).succeeded(),
+    );
+}
+
+#[test]
+fn a_program_never_runs_as_somebody_else() {
+    for call in ["setgroups", "setresgid", "setresuid", "capset"] {
+        let daemon = match nix::unistd::geteuid().is_root() {
+            true => start("run-as = \"daemon\"\n"),
+            false => return assert!(!skip::unless_root()),
+        };
+        let made = daemon.directory.join("made");
+        let failure = format!("{call}:error=EPERM");
+        let Some(injection) = Injection::start_in_programs(&daemon, &failure) else {
+            return;
+        };
+        let reply = daemon.run(&["touch".as_bytes(), made.as_os_str().as_encoded_bytes()]);
+        reply.refused(126, &["cannot become daemon: Operation not permitted"]);
+        injection.wait_hits(1);
+        assert!(!made.exists(), "{call}");
+    }
+}
+
+#[test]
+fn its_outputs_can_be_opened_by_name() {
+    if !skip::unless_root() {
+        return;
+    }
+    let daemon = unprivileged("run-as = \"daemon\"\n");
+    let reply = daemon.shell("echo out > /dev/stdout; echo err > /dev/stderr; cat < /dev/stdin");
+    assert_eq!((&*reply.out(), &*reply.err()), ("out\n", "err\n"));
+    assert_eq!(reply.end, End::Exit(0));
+}
+
+#[test]
+fn root_by_a_rule_has_no_capabilities_unless_it_may_gain_some() {
+    if !skip::unless_root() {
+        return;
+    }
+    let daemon = unprivileged(
+        "[[allow]]\nprogram = \"/usr/bin/cat\"\nrun-as = \"root\"\n\
+         [[allow]]\nprogram = \"/usr/bin/head\"\nrun-as = \"root\"\nno-new-privileges = false\n",
+    );
+    let status = daemon.run(&["cat", "/proc/self/status"]).succeeded();
+    is_only("root", &status);
+    let status = daemon
+        .run(&["head", "-n99", "/proc/self/status"])
+        .succeeded();
+    assert_eq!(field_of(&status, "Uid"), numbers([0; 4]));
+    assert_eq!(field_of(&status, "NoNewPrivs"), "0");
+    // As much as the server's unit leaves for any process.
+    assert_eq!(field_of(&status, "CapEff"), format!("{THREE:016x}"));
 }

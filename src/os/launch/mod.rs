@@ -100,11 +100,16 @@ impl<T: Copy> Launcher<T> {
             surroundings: Surroundings {
                 descriptors: (limit.inherited != limit.raised).then_some(limit.inherited),
                 parent: getpid().as_raw(),
-                bounding: privileges::droppable(),
+                bounding: 0,
             },
             flights: Vec::new(),
             buffers: Vec::new(),
         })
+    }
+
+    /// Takes notice of the privileges of this process, which do not change any more.
+    pub fn take_privileges(&mut self) {
+        self.surroundings.bounding = privileges::droppable();
     }
 
     /// Where programs are looked for.
