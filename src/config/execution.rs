@@ -10,7 +10,6 @@ use toml::de::DeValue;
 
 use super::document::{Document, Name, in_order, number, scalar};
 use super::place::{Accepts, Node, Place, TableKey, keys, one};
-use super::rule::is_number;
 use crate::execution::{Execution, Limits, Resource, RunAs};
 use crate::os::{accounts, environment};
 use crate::settings::Key;
@@ -114,7 +113,7 @@ impl<'a> Reader<'a> {
         };
         (key.put)(&mut self.own, &place, value)?;
         match key.name {
-            "run-as" if self.general.is_none() && self.runs_as_root() => {
+            "run-as" if self.general.is_none() && is_root(&self.own) => {
                 return Err(place.error(value, ROOT));
             }
             "detach" if self.own.detach == Some(false) => {}
@@ -124,10 +123,6 @@ impl<'a> Reader<'a> {
             _ => {}
         }
         Ok(true)
-    }
-
-    fn runs_as_root(&self) -> bool {
-        matches!(&self.own.run_as, Some(RunAs::User(account)) if account.uid == 0)
     }
 
     /// The execution, with the general values where this place has none.
@@ -183,46 +178,46 @@ fn directory(place: &Place<'_>, value: &Node<'_>) -> Result<Option<Vec<u8>>, Str
 ///
 /// When there is no such user, or it is root.
 pub fn by_option(option: &str, name: &str) -> Result<Execution, String> {
+    let execution = Execution {
+        run_as: Some(user(name).map_err(|what| format!("{option}: {what}"))?),
+        ..Execution::default()
+    };
+    match is_root(&execution) {
+        true => Err(format!("{option}: {ROOT}")),
+        false => Ok(execution),
+    }
+}
+
+fn run_as(place: &Place<'_>, value: &Node<'_>) -> Result<Option<RunAs>, String> {
+    let name = match value.get_ref() {
+        DeValue::String(name) => name.to_string(),
+        other => number(other)
+            .ok_or_else(|| place.refusal(value))?
+            .to_string(),
+    };
+    let found = user(&name).map_err(|what| place.error(value, &what))?;
+    Ok(Some(found))
+}
+
+/// The user of this name or number, or the client's.
+fn user(name: &str) -> Result<RunAs, String> {
+    if name == PEER {
+        return Ok(RunAs::Peer);
+    }
     let found = match name.parse() {
         Ok(uid) => accounts::account_of(uid),
         Err(_) => accounts::account(name),
     };
-    let fail = |what: &str| Err(format!("{option}: user {name}: {what}"));
-    let run_as = match found {
-        _ if name == PEER => RunAs::Peer,
-        Ok(Some(account)) if account.uid == 0 => return fail(ROOT),
-        Ok(Some(account)) => RunAs::User(Rc::new(account)),
-        Ok(None) => return fail("there is no such user"),
-        Err(errno) => return fail(errno.desc()),
-    };
-    Ok(Execution {
-        run_as: Some(run_as),
-        ..Execution::default()
-    })
+    let name = name.escape_debug();
+    match found {
+        Ok(Some(account)) => Ok(RunAs::User(Rc::new(account))),
+        Ok(None) => Err(format!("there is no user \"{name}\"")),
+        Err(errno) => Err(format!("user \"{name}\": {}", errno.desc())),
+    }
 }
 
-fn run_as(place: &Place<'_>, value: &Node<'_>) -> Result<Option<RunAs>, String> {
-    let (shown, found) = match value.get_ref() {
-        DeValue::String(name) if name == PEER => return Ok(Some(RunAs::Peer)),
-        DeValue::String(name) if !is_number(name) => (
-            format!("\"{}\"", name.escape_debug()),
-            accounts::account(name),
-        ),
-        other => {
-            let as_number = match other {
-                DeValue::String(digits) => digits.parse().ok(),
-                other => number(other),
-            };
-            let uid = as_number.and_then(|n| u32::try_from(n).ok());
-            let uid = uid.ok_or_else(|| place.refusal(value))?;
-            (uid.to_string(), accounts::account_of(uid))
-        }
-    };
-    match found {
-        Ok(Some(account)) => Ok(Some(RunAs::User(Rc::new(account)))),
-        Ok(None) => Err(place.error(value, &format!("there is no user {shown}"))),
-        Err(errno) => Err(place.error(value, &format!("user {shown}: {}", errno.desc()))),
-    }
+fn is_root(execution: &Execution) -> bool {
+    matches!(&execution.run_as, Some(RunAs::User(account)) if account.uid == 0)
 }
 
 fn limits(place: &Place<'_>, value: &Node<'_>) -> Result<Limits, String> {

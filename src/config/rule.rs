@@ -163,7 +163,7 @@ fn patterns(place: &Place<'_>, value: &Node<'_>) -> Result<ArgumentList, String>
 }
 
 /// Whether it is digits alone, which no name is.
-pub fn is_number(name: &str) -> bool {
+fn is_number(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit())
 }
 

@@ -177,14 +177,14 @@ fn a_user_of_programs_by_option_is_for_a_file_that_names_none() {
 #[test]
 fn a_user_of_programs_by_option_must_exist_and_is_not_root() {
     for (name, what) in [
-        ("no such user", "there is no such user"),
-        ("4294967294", "there is no such user"),
+        ("no such user", "there is no user \"no such user\""),
+        ("4294967294", "there is no user \"4294967294\""),
         ("root", "only a rule may name root"),
         ("0", "only a rule may name root"),
     ] {
         let line = ["sockexec", "--job-user", name];
         let error = Source::from_arguments(line).unwrap().load().unwrap_err();
-        let expected = format!("--job-user: user {name}: {what}");
+        let expected = format!("--job-user: {what}");
         assert!(error.starts_with(&expected), "{error}");
     }
 }

@@ -151,12 +151,18 @@ fn a_value_that_is_not_accepted_is_refused_with_the_line_and_what_is() {
             "run-as: there is no user \"no such user\"",
         ),
         ("run-as = \"\"", "run-as: there is no user \"\""),
-        ("run-as = 4294967294", "run-as: there is no user 4294967294"),
+        (
+            "run-as = 4294967294",
+            "run-as: there is no user \"4294967294\"",
+        ),
         (
             "run-as = 4294967296",
+            "run-as: there is no user \"4294967296\"",
+        ),
+        (
+            "run-as = -1",
             "run-as: not the name or the number of a user, or \"peer\"",
         ),
-        ("run-as = -1", "run-as: not the name or the number"),
         (
             "run-as = [\"nobody\"]",
             "run-as: not the name or the number",
