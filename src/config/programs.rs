@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::execution::{Execution, RunAs};
 use crate::os::trusted::{self, Untrusted};
-use crate::rules::{Program, Rule, Rules, Unmatched};
+use crate::rules::{Program, Rule, Rules};
 
 /// Warnings about programs, for people.
 #[derive(Debug, Default)]
@@ -70,8 +70,7 @@ fn is_missing(untrusted: &Untrusted) -> bool {
 
 /// Whether a program may run as the user `own`.
 pub fn may_run_as(rules: &Rules, own: u32) -> bool {
-    let unmatched = (rules.unmatched() == Unmatched::Allow).then_some(rules.general());
-    let mut all = rules.iter().map(|rule| &rule.execution).chain(unmatched);
+    let mut all = rules.executions();
     all.any(|execution| user_of(execution, own) == Some(own))
 }
 

@@ -185,6 +185,13 @@ fn a_program_that_its_own_user_could_change_is_named_too() {
     accepted(&format!("{rule}run-as = \"peer\"\n"), Some(NOBODY));
     let other = format!("rule 1: {job}: others could change it");
     warned(&format!("{rule}run-as = \"daemon\"\n"), None, &other);
+    // It is the user that the server will have.
+    let directory = Directory::new();
+    let file = directory.file("f.toml", 0o644, &rule);
+    let line = ["--check", "--config", &file, "--user", "nobody"];
+    let told = finish(command(PROGRAM).args(line)).stderr;
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains(&itself), "{told}");
 }
 
 #[test]
