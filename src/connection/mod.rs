@@ -232,8 +232,13 @@ impl Connection {
                     running.close_stdin();
                 }
                 self.program = Some(running.pid());
+                let reads = running.stdin().is_some();
                 self.running = Some(running);
                 self.session.handle(Input::Launched, context.now);
+                if !reads {
+                    // As if the program had closed it. If it was at its end already, nothing changes.
+                    self.session.handle(Input::StdinClosed, context.now);
+                }
                 self.pump(context);
             }
             Err(errno) => self.refuse(SpawnError::Start(errno), context),

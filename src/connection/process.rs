@@ -125,7 +125,7 @@ impl Running {
             process: spawned.process,
             pidfd: watch(spawned.pidfd, Part::Process),
             look: None,
-            stdin: Some(watch(spawned.stdin, Part::Stdin)),
+            stdin: spawned.stdin.map(|stdin| watch(stdin, Part::Stdin)),
             outputs: [output(stdout, Part::Stdout), output(stderr, Part::Stderr)],
             containment,
         }

@@ -59,8 +59,8 @@ pub struct Spawned {
     pub process: Process,
     /// Becomes readable when the process has ended.
     pub pidfd: OwnedFd,
-    /// The writing end of its standard input.
-    pub stdin: OwnedFd,
+    /// The writing end of its standard input, unless it is to have none.
+    pub stdin: Option<OwnedFd>,
     /// The reading ends of its outputs, by stream.
     pub outputs: [OwnedFd; 2],
 }
@@ -149,6 +149,7 @@ impl<T: Copy> Launcher<T> {
             None => Box::new(LaunchBuffer::new(self.surroundings)?),
         };
         let cgroup = order.cgroup;
+        let reads = order.execution.stdin.unwrap_or(true);
         let environment = self.environments.of(order.execution, order.account);
         let search = self.environments.general();
         if let Err(OutOfMemory) = buffer.fill(order, search, environment) {
@@ -159,7 +160,11 @@ impl<T: Copy> Launcher<T> {
             self.keep(buffer);
             return Err(Errno::EAGAIN);
         };
-        let spawned = spawn(&mut place, &mut buffer, cgroup);
+        let mut spawned = spawn(&mut place, &mut buffer, cgroup);
+        if let Some(spawned) = spawned.as_mut().ok().filter(|_| !reads) {
+            // Its reading end is at end-of-file then.
+            spawned.stdin = None;
+        }
         if spawned.is_ok() {
             let place = Some(place);
             self.flights.push(Flight { tag, buffer, place });
@@ -228,7 +233,7 @@ fn spawn(
     Ok(Spawned {
         process: Process::new(pid),
         pidfd,
-        stdin,
+        stdin: Some(stdin),
         outputs: [stdout, stderr],
     })
 }
