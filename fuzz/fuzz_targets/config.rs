@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 use libfuzzer_sys::fuzz_target;
 use sockexec::config::{Config, Source};
+use sockexec::rules::{Request, Rules};
 
 thread_local! {
     /// The file, and its path, at which no other user can change it.
@@ -26,6 +27,33 @@ fn load(path: &str) -> Result<Config, String> {
         .load()
 }
 
+/// The decision about words of the file as a request is the same with its reasons, and with no more
+/// arguments than are needed.
+fn decide(rules: &Rules, data: &[u8]) {
+    let words: Vec<_> = data.split(|b| b"\n\"".contains(b)).collect();
+    for (at, program) in words
+        .iter()
+        .enumerate()
+        .filter(|(_, word)| word.starts_with(b"/"))
+    {
+        let arguments = &words[at + 1..];
+        let request = Request {
+            peer: Some((0, &[0])),
+            label: words.first().copied(),
+            program,
+            arguments,
+        };
+        let needed = arguments.len().min(rules.arguments_needed());
+        let short = Request {
+            arguments: &arguments[..needed],
+            ..request
+        };
+        let decision = rules.decide(&request);
+        assert_eq!(rules.decide(&short), decision);
+        assert_eq!(rules.explain(&request).decision, decision);
+    }
+}
+
 fuzz_target!(|data: &[u8]| FILE.with_borrow(|(file, path)| {
     file.set_len(0).expect("an empty file");
     file.write_all_at(data, 0).expect("room for it");
@@ -42,6 +70,7 @@ fuzz_target!(|data: &[u8]| FILE.with_borrow(|(file, path)| {
             );
             assert!(config.settings.max_connections > 0 && config.settings.mode.0 <= 0o777);
             assert!((1..=100).contains(&config.settings.user_share));
+            decide(&config.rules, data);
         }
     }
 }));
