@@ -21,9 +21,11 @@ const DESCRIPTORS_PROGRAM: usize = 4;
 /// The descriptors of a program whose output is kept until its end: a temporary file for each output.
 const DESCRIPTORS_SPOOL: usize = 2;
 
-/// The cgroups that are kept for the next programs, with a descriptor each, and a few for those that
-/// are not empty yet.
-const CGROUPS_KEPT: usize = 80;
+/// The descriptors of a program's cgroup: its directory and two files.
+const DESCRIPTORS_CGROUP: usize = 3;
+
+/// Those of cgroups that are kept for the next programs, and of a few that are not empty yet.
+const CGROUPS_KEPT: usize = 80 * DESCRIPTORS_CGROUP;
 
 /// The configured demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +62,8 @@ impl Demand {
     /// The number for each program.
     fn each(&self) -> usize {
         let spools = if self.spools { DESCRIPTORS_SPOOL } else { 0 };
-        DESCRIPTORS_PROGRAM + spools + usize::from(self.cgroups)
+        let cgroups = if self.cgroups { DESCRIPTORS_CGROUP } else { 0 };
+        DESCRIPTORS_PROGRAM + spools + cgroups
     }
 }
 
@@ -137,7 +140,7 @@ mod tests {
             + b.connections_max
             + b.programs_max * demand.each();
         assert!(
-            used <= descriptors.max(demand.own() + 10),
+            used <= descriptors.max(demand.own() + 12),
             "{demand:?} {descriptors} {b:?}"
         );
         if descriptors >= demand.descriptors() {

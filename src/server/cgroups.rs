@@ -196,6 +196,8 @@ impl Cgroups {
         for id in over {
             if let Some(detached) = self.detached.remove(&id) {
                 log::info!("job {id}: what it has left has ended");
+                // What it has used since is not the next job's.
+                let _ = detached.cgroup.usage();
                 self.keep(detached.cgroup);
             }
         }

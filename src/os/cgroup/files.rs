@@ -6,9 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
+use nix::sys::uio::pread;
 
 /// The largest file that is read: `cgroup.procs` of a job with some thousand processes.
 const READ_MAX: usize = 1 << 20;
+
+/// What is needed of a small file, which is the beginning of it.
+const SMALL_MAX: usize = 512;
 
 /// Opens a file below `directory`.
 pub(super) fn open(directory: impl AsFd, name: &str, flags: OFlag) -> Result<OwnedFd, Errno> {
@@ -40,6 +44,13 @@ pub(super) fn read(directory: impl AsFd, name: &str) -> Result<String, Errno> {
     }
     content.truncate(length);
     Ok(String::from_utf8_lossy(&content).into_owned())
+}
+
+/// The content of a small file that is open, as it is now.
+pub(super) fn reread(file: &OwnedFd) -> Result<String, Errno> {
+    let mut content = [0; SMALL_MAX];
+    let length = pread(file, &mut content, 0)?;
+    Ok(String::from_utf8_lossy(&content[..length]).into_owned())
 }
 
 /// Writes a value to a file of the cgroup whose directory this is.

@@ -79,6 +79,10 @@ pub struct Usage {
 pub struct Cgroup {
     name: String,
     directory: OwnedFd,
+    /// `cgroup.events`.
+    events: OwnedFd,
+    /// `cpu.stat`.
+    stat: OwnedFd,
     /// It has limits of its own.
     limited: bool,
     /// It was killed. On some kernels it then kills all that start in it later: they compare its count
@@ -86,6 +90,8 @@ pub struct Cgroup {
     killed: Cell<bool>,
     /// What earlier jobs have used in it.
     before: Cpu,
+    /// The same with this job, when it was last read.
+    last: Cell<Cpu>,
 }
 
 impl AsFd for Cgroup {
@@ -106,7 +112,7 @@ impl Cgroup {
     ///
     /// When that is unknown.
     pub fn is_populated(&self) -> Result<bool, Errno> {
-        let events = files::read(self, "cgroup.events")?;
+        let events = files::reread(&self.events)?;
         value(&events, "populated")
             .map(|populated| populated != 0)
             .ok_or(Errno::EPROTO)
@@ -189,12 +195,14 @@ impl Cgroup {
     }
 
     fn cpu(&self) -> Result<Cpu, Errno> {
-        let stat = files::read(self, "cpu.stat")?;
+        let stat = files::reread(&self.stat)?;
         let time = |key| Duration::from_micros(value(&stat, key).unwrap_or_default());
-        Ok(Cpu {
+        let cpu = Cpu {
             user: time("user_usec"),
             system: time("system_usec"),
-        })
+        };
+        self.last.set(cpu);
+        Ok(cpu)
     }
 }
 
@@ -368,21 +376,22 @@ impl Cgroups {
         let directory = files::open(&*self.directory, &name, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
         Ok(Cgroup {
             name,
+            events: files::open(&directory, "cgroup.events", OFlag::O_RDONLY)?,
+            stat: files::open(&directory, "cpu.stat", OFlag::O_RDONLY)?,
             directory,
             limited: false,
             killed: Cell::new(false),
             before: Cpu::default(),
+            last: Cell::default(),
         })
     }
 
-    /// Takes back a cgroup in which no process is left.
+    /// Takes back a cgroup in which no process is left, and whose usage was asked for since.
     pub fn give_back(&mut self, mut cgroup: Cgroup) {
         if !cgroup.limited && !cgroup.killed.get() && self.kept.len() < KEPT_MAX {
-            if let Ok(cpu) = cgroup.cpu() {
-                cgroup.before = cpu;
-                self.kept.push(cgroup);
-                return;
-            }
+            cgroup.before = cgroup.last.get();
+            self.kept.push(cgroup);
+            return;
         }
         self.remove(&cgroup);
     }
