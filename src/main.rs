@@ -210,13 +210,15 @@ fn start_log(config: &Config, handed_over: bool) {
         || config.background
         || handed_over
         || std::env::var_os("NOTIFY_SOCKET").is_some();
-    let target = match config.settings.log {
+    let settings = &config.settings;
+    let target = match settings.log {
         LogTo::Syslog => Target::Syslog,
+        LogTo::Journal => Target::Journal,
         LogTo::Stderr => Target::Stderr,
         // Under inetd standard error is the client's socket.
-        LogTo::Auto | LogTo::Journal if config.inetd => Target::Syslog,
-        LogTo::Auto | LogTo::Journal if service && sockexec::log::has_syslog() => Target::Syslog,
-        LogTo::Auto | LogTo::Journal => Target::Stderr,
+        LogTo::Auto if config.inetd => Target::Syslog,
+        LogTo::Auto if service && sockexec::log::has_syslog() => Target::Syslog,
+        LogTo::Auto => Target::Stderr,
     };
-    sockexec::log::start(target, config.settings.log_level);
+    sockexec::log::start(target, settings.log_facility as u8, settings.log_level);
 }

@@ -1,20 +1,32 @@
-//! The record of a job, in one place: its line in the log, its line on SIGUSR1, and its entry in
+//! The record of a job, in one place: its lines in the log, its line on SIGUSR1, and its entry in
 //! the answer to `jobs`.
 //!
 //! ```text
-//! job 1: uid=33 gid=33 pid=6341 exit=0 time=0.001490 out=3 err=0 in=11 rule=web program=6342 argv=wc -c
-//! connection 1: running uid=33 gid=33 pid=6341 program=6342 age=0.001 out=0 err=0 in=0 rule=web argv=wc -c
+//! job 1: uid=33 gid=33 pid=6341 exit=0 time=0.001490 out=3 err=0 in=11 program=6342 user=www-data \
+//!     seq=1 argv=wc -c
+//! connection 1: running uid=33 gid=33 pid=6341 program=6342 age=0.001 out=0 err=0 in=0 \
+//!     user=www-data argv=wc -c
 //! ```
 //!
 //! One function makes all of them, [`JobRecord::new`]. The fields of a line are
 //! documented in sockexec(8), those of `jobs` in sockexec-protocol(7); tests compare. `argv` comes
 //! last in a line, because it may hold any printable text.
+//!
+//! | file | content |
+//! |---|---|
+//! | `record` | the record, and the entry in `jobs` |
+//! | `record/line` | the fields of a line |
+//! | `record/numbered` | the numbered records, with the fields for the journal |
 
-use std::fmt;
+mod line;
+mod numbered;
+
 use std::rc::Rc;
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
+pub use self::line::SoFar;
+pub use self::numbered::{Moment, Refused};
 use crate::control::payload;
 use crate::id::ConnectionId;
 use crate::os::peer::Peer;
@@ -40,8 +52,21 @@ pub struct JobRecord {
     pub cost: Option<Cost>,
     /// The limit of its cgroup that it has met.
     pub limit: Option<&'static str>,
+    /// The names of users.
+    pub names: Names,
+    /// The unit of the service manager in which the client runs, if it was looked up.
+    pub unit: Option<Rc<str>>,
     /// The session's summary; the state is that of the whole server.
     pub summary: Summary,
+}
+
+/// The names of the users of a job, where they are known.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// The client's user.
+    pub client: Option<Rc<str>>,
+    /// The user as which the program runs, where it is not the server's.
+    pub program: Option<Rc<str>>,
 }
 
 impl JobState {
@@ -96,6 +121,8 @@ impl JobRecord {
             rule: None,
             cost: None,
             limit: None,
+            names: Names::default(),
+            unit: None,
             summary,
         }
     }
@@ -122,6 +149,18 @@ impl JobRecord {
         self.limit.or_else(|| limit_of(self.summary.exit?))
     }
 
+    /// The same record with the names of users.
+    #[must_use]
+    pub fn with_names(self, names: Names) -> Self {
+        Self { names, ..self }
+    }
+
+    /// The same record of a client that runs in this unit.
+    #[must_use]
+    pub fn with_unit(self, unit: Option<Rc<str>>) -> Self {
+        Self { unit, ..self }
+    }
+
     /// Whether there was a request. Without one there is no job, only a connection.
     pub fn has_request(&self) -> bool {
         !self.summary.excerpt.is_empty()
@@ -129,7 +168,7 @@ impl JobRecord {
 
     /// The line about a job that is not over.
     pub fn so_far(&self) -> SoFar<'_> {
-        SoFar(self)
+        SoFar::of(self)
     }
 
     /// The process ID, as long as it is the program's.
@@ -153,113 +192,6 @@ fn limit_of(exit: Exit) -> Option<&'static str> {
         Exit::Signal { number, .. } if number == libc::SIGXCPU => Some("cpu"),
         Exit::Signal { number, .. } if number == libc::SIGXFSZ => Some("file-size"),
         Exit::Signal { .. } | Exit::Code(_) => None,
-    }
-}
-
-/// The line of the log when the job is over.
-impl fmt::Display for JobRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let summary = &self.summary;
-        let [out, err] = summary.bytes_out;
-        write!(
-            f,
-            "job {}: {} {}{} time={:.6} out={out} err={err} in={}{}{} program={} argv={}",
-            self.id,
-            self.peer,
-            End(summary),
-            LimitField(self.limit()),
-            summary.duration.as_secs_f64(),
-            summary.bytes_in,
-            CostFields(self.cost),
-            RuleField(self.rule.as_deref()),
-            self.program.unwrap_or(0),
-            summary.excerpt
-        )
-    }
-}
-
-/// The line on SIGUSR1.
-#[derive(Clone, Copy, Debug)]
-pub struct SoFar<'a>(&'a JobRecord);
-
-impl fmt::Display for SoFar<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let summary = &self.0.summary;
-        let [out, err] = summary.bytes_out;
-        write!(
-            f,
-            "connection {}: {} {} program={} age={:.3} out={out} err={err} in={}{} argv={}",
-            self.0.id,
-            summary.state.name(),
-            self.0.peer,
-            self.0.process().unwrap_or(0),
-            summary.duration.as_secs_f64(),
-            summary.bytes_in,
-            RuleField(self.0.rule.as_deref()),
-            summary.excerpt
-        )
-    }
-}
-
-/// The limit that has ended a program, with a blank in front.
-struct LimitField(Option<&'static str>);
-
-impl fmt::Display for LimitField {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            None => Ok(()),
-            Some(limit) => write!(f, " limit={limit}"),
-        }
-    }
-}
-
-/// What a program cost, with a blank in front of each field.
-struct CostFields(Option<Cost>);
-
-impl fmt::Display for CostFields {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(cost) = self.0 else {
-            return Ok(());
-        };
-        let (user, system) = (cost.user.as_secs_f64(), cost.system.as_secs_f64());
-        write!(f, " utime={user:.6} stime={system:.6}")?;
-        match cost.memory {
-            None => Ok(()),
-            Some(bytes) => write!(f, " memory={bytes}"),
-        }
-    }
-}
-
-/// The rule of a job, with a blank in front. A name with a blank or a quote is quoted.
-struct RuleField<'a>(Option<&'a str>);
-
-impl fmt::Display for RuleField<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |c: char| c.is_ascii_graphic() && !"\"'\\=".contains(c);
-        match self.0 {
-            None => Ok(()),
-            Some(rule) if rule.chars().all(plain) => write!(f, " rule={rule}"),
-            Some(rule) => write!(f, " rule=\"{}\"", rule.as_bytes().escape_ascii()),
-        }
-    }
-}
-
-/// The result of a job.
-struct End<'a>(&'a Summary);
-
-impl fmt::Display for End<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.exit, &self.0.fault) {
-            (Some(exit), Some(fault)) => write!(f, "{exit} fault={:?}", fault.to_string()),
-            (Some(exit), None) => exit.fmt(f),
-            (None, Some(fault)) => write!(f, "fault={:?}", fault.to_string()),
-            (None, None) => f.write_str("not_started"),
-        }?;
-        match (self.0.late, self.0.disconnected) {
-            (true, _) => f.write_str(" timeout"),
-            (false, true) => f.write_str(" disconnected"),
-            (false, false) => Ok(()),
-        }
     }
 }
 

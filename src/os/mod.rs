@@ -24,4 +24,5 @@ pub mod spool;
 pub mod syscall;
 pub mod tcp;
 pub mod trusted;
+pub mod unit;
 pub mod usage;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::log::message::{Fields, MessageId, Numbered as _};
 use crate::program::{Arguments, Exit, Refusal, SpawnError};
 use crate::session::verdict::Fault;
 
@@ -18,7 +19,7 @@ const LOCAL: Peer = Peer::Local {
 fn ended(peer: Peer, program: Option<i32>, summary: Summary) -> JobRecord {
     let arguments = Arguments::try_collect([&b"wc"[..], b"-c", b"a \xff"]).unwrap();
     let summary = Summary {
-        excerpt: Excerpt::of(&arguments),
+        excerpt: Excerpt::of(&arguments, true),
         state: JobState::Replying,
         bytes_out: [3, 4],
         bytes_in: 11,
@@ -35,6 +36,15 @@ fn ended(peer: Peer, program: Option<i32>, summary: Summary) -> JobRecord {
     record
         .with_rule(Some("web".into()))
         .with_cost(program.map(|_| cost), None)
+        .with_names(Names {
+            client: Some("www-data".into()),
+            program: Some("report".into()),
+        })
+}
+
+/// The line of the log at its end.
+fn line(record: &JobRecord) -> String {
+    Moment::Ended(record).line(12)
 }
 
 fn exited(exit: Exit) -> Summary {
@@ -84,7 +94,7 @@ fn kinds() -> Vec<(JobRecord, String)> {
     let tail = |who_and_how: &str, program: &str| {
         format!(
             "job 7: {who_and_how} time=1.234567 out=3 err=4 in=11{} rule=web program={program} \
-             argv=wc -c \"a \\xff\"",
+             user=www-data as=report seq=12 argv=wc -c \"a \\xff\"",
             match program {
                 "0" => "",
                 _ => " utime=1.500000 stime=0.250000 memory=4096",
@@ -135,8 +145,8 @@ fn kinds() -> Vec<(JobRecord, String)> {
 
 #[test]
 fn the_line_of_the_log_is_this() {
-    for (record, line) in kinds() {
-        assert_eq!(record.to_string(), line);
+    for (record, expected) in kinds() {
+        assert_eq!(line(&record), expected);
     }
 }
 
@@ -159,7 +169,7 @@ fn fields(line: &str) -> Vec<&str> {
 fn the_manual_page_has_every_field_of_the_line_of_the_log() {
     let (record, _) = &kinds()[0];
     let example = manual("\njob 1: ", "\n.Ed");
-    assert_eq!(fields(&example), fields(&record.to_string()));
+    assert_eq!(fields(&example), fields(&line(record)));
     // Each has its item, or is explained in that of another.
     let items = manual("\n.It Li job 1", "\n.El");
     let words: Vec<_> = items
@@ -172,11 +182,11 @@ fn the_manual_page_has_every_field_of_the_line_of_the_log() {
             .iter()
             .any(|word| word.split('=').next() == Some(name))
     };
-    for (record, line) in kinds() {
-        for field in fields(&line) {
+    for (record, expected) in kinds() {
+        for field in fields(&expected) {
             assert!(named(field), "no {field}: {words:?}");
         }
-        assert_eq!(fields(&record.to_string()), fields(&line));
+        assert_eq!(fields(&line(&record)), fields(&expected));
     }
     for word in ["timeout", "disconnected", "not_started"] {
         assert!(named(word), "no {word}: {words:?}");
@@ -209,15 +219,15 @@ fn a_quote_in_a_fault_is_escaped() {
         fault: Some(fault.clone()),
         ..Summary::default()
     };
-    let line = ended(LOCAL, None, summary).to_string();
+    let line = line(&ended(LOCAL, None, summary));
     assert!(line.contains(&format!(" fault={:?} ", fault.to_string())));
 }
 
 #[test]
 fn a_rule_is_one_field_whatever_its_name_is() {
-    let line = |rule: Option<&str>| {
+    let lines = |rule: Option<&str>| {
         let record = ended(LOCAL, None, Summary::default()).with_rule(rule.map(Into::into));
-        (record.to_string(), record.so_far().to_string())
+        (line(&record), record.so_far().to_string())
     };
     for (rule, field) in [
         (Some("2"), " in=11 rule=2 "),
@@ -227,11 +237,11 @@ fn a_rule_is_one_field_whatever_its_name_is() {
         (Some("x=y"), " in=11 rule=\"x=y\" "),
         (Some("é\n"), " in=11 rule=\"\\xc3\\xa9\\n\" "),
     ] {
-        let (ended, so_far) = line(rule);
+        let (ended, so_far) = lines(rule);
         assert!(ended.contains(field) && so_far.contains(field), "{ended}");
     }
-    let (ended, so_far) = line(None);
-    assert!(ended.contains(" in=11 program=") && so_far.contains(" in=11 argv="));
+    let (ended, so_far) = lines(None);
+    assert!(ended.contains(" in=11 program=") && so_far.contains(" in=11 user="));
 }
 
 #[test]
@@ -241,14 +251,14 @@ fn the_line_at_sigusr1_is_this() {
     assert_eq!(
         record.so_far().to_string(),
         "connection 7: draining uid=33 gid=34 pid=6341 program=6342 age=1.235 out=3 err=4 \
-         in=11 rule=web argv=wc -c \"a \\xff\""
+         in=11 rule=web user=www-data as=report argv=wc -c \"a \\xff\""
     );
     // The number may be another's by then.
     record.summary.state = JobState::Lingering;
     assert_eq!(
         record.so_far().to_string(),
         "connection 7: lingering uid=33 gid=34 pid=6341 program=0 age=1.235 out=3 err=4 \
-         in=11 rule=web argv=wc -c \"a \\xff\""
+         in=11 rule=web user=www-data as=report argv=wc -c \"a \\xff\""
     );
 }
 
@@ -309,4 +319,135 @@ fn who_has_no_slot_is_parked_until_its_program_starts() {
         assert_eq!(record(true).summary.state, expected);
         assert_eq!(record(false).summary.state, state);
     }
+}
+
+#[test]
+fn the_other_lines_of_a_job_are_these() {
+    let record = ended(LOCAL, Some(6342), Summary::default());
+    let started = Moment::Started(&record);
+    assert_eq!(
+        started.line(11),
+        "job 7 started: uid=33 gid=34 pid=6341 rule=web program=6342 user=www-data as=report \
+         seq=11 argv=wc -c \"a \\xff\""
+    );
+    assert!(started.further_lines(11).is_empty());
+    let long = Arguments::try_collect([&b"true"[..], &[b'y'; 3000]]).unwrap();
+    let mut record = ended(LOCAL, None, Summary::default());
+    record.summary.excerpt = Excerpt::of(&long, true);
+    record.names.program = None;
+    let requested = Moment::Requested(&record, &long);
+    let shown = "y".repeat(251);
+    assert_eq!(
+        requested.line(10),
+        format!(
+            "job 7 requested: uid=33 gid=34 pid=6341 user=www-data seq=10 argc=2 \
+             argv=true {shown}..."
+        )
+    );
+    let further = requested.further_lines(10);
+    assert_eq!(further.len(), 4);
+    let first = "y".repeat(895);
+    assert_eq!(
+        further[0],
+        format!("job 7 argv 1/4: seq=10 argv=true {first}...")
+    );
+    assert!(further[1].starts_with("job 7 argv 2/4: seq=10 argv=...yyy"));
+    // Nothing of them is there at the end.
+    assert!(Moment::Ended(&record).further_lines(12).is_empty());
+}
+
+#[test]
+fn arguments_that_are_kept_are_whole_at_the_end() {
+    let long = Arguments::try_collect([&b"echo"[..], b"a=b", &[b'y'; 1000]]).unwrap();
+    let mut record = ended(LOCAL, None, Summary::default());
+    record.summary.excerpt = Excerpt::of(&long, true);
+    assert!(line(&record).contains(" seq=12 argc=3 argv=echo \"a=b\" yyy"));
+    let further = Moment::Ended(&record).further_lines(12);
+    assert_eq!(further.len(), 2);
+    assert!(further[0].starts_with("job 7 argv 1/2: seq=12 argv=echo \"a=b\" yyy"));
+    // Every line fits into what the oldest syslogd takes.
+    assert!(further.iter().all(|line| line.len() < 980));
+}
+
+#[test]
+fn arguments_that_may_be_secret_are_in_no_line_and_no_field() {
+    let secret = Arguments::try_collect([&b"curl"[..], b"-u", b"me:secret"]).unwrap();
+    let mut record = ended(LOCAL, None, Summary::default());
+    record.summary.excerpt = Excerpt::of(&secret, false);
+    assert!(line(&record).ends_with(" argc=3 argv=curl ..."));
+    let mut fields = Fields::default();
+    Moment::Ended(&record).fields(&mut fields);
+    let all = [
+        line(&record),
+        Moment::Started(&record).line(1),
+        record.so_far().to_string(),
+        serde_json::to_string(&record).unwrap(),
+        format!("{fields:?}"),
+    ];
+    assert!(all.iter().all(|text| !text.contains("secret")));
+    let fields = format!("{}", String::from_utf8_lossy(fields.as_bytes()));
+    assert!(fields.contains("SOCKEXEC_ARGV=curl ...\n") && fields.contains("SOCKEXEC_ARGC=3\n"));
+    assert!(!fields.contains("secret"));
+}
+
+/// The fields of a record for the journal.
+fn journal(numbered: &dyn crate::log::message::Numbered) -> String {
+    let mut fields = Fields::default();
+    numbered.fields(&mut fields);
+    String::from_utf8(fields.as_bytes().to_vec()).unwrap()
+}
+
+#[test]
+fn the_fields_of_the_journal_are_these() {
+    let summary = Summary {
+        late: true,
+        ..exited(Exit::Signal {
+            number: 15,
+            dumped: false,
+        })
+    };
+    let record = ended(LOCAL, Some(6342), summary).with_unit(Some("nginx.service".into()));
+    let start = "SOCKEXEC_JOB=7\nSOCKEXEC_PROTOCOL=exec\nSOCKEXEC_UID=33\n\
+         SOCKEXEC_USER=www-data\nSOCKEXEC_GID=34\nOBJECT_PID=6341\n\
+         OBJECT_SYSTEMD_UNIT=nginx.service\n";
+    let job = "SOCKEXEC_PROGRAM=wc\nSOCKEXEC_ARGC=3\nSOCKEXEC_ARGV=wc -c \"a \\xff\"\n\
+         SOCKEXEC_PROGRAM_PID=6342\nSOCKEXEC_RULE=web\nSOCKEXEC_AS=report\n";
+    assert_eq!(journal(&Moment::Started(&record)), format!("{start}{job}"));
+    let end = "SOCKEXEC_SIGNAL=15\nSOCKEXEC_TIMEOUT=1\nSOCKEXEC_DURATION_USEC=1234567\n\
+         SOCKEXEC_OUT=3\nSOCKEXEC_ERR=4\nSOCKEXEC_IN=11\nSOCKEXEC_UTIME_USEC=1500000\n\
+         SOCKEXEC_STIME_USEC=250000\nSOCKEXEC_MEMORY=4096\n";
+    let ended = journal(&Moment::Ended(&record));
+    assert_eq!(ended, format!("{start}{job}{end}"));
+    let refused = journal(&Refused(&record, "no"));
+    assert_eq!(refused, format!("{start}SOCKEXEC_FAULT=no\n"));
+}
+
+#[test]
+fn each_record_has_its_message() {
+    let refused = Fault::Spawn(SpawnError::Refused(Refusal::NoRule));
+    let refused = Summary {
+        fault: Some(refused),
+        ..Summary::default()
+    };
+    let (refused, job) = (
+        ended(LOCAL, None, refused),
+        ended(LOCAL, None, exited(Exit::Code(0))),
+    );
+    assert_eq!(Moment::Ended(&refused).message_id(), MessageId::Refused);
+    assert_eq!(Moment::Ended(&refused).level(), log::Level::Warn);
+    assert_eq!(Moment::Ended(&job).message_id(), MessageId::JobEnded);
+    assert_eq!(Moment::Ended(&job).level(), log::Level::Info);
+    assert_eq!(Moment::Started(&job).message_id(), MessageId::JobStarted);
+    let busy = exited(Exit::Signal {
+        number: libc::SIGXCPU,
+        dumped: false,
+    });
+    let busy = ended(LOCAL, Some(1), busy);
+    assert_eq!(Moment::Ended(&busy).message_id(), MessageId::LimitStruck);
+    assert!(journal(&Moment::Ended(&busy)).contains("\nSOCKEXEC_LIMIT=cpu\n"));
+    assert_eq!(Refused(&job, "no").message_id(), MessageId::Refused);
+    assert_eq!(
+        Refused(&job, "no").line(3),
+        "connection 7: uid=33 gid=34 pid=6341 user=www-data as=report seq=3: no"
+    );
 }

@@ -95,7 +95,7 @@ impl Server {
         let refused = match class {
             _ if unknown.is_some() => unknown.map(|errno| Input::Failed(Trouble::Peer, errno)),
             Class::Control if !self.guard.obeys(&peer) => {
-                log::warn!("connection {id}: {peer}: control is for root and the server's user");
+                self.report_refusal(id, "control is for root and the server's user");
                 Some(Input::Stranger)
             }
             Class::Control | Class::Job => None,

@@ -123,7 +123,6 @@ impl Guard {
     }
 
     /// The users of clients.
-    #[allow(dead_code, reason = "the record of a job will ask")]
     pub(super) fn people(&self) -> &People {
         &self.people
     }

@@ -142,8 +142,9 @@ impl Server {
             }
         });
         entry.permit = Some(permit);
-        if let Err(errno) = &job {
-            self.io.note_shortage("start a program", errno.desc());
+        match &job {
+            Ok((spawned, _)) => self.report_start(id, spawned.process.pid().as_raw()),
+            Err(errno) => self.io.note_shortage("start a program", errno.desc()),
         }
         self.work(id, |connection, context| connection.adopt(job, context));
     }

@@ -15,7 +15,6 @@ impl People {
     }
 
     /// The name of a user, if it is known without asking a directory service.
-    #[allow(dead_code, reason = "the record of a job will ask")]
     pub(super) fn name_of(&self, uid: u32) -> Option<&str> {
         self.names.of(uid)
     }

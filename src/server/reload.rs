@@ -3,10 +3,13 @@
 
 use std::time::Instant;
 
+use log::Level;
+
 use super::Server;
 use super::cgroups::Cgroups;
 use crate::config::Config;
 use crate::control::payload::Reloaded;
+use crate::log::message::MessageId;
 use crate::os::lookup::Lookup;
 use crate::schedule::Phase;
 use crate::settings::value::Value;
@@ -31,14 +34,28 @@ impl Server {
                 self.take_capacity();
                 self.take_rules();
                 log::set_max_level(self.configuration.settings().log_level);
-                log::info!(
-                    "configuration read again, changed: {}; at the next start: {}",
-                    list(&reloaded.changed),
-                    list(&reloaded.at_next_start)
+                let (changed, later) = (list(&reloaded.changed), list(&reloaded.at_next_start));
+                crate::log::message(
+                    (Level::Info, MessageId::ConfigurationRead),
+                    &format!(
+                        "configuration read again, changed: {changed}; at the next start: {later}"
+                    ),
+                    &[
+                        (
+                            "SOCKEXEC_FILE",
+                            reloaded.file.as_deref().unwrap_or_default(),
+                        ),
+                        ("SOCKEXEC_CHANGED", &changed),
+                        ("SOCKEXEC_AT_NEXT_START", &later),
+                    ],
                 );
                 self.log_rules();
             }
-            Err(error) => log::error!("configuration not changed: {error}"),
+            Err(error) => crate::log::message(
+                (Level::Error, MessageId::ConfigurationFailed),
+                &format!("configuration not changed: {error}"),
+                &[("SOCKEXEC_FAULT", error)],
+            ),
         }
         if serving {
             self.manager.ready();

@@ -1,14 +1,20 @@
 //! Reports to the log: the result of each request, and shortages.
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::Server;
 use super::guard::Permit;
+use super::people::People;
 use super::table::Entry;
 use crate::id::ConnectionId;
-use crate::record::JobRecord;
+use crate::os::peer::Peer;
+use crate::os::unit;
+use crate::program::Arguments;
+use crate::record::{JobRecord, Moment, Names, Refused};
 use crate::schedule::Wait;
+use crate::settings::Audit;
 use crate::statistics::Statistics;
 
 impl Server {
@@ -24,7 +30,43 @@ impl Server {
     /// The record of a connection now.
     pub(super) fn record(&self, id: ConnectionId, entry: &Entry) -> JobRecord {
         let parked = matches!(self.schedule.wait(id), Wait::Slot | Wait::Token);
-        record(id, entry, parked, self.io.now())
+        record((id, entry), parked, self.io.now(), self.guard.people())
+    }
+
+    /// A request is complete. What will not be there later is noted or logged now.
+    pub(super) fn report_request(&mut self, id: ConnectionId, arguments: &Arguments) {
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        if let (true, Peer::Local { pid, .. }) =
+            (crate::log::has_fields(), *entry.connection.peer())
+        {
+            entry.unit = unit::of_process(pid).map(Rc::from);
+        }
+        if entry.connection.session().has_long_arguments() {
+            let entry = self.table.get(id);
+            if let Some(record) = entry.map(|entry| self.record(id, entry)) {
+                crate::log::record(&Moment::Requested(&record, arguments));
+            }
+        }
+    }
+
+    /// The process of a job was made.
+    pub(super) fn report_start(&self, id: ConnectionId, program: i32) {
+        if self.configuration.settings().audit == Audit::Both {
+            if let Some(entry) = self.table.get(id) {
+                let mut record = self.record(id, entry);
+                record.program = Some(program);
+                crate::log::record(&Moment::Started(&record));
+            }
+        }
+    }
+
+    /// A connection is refused.
+    pub(super) fn report_refusal(&self, id: ConnectionId, reason: &str) {
+        if let Some(entry) = self.table.get(id) {
+            crate::log::record(&Refused(&self.record(id, entry), reason));
+        }
     }
 }
 
@@ -55,16 +97,27 @@ impl fmt::Display for TotalsLine<'_> {
 }
 
 /// The record of a connection now. The one place where records are made.
-pub(super) fn record(id: ConnectionId, entry: &Entry, parked: bool, now: Instant) -> JobRecord {
+pub(super) fn record(
+    (id, entry): (ConnectionId, &Entry),
+    parked: bool,
+    now: Instant,
+    people: &People,
+) -> JobRecord {
     let connection = &entry.connection;
     let session = connection.session();
-    let client = (session.protocol(), *connection.peer());
+    let (peer, permit) = (*connection.peer(), entry.permit.as_ref());
     let (program, summary) = (connection.program(), session.summary(now));
-    let rule = entry.permit.as_ref().and_then(Permit::title);
-    let record = JobRecord::new(id, client, program, parked, summary);
-    record
-        .with_rule(rule.cloned())
+    let client = peer.uid().and_then(|uid| people.name_of(uid));
+    let account = permit.and_then(Permit::account);
+    let names = Names {
+        client: client.map(Rc::from),
+        program: account.map(|account| account.name.as_str().into()),
+    };
+    JobRecord::new(id, (session.protocol(), peer), program, parked, summary)
+        .with_rule(permit.and_then(Permit::title).cloned())
         .with_cost(connection.cost(), connection.limit())
+        .with_names(names)
+        .with_unit(entry.unit.clone())
 }
 
 /// Logs the result of a connection that is over, and counts it.
@@ -74,9 +127,10 @@ pub(super) fn report(record: &JobRecord, now: Instant, statistics: &mut Statisti
     statistics.charge(record.cost, record.limit());
     let (id, peer) = (record.id, &record.peer);
     match &summary.fault {
-        Some(_) if record.has_request() => log::warn!("{record}"),
-        None if record.has_request() => log::info!("{record}"),
-        Some(fault) if !summary.silent => log::warn!("connection {id}: {peer}: {fault}"),
+        _ if record.has_request() => crate::log::record(&Moment::Ended(record)),
+        Some(fault) if !summary.silent => {
+            crate::log::record(&Refused(record, &fault.to_string()));
+        }
         _ => log::debug!("connection {id}: {peer}: left without a request"),
     }
 }

@@ -1,6 +1,7 @@
 //! All connections, and their timers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::guard::Permit;
@@ -19,6 +20,8 @@ pub(super) struct Entry {
     pub(super) request: Option<Arguments>,
     /// The decision of the rules about that.
     pub(super) permit: Option<Permit>,
+    /// The unit of the service manager in which the client runs, if the log has a field for it.
+    pub(super) unit: Option<Rc<str>>,
     timer: Option<Instant>,
 }
 
@@ -53,6 +56,7 @@ impl Table {
             class,
             request: None,
             permit: None,
+            unit: None,
             timer: None,
         };
         self.entries.insert(id, Box::new(entry));

@@ -38,6 +38,7 @@ impl Server {
         while let Some(ask) = self.table.get_mut(id).and_then(|e| e.connection.poll_ask()) {
             match ask {
                 Ask::Program(arguments) => {
+                    self.report_request(id, &arguments);
                     if let Some(entry) = self.table.get_mut(id) {
                         entry.request = Some(arguments);
                     }
@@ -66,7 +67,8 @@ impl Server {
         let entry = self.table.get(id);
         let (schedule, now) = (&self.schedule, self.io.now());
         let parked = schedule.wait(id) == Wait::Slot;
-        let record = || entry.map(|entry| reporting::record(id, entry, parked, now));
+        let people = self.guard.people();
+        let record = || entry.map(|entry| reporting::record((id, entry), parked, now, people));
         let cgroups = &mut self.orphans.cgroups;
         cgroups.give_back(containment, record, detached_max, now);
     }

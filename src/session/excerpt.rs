@@ -1,29 +1,49 @@
-//! The beginning of a request's arguments, for a record: as one line, and as a list.
+//! A request's arguments, for a record: all of them, or only their beginning.
 
 use std::fmt;
 
+use super::quoting::{mark, pieces};
 use crate::program::Arguments;
 
 /// The number of bytes of an argument list that are shown, with a blank between two arguments.
 const SHOWN_MAX: usize = 256;
 
-/// The beginning of an argument list.
+/// The number of bytes of an argument list that are kept for the record at the end, each argument
+/// with a NUL. Of a longer list only what is shown is kept.
+const KEPT_MAX: usize = 2048;
+
+/// The longest text of arguments in one line of the log, without its marks. With what stands in
+/// front of it a line then has no more than the 1024 bytes that every syslogd takes.
+const PIECE_MAX: usize = 900;
+
+/// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excerpt {
     /// Each argument ends with a NUL; the last one may be cut.
     bytes: Vec<u8>,
+    /// The number of all arguments.
+    count: usize,
     cut: bool,
+    /// Only the program's name is kept, because arguments may be secret.
+    hidden: bool,
 }
 
 impl Excerpt {
-    /// Of these.
-    pub fn of(arguments: &Arguments) -> Self {
+    /// Of these. `shown`: more than the program's name may be kept.
+    pub fn of(arguments: &Arguments, shown: bool) -> Self {
         let all = arguments.as_bytes_with_nul();
-        // A NUL follows the last argument, and no blank.
-        let shown = all.len().min(SHOWN_MAX + 1);
+        let kept = match shown {
+            true if all.len() <= KEPT_MAX => all.len(),
+            // A NUL follows the last argument, and no blank.
+            true => SHOWN_MAX + 1,
+            false => (arguments.program().len() + 1).min(SHOWN_MAX + 1),
+        };
+        let kept = kept.min(all.len());
         Self {
-            bytes: all[..shown].to_vec(),
-            cut: shown < all.len(),
+            bytes: all[..kept].to_vec(),
+            count: arguments.count(),
+            cut: kept < all.len(),
+            hidden: !shown,
         }
     }
 
@@ -32,22 +52,80 @@ impl Excerpt {
         self.bytes.is_empty()
     }
 
+    /// The number of all arguments.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether some were too long to be kept. Those that may be secret are never too long.
+    pub fn is_too_long(&self) -> bool {
+        self.cut && !self.hidden
+    }
+
+    /// The name of the program, `argv[0]`, or its beginning.
+    pub fn program(&self) -> &[u8] {
+        self.arguments().next().unwrap_or_default()
+    }
+
     /// Whether there is more than [`Excerpt::list`] has.
     pub fn is_cut(&self) -> bool {
-        self.cut
+        self.cut || self.bytes.len() > SHOWN_MAX + 1
     }
 
     /// One string for each argument. A backslash is doubled, and a byte that is not part of UTF-8
     /// is `\x` and two digits, so that the bytes can be restored; all else is unchanged.
     pub fn list(&self) -> impl Iterator<Item = String> {
-        self.arguments().map(escaped)
+        let shown = &self.bytes[..self.bytes.len().min(SHOWN_MAX + 1)];
+        split(shown).map(escaped)
+    }
+
+    /// All that is kept, as one line.
+    pub fn whole(&self) -> String {
+        self.text(usize::MAX)
+    }
+
+    /// All arguments in pieces, if they are kept, and are more than the line shows.
+    pub fn pieces(&self) -> Vec<String> {
+        match self.cut || self.shows_all() {
+            true => Vec::new(),
+            false => pieces(self.arguments(), PIECE_MAX, usize::MAX).texts,
+        }
+    }
+
+    /// Whether the line has all arguments.
+    pub fn shows_all(&self) -> bool {
+        !self.cut && !pieces(self.arguments(), SHOWN_MAX, 1).cut
+    }
+
+    /// The arguments as one line, which has no more bytes than this without the mark at its end.
+    fn text(&self, most: usize) -> String {
+        let shown = pieces(self.arguments(), most, 1);
+        let mut text = shown.texts.concat();
+        if self.cut && !shown.cut {
+            mark(&mut text, self.bytes.last() != Some(&0));
+        }
+        text
     }
 
     fn arguments(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes
-            .split_inclusive(|&b| b == 0)
-            .map(|argument| argument.strip_suffix(&[0]).unwrap_or(argument))
+        split(&self.bytes)
     }
+}
+
+/// All arguments in pieces, each for a line of the log.
+pub fn in_pieces(arguments: &Arguments) -> Vec<String> {
+    pieces(arguments.iter(), PIECE_MAX, usize::MAX).texts
+}
+
+/// The arguments as one line, however long it is.
+pub fn in_one(arguments: &Arguments) -> String {
+    pieces(arguments.iter(), usize::MAX, 1).texts.concat()
+}
+
+fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes
+        .split_inclusive(|&b| b == 0)
+        .map(|argument| argument.strip_suffix(&[0]).unwrap_or(argument))
 }
 
 fn escaped(argument: &[u8]) -> String {
@@ -62,34 +140,21 @@ fn escaped(argument: &[u8]) -> String {
 /// The arguments as one line of printable ASCII, cut. An ambiguous argument is quoted and escaped.
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = String::new();
-        for argument in self.arguments() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            let plain = |b: &u8| b.is_ascii_graphic() && !b"\"'\\".contains(b);
-            if !argument.is_empty() && argument.iter().all(plain) {
-                line.extend(argument.iter().map(|&b| char::from(b)));
-            } else {
-                line.push('"');
-                line.extend(argument.escape_ascii().map(char::from));
-                line.push('"');
-            }
-        }
-        if line.len() > SHOWN_MAX || self.cut {
-            line.truncate(SHOWN_MAX);
-            line.push_str("...");
-        }
-        f.write_str(&line)
+        f.write_str(&self.text(SHOWN_MAX))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::quoting::tests::parse;
     use super::*;
 
+    fn collected(arguments: &[&[u8]]) -> Arguments {
+        Arguments::try_collect(arguments.iter().copied()).unwrap()
+    }
+
     fn excerpt(arguments: &[&[u8]]) -> Excerpt {
-        Excerpt::of(&Arguments::try_collect(arguments.iter().copied()).unwrap())
+        Excerpt::of(&collected(arguments), true)
     }
 
     /// The bytes from which the list was made, decoded as the manual describes.
@@ -119,6 +184,11 @@ mod tests {
             (&[][..], ""),
             (&[&b"uname"[..], b"-a"], "uname -a"),
             (&[b"sh", b"-c", b"echo hi"], r#"sh -c "echo hi""#),
+            (&[b"dd", b"if=a", b"x=", b"="], r#"dd "if=a" "x=" "=""#),
+            (
+                &[b"echo", b"...", b"a...", b"a..."],
+                r#"echo "..." "a..." "a...""#,
+            ),
             (&[b"", b"'", b"\\"], r#""" "\'" "\\""#),
             (&[b"\n\x1b[2J\xff\xc2\x9b"], r#""\n\x1b[2J\xff\xc2\x9b""#),
         ] {
@@ -151,25 +221,72 @@ mod tests {
     #[test]
     fn what_is_cut_shows_that_it_is() {
         let whole = excerpt(&[b"true", &[b'y'; 251]]);
-        assert!(!whole.is_cut());
+        assert!(!whole.is_cut() && whole.shows_all());
         assert!(whole.to_string().ends_with("yy") && whole.to_string().len() == SHOWN_MAX);
-        for more in [
-            excerpt(&[b"true", &[b'y'; 252]]),
-            excerpt(&[b"true", &[b'y'; 251], b""]),
-            excerpt(&[b"true", &[b'y'; 100_000]]),
+        for (more, mark) in [
+            (excerpt(&[b"true", &[b'y'; 252]]), "..."),
+            (excerpt(&[b"true", &[b'y'; 251], b""]), " ..."),
+            (excerpt(&[b"true", &[b'y'; 100_000]]), "..."),
         ] {
-            assert!(more.is_cut());
-            assert_eq!(more.to_string(), format!("{whole}..."));
+            assert!(more.is_cut() && !more.shows_all());
+            assert_eq!(more.to_string(), format!("{whole}{mark}"));
             let list: Vec<_> = more.list().collect();
             assert_eq!(list.concat().trim_end_matches('y'), "true");
             assert!(list.concat().len() <= SHOWN_MAX);
         }
         // Escapes need more room in the line.
         let escaped = excerpt(&[&[0xff; 100]]);
-        assert!(!escaped.is_cut());
+        assert!(!escaped.is_cut() && !escaped.shows_all());
         assert_eq!(escaped.list().next().unwrap().len(), 400);
         let line = escaped.to_string();
-        assert!(line.len() == SHOWN_MAX + 3 && line.ends_with("..."));
+        assert!(
+            line.len() <= SHOWN_MAX + 3 && line.ends_with("\"..."),
+            "{line}"
+        );
         assert_eq!(excerpt(&vec![&b""[..]; 10_000]).list().count(), 257);
+    }
+
+    #[test]
+    fn what_is_kept_is_whole_in_pieces() {
+        for length in [0, 251, 252, 1000, KEPT_MAX - 7, KEPT_MAX - 6, 100_000] {
+            let argument = vec![b'='; length];
+            let arguments = collected(&[b"true", &argument]);
+            let excerpt = Excerpt::of(&arguments, true);
+            let expected = (vec![b"true".to_vec(), argument], false);
+            let pieces = match excerpt.is_too_long() {
+                true => in_pieces(&arguments),
+                false if excerpt.shows_all() => vec![excerpt.to_string()],
+                false => excerpt.pieces(),
+            };
+            assert_eq!(excerpt.is_too_long(), length > KEPT_MAX - 6, "{length}");
+            assert_eq!(parse(&pieces), Some(expected.clone()), "{length}");
+            assert_eq!(parse(&[in_one(&arguments)]), Some(expected));
+            assert_eq!(
+                excerpt.pieces().is_empty(),
+                excerpt.shows_all() || excerpt.is_too_long()
+            );
+            assert_eq!(
+                excerpt.whole() == in_one(&arguments),
+                !excerpt.is_too_long()
+            );
+        }
+    }
+
+    #[test]
+    fn of_arguments_that_may_be_secret_only_the_name_is_kept() {
+        for secret in [&b"key"[..], b"", &[b'k'; 100_000]] {
+            let hidden = Excerpt::of(&collected(&[b"curl", secret, b"-v"]), false);
+            assert_eq!(hidden.to_string(), "curl ...");
+            assert_eq!((hidden.whole(), hidden.count()), ("curl ...".into(), 3));
+            assert!(hidden.pieces().is_empty() && hidden.is_cut() && !hidden.is_too_long());
+            assert_eq!(hidden.list().collect::<Vec<_>>(), ["curl"]);
+            assert!(!hidden.bytes.windows(3).any(|part| part == b"key"));
+        }
+        assert_eq!(
+            Excerpt::of(&collected(&[b"true"]), false).to_string(),
+            "true"
+        );
+        let long = Excerpt::of(&collected(&[&[b'n'; 3000], b"key"]), false);
+        assert_eq!(long.to_string(), format!("{}...", "n".repeat(256)));
     }
 }

@@ -65,12 +65,12 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// A job for a program that is requested now.
-    pub(super) fn new(arguments: &Arguments) -> Self {
+    /// A job for a program that is requested now. `shown`: the record may have its arguments.
+    pub(super) fn new(arguments: &Arguments, shown: bool) -> Self {
         let program = arguments.program();
         Self {
             name: program[..program.len().min(NAME_MAX)].to_vec(),
-            excerpt: Excerpt::of(arguments),
+            excerpt: Excerpt::of(arguments, shown),
             arguments: arguments.footprint(),
             stage: Stage::Waiting,
             stopping: Stopping::No,

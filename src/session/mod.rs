@@ -52,7 +52,8 @@
 //! | `client`, `job`, `commands` | one side each: the client; the program it asks for, or its commands |
 //! | `inbox`, `outbox`, `outgoing` | bytes in transit |
 //! | `stdin`, `output` | those of a job |
-//! | `timers`, `verdict`, `excerpt` | moments, faults, the beginning of the arguments |
+//! | `timers`, `verdict` | moments, faults |
+//! | `excerpt`, `quoting` | the arguments for a record, and their text |
 //!
 //! Each object owns its fields, and calls go down this list only.
 
@@ -67,6 +68,7 @@ mod job;
 mod outbox;
 mod outgoing;
 mod output;
+mod quoting;
 mod settle;
 mod stdin;
 mod summary;
@@ -76,10 +78,11 @@ pub mod verdict;
 use std::time::Instant;
 
 pub use self::event::{Action, Ask, Input, JobState, ProcessLeft, Trouble};
-pub use self::excerpt::Excerpt;
+pub use self::excerpt::{Excerpt, in_one, in_pieces};
 use self::facts::Facts;
 pub use self::flow::Interest;
 pub use self::outgoing::Piece;
+pub use self::quoting::Quoted;
 use self::settle::{Orders, settle};
 pub use self::summary::Summary;
 use crate::settings::Settings;

@@ -14,7 +14,7 @@ use crate::wire::Protocol;
 pub struct Summary {
     /// Its state.
     pub state: JobState,
-    /// The beginning of the arguments; empty when no request was complete.
+    /// The arguments, or their beginning; empty when no request was complete.
     pub excerpt: Excerpt,
     /// The program's own exit.
     pub exit: Option<Exit>,
@@ -58,6 +58,12 @@ impl Session {
     /// Whether the program must end, and its process group must still be signalled.
     pub fn is_stopping(&self) -> bool {
         self.facts.is_stopping()
+    }
+
+    /// Whether the arguments are too long to be kept for the record at the end.
+    pub fn has_long_arguments(&self) -> bool {
+        let job = self.facts.job.as_ref();
+        job.is_some_and(|job| job.excerpt().is_too_long())
     }
 
     fn state(&self) -> JobState {

@@ -48,7 +48,7 @@ pub(super) fn decode(facts: &mut Facts, orders: &mut Orders) {
 
 /// The request is complete.
 fn begin(facts: &mut Facts, arguments: Arguments, orders: &mut Orders) {
-    facts.job = Some(Job::new(&arguments));
+    facts.job = Some(Job::new(&arguments, facts.settings.log_arguments));
     facts.timers.stop(Timer::Request);
     orders.ask(Ask::Program(arguments));
 }
