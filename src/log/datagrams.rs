@@ -27,7 +27,7 @@ impl Datagrams {
     }
 
     /// Lets `send` write to the socket. An error other than a full queue means a new socket.
-    pub(super) fn write(&mut self, send: impl Fn(&UnixDatagram) -> io::Result<()>) -> Written {
+    pub(super) fn write(&mut self, send: impl Fn(&UnixDatagram) -> io::Result<Written>) -> Written {
         // Twice: after a restart the other end has another socket at the same path.
         for _ in 0..2 {
             if self.socket.is_none() {
@@ -42,7 +42,7 @@ impl Datagrams {
                 return Written::Nothing(LATER);
             };
             match send(connected) {
-                Ok(()) => return Written::All,
+                Ok(written) => return written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Written::Nothing(SOON);
                 }

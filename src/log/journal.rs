@@ -7,7 +7,6 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
@@ -44,25 +43,17 @@ impl Journal {
 
     pub(super) fn write(&mut self, entry: &[u8]) -> Written {
         self.socket.write(|socket| match socket.send(entry) {
-            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
-                send_file(socket, entry).map_err(io::Error::from)
-            }
-            sent => sent.map(|_| ()),
+            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => send_file(socket, entry),
+            sent => sent.map(|_| Written::All),
         })
     }
 }
 
-fn send_file(socket: &UnixDatagram, entry: &[u8]) -> Result<(), Errno> {
-    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    let mut file = File::from(memfd_create(c"sockexec-log", flags)?);
-    file.write_all(entry)
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
-    // journald reads only what cannot change any more.
-    let seals = SealFlag::F_SEAL_SHRINK
-        | SealFlag::F_SEAL_GROW
-        | SealFlag::F_SEAL_WRITE
-        | SealFlag::F_SEAL_SEAL;
-    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+/// Sends an entry in a file. Without memory for that it is lost.
+fn send_file(socket: &UnixDatagram, entry: &[u8]) -> io::Result<Written> {
+    let Ok(file) = sealed(entry) else {
+        return Ok(Written::Never);
+    };
     let descriptors = [file.as_raw_fd()];
     sendmsg::<UnixAddr>(
         socket.as_raw_fd(),
@@ -70,8 +61,21 @@ fn send_file(socket: &UnixDatagram, entry: &[u8]) -> Result<(), Errno> {
         &[ControlMessage::ScmRights(&descriptors)],
         MsgFlags::MSG_NOSIGNAL,
         None,
-    )
-    .map(|_| ())
+    )?;
+    Ok(Written::All)
+}
+
+/// A file in memory that cannot change any more: journald reads no other.
+fn sealed(bytes: &[u8]) -> io::Result<File> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let mut file = File::from(memfd_create(c"sockexec-log", flags)?);
+    file.write_all(bytes)?;
+    let seals = SealFlag::F_SEAL_SHRINK
+        | SealFlag::F_SEAL_GROW
+        | SealFlag::F_SEAL_WRITE
+        | SealFlag::F_SEAL_SEAL;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(file)
 }
 
 #[cfg(test)]

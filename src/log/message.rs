@@ -58,9 +58,14 @@ impl MessageId {
 pub struct Fields(Vec<u8>);
 
 impl Fields {
-    /// Adds a field. A value with a newline is sent with its length.
+    /// Adds a field. A value with a newline is sent with its length. Without memory for it there is
+    /// no such field.
     pub fn put(&mut self, name: &str, value: impl AsRef<[u8]>) {
         let value = value.as_ref();
+        // The name, the signs around the value, and its length.
+        if self.0.try_reserve(name.len() + value.len() + 16).is_err() {
+            return;
+        }
         self.0.extend_from_slice(name.as_bytes());
         if value.contains(&b'\n') {
             self.0.push(b'\n');
@@ -107,8 +112,8 @@ pub trait Numbered {
     /// Its first line.
     fn line(&self, number: u64) -> String;
 
-    /// Lines that follow, for a log without fields.
-    fn further_lines(&self, number: u64) -> Vec<String>;
+    /// Passes on the lines that follow, for a log without fields.
+    fn further_lines(&self, number: u64, put: &mut dyn FnMut(&str));
 
     /// Its fields, for a log that has them.
     fn fields(&self, fields: &mut Fields);

@@ -77,7 +77,7 @@ pub fn record(record: &dyn Numbered) {
 /// Logs a message with an ID and fields.
 pub fn message(kind: (Level, MessageId), text: &str, fields: &[(&str, &str)]) {
     if let Some(mut queue) = queue_for(kind.0) {
-        queue.message(kind, text, fields);
+        queue.log_message(kind, text, fields);
     }
 }
 
@@ -125,7 +125,7 @@ impl log::Log for Logger {
         let own = record.target().starts_with("sockexec");
         if own || log::max_level() >= LevelFilter::Trace {
             if let Some(mut queue) = queue_for(record.level()) {
-                queue.line(record.level(), &record.args().to_string());
+                queue.log(record.level(), &record.args().to_string());
             }
         }
     }

@@ -23,6 +23,9 @@ enum Size {
     Whole,
 }
 
+/// Less memory than this is left for what cannot be refused.
+const MEMORY: usize = 64 * 1024;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -63,13 +66,13 @@ impl Queue {
     }
 
     /// Writes a line.
-    pub(super) fn line(&mut self, level: Level, text: &str) {
+    pub(super) fn log(&mut self, level: Level, text: &str) {
         let line = self.sink.line(level, text);
         self.put_plain(line);
     }
 
     /// Writes a message with an ID and fields, or only its text where there are no fields.
-    pub(super) fn message(
+    pub(super) fn log_message(
         &mut self,
         (level, id): (Level, MessageId),
         text: &str,
@@ -99,10 +102,10 @@ impl Queue {
             return self.put(Size::Whole, line, has_room);
         }
         self.put_plain(line);
-        for text in record.further_lines(number) {
-            let line = self.sink.line(level, &text);
-            self.put(Size::Whole, line, has_room);
-        }
+        record.further_lines(number, &mut |text| {
+            let line = self.sink.line(level, text);
+            self.put(Size::Whole, line, has_room && has_memory());
+        });
     }
 
     fn put_plain(&mut self, line: Vec<u8>) {
@@ -180,6 +183,11 @@ impl Queue {
     }
 }
 
+/// Whether there is memory for lines that may be lost.
+fn has_memory() -> bool {
+    Vec::<u8>::new().try_reserve_exact(MEMORY).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::net::UnixDatagram;
@@ -205,7 +213,7 @@ mod tests {
             format!("record {number}")
         }
 
-        fn further_lines(&self, _: u64) -> Vec<String> {
+        fn further_lines(&self, _: u64, _: &mut dyn FnMut(&str)) {
             unreachable!("the journal has fields")
         }
 
@@ -272,7 +280,7 @@ mod tests {
         let lost = queue.dropped_since_start();
         assert!(lost > 0 && lost < 90, "{lost}");
         // There is room for other lines still.
-        queue.line(Level::Info, "a line");
+        queue.log(Level::Info, "a line");
         let mut all = journald.read_all(&mut queue);
         let report = format!("{lost} log lines were lost: the log did not take them");
         assert_eq!(all.pop(), Some(report));
@@ -292,14 +300,14 @@ mod tests {
         let mut queue = journald.queue();
         // Lines until nothing more is taken.
         while queue.lines.is_empty() {
-            queue.line(Level::Info, "a line");
+            queue.log(Level::Info, "a line");
         }
         journald.socket.set_nonblocking(true).unwrap();
         queue.record(&Large(3 * QUEUE_MAX));
         assert_eq!(queue.dropped_since_start(), 0);
         queue.record(&Large(1));
         assert_eq!(queue.dropped_since_start(), 1);
-        queue.line(Level::Info, "the last line");
+        queue.log(Level::Info, "the last line");
         assert_eq!(queue.dropped_since_start(), 1);
     }
 }

@@ -1,6 +1,5 @@
 //! The destination of lines: which one it is, and the form of a line there.
 
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use log::Level;
@@ -126,7 +125,7 @@ impl Sink {
     pub(super) fn write(&mut self, line: &[u8]) -> Written {
         match self {
             Self::Syslog { socket, .. } => {
-                socket.write(|socket: &UnixDatagram| socket.send(line).map(|_| ()))
+                socket.write(|socket| socket.send(line).map(|_| Written::All))
             }
             Self::Journal(journal) => journal.write(line),
             Self::Stderr(stderr) => stderr.write(line),

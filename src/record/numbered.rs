@@ -30,10 +30,20 @@ impl<'a> Moment<'a> {
         }
     }
 
-    fn whole_arguments(&self) -> String {
+    /// Passes on all arguments, in pieces, if they are there and the line does not have them.
+    fn pieces(&self, put: impl FnMut(&str)) {
         match self {
-            Self::Requested(_, arguments) => in_one(arguments),
-            Self::Started(record) | Self::Ended(record) => record.summary.excerpt.whole(),
+            Self::Requested(_, arguments) => in_pieces(arguments, put),
+            Self::Started(record) | Self::Ended(record) => record.summary.excerpt.in_pieces(put),
+        }
+    }
+
+    /// Adds all arguments that are there.
+    fn put_arguments(&self, fields: &mut Fields) {
+        let mut put = |text: &str| fields.put("SOCKEXEC_ARGV", text);
+        match self {
+            Self::Requested(_, arguments) if in_one(arguments, &mut put).is_ok() => {}
+            _ => put(&self.record().summary.excerpt.whole()),
         }
     }
 }
@@ -79,22 +89,17 @@ impl Numbered for Moment<'_> {
         }
     }
 
-    fn further_lines(&self, number: u64) -> Vec<String> {
+    fn further_lines(&self, number: u64, put: &mut dyn FnMut(&str)) {
         let id = self.record().id;
-        let pieces = match self {
-            Self::Requested(_, arguments) => in_pieces(arguments),
-            Self::Started(record) | Self::Ended(record) => record.summary.excerpt.pieces(),
-        };
-        let all = pieces.len();
-        let lines = pieces.iter().enumerate();
-        lines
-            .map(|(index, piece)| {
-                format!(
-                    "job {id} argv {}/{all}: seq={number} argv={piece}",
-                    index + 1
-                )
-            })
-            .collect()
+        let mut all = 0;
+        self.pieces(|_| all += 1);
+        let mut index = 0;
+        self.pieces(|piece| {
+            index += 1;
+            put(&format!(
+                "job {id} argv {index}/{all}: seq={number} argv={piece}"
+            ));
+        });
     }
 
     fn fields(&self, fields: &mut Fields) {
@@ -103,7 +108,7 @@ impl Numbered for Moment<'_> {
         common_fields(record, fields);
         fields.put("SOCKEXEC_PROGRAM", summary.excerpt.program());
         fields.show("SOCKEXEC_ARGC", summary.excerpt.count());
-        fields.put("SOCKEXEC_ARGV", self.whole_arguments());
+        self.put_arguments(fields);
         fields.show_some("SOCKEXEC_PROGRAM_PID", record.program);
         fields.show_some("SOCKEXEC_RULE", record.rule.as_deref());
         fields.show_some("SOCKEXEC_AS", record.names.program.as_deref());
@@ -175,9 +180,7 @@ impl Numbered for Refused<'_> {
         )
     }
 
-    fn further_lines(&self, _: u64) -> Vec<String> {
-        Vec::new()
-    }
+    fn further_lines(&self, _: u64, _: &mut dyn FnMut(&str)) {}
 
     fn fields(&self, fields: &mut Fields) {
         common_fields(self.0, fields);

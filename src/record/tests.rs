@@ -42,6 +42,13 @@ fn ended(peer: Peer, program: Option<i32>, summary: Summary) -> JobRecord {
         })
 }
 
+/// The lines after the first.
+fn further_lines(moment: &Moment<'_>, number: u64) -> Vec<String> {
+    let mut lines = Vec::new();
+    moment.further_lines(number, &mut |line| lines.push(line.to_owned()));
+    lines
+}
+
 /// The line of the log at its end.
 fn line(record: &JobRecord) -> String {
     Moment::Ended(record).line(12)
@@ -330,7 +337,7 @@ fn the_other_lines_of_a_job_are_these() {
         "job 7 started: uid=33 gid=34 pid=6341 rule=web program=6342 user=www-data as=report \
          seq=11 argv=wc -c \"a \\xff\""
     );
-    assert!(started.further_lines(11).is_empty());
+    assert!(further_lines(&started, 11).is_empty());
     let long = Arguments::try_collect([&b"true"[..], &[b'y'; 3000]]).unwrap();
     let mut record = ended(LOCAL, None, Summary::default());
     record.summary.excerpt = Excerpt::of(&long, true);
@@ -344,7 +351,7 @@ fn the_other_lines_of_a_job_are_these() {
              argv=true {shown}..."
         )
     );
-    let further = requested.further_lines(10);
+    let further = further_lines(&requested, 10);
     assert_eq!(further.len(), 4);
     let first = "y".repeat(895);
     assert_eq!(
@@ -353,7 +360,7 @@ fn the_other_lines_of_a_job_are_these() {
     );
     assert!(further[1].starts_with("job 7 argv 2/4: seq=10 argv=...yyy"));
     // Nothing of them is there at the end.
-    assert!(Moment::Ended(&record).further_lines(12).is_empty());
+    assert!(further_lines(&Moment::Ended(&record), 12).is_empty());
 }
 
 #[test]
@@ -362,7 +369,7 @@ fn arguments_that_are_kept_are_whole_at_the_end() {
     let mut record = ended(LOCAL, None, Summary::default());
     record.summary.excerpt = Excerpt::of(&long, true);
     assert!(line(&record).contains(" seq=12 argc=3 argv=echo \"a=b\" yyy"));
-    let further = Moment::Ended(&record).further_lines(12);
+    let further = further_lines(&Moment::Ended(&record), 12);
     assert_eq!(further.len(), 2);
     assert!(further[0].starts_with("job 7 argv 1/2: seq=12 argv=echo \"a=b\" yyy"));
     // Every line fits into what the oldest syslogd takes.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::quoting::{mark, pieces};
-use crate::program::Arguments;
+use crate::program::{Arguments, OutOfMemory};
 
 /// The number of bytes of an argument list that are shown, with a blank between two arguments.
 const SHOWN_MAX: usize = 256;
@@ -15,6 +15,9 @@ const KEPT_MAX: usize = 2048;
 /// The longest text of arguments in one line of the log, without its marks. With what stands in
 /// front of it a line then has no more than the 1024 bytes that every syslogd takes.
 const PIECE_MAX: usize = 900;
+
+/// As many of these as it takes.
+const IN_PIECES: (usize, usize) = (PIECE_MAX, usize::MAX);
 
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,24 +87,25 @@ impl Excerpt {
         self.text(usize::MAX)
     }
 
-    /// All arguments in pieces, if they are kept, and are more than the line shows.
-    pub fn pieces(&self) -> Vec<String> {
-        match self.cut || self.shows_all() {
-            true => Vec::new(),
-            false => pieces(self.arguments(), PIECE_MAX, usize::MAX).texts,
+    /// Passes all arguments to `put`, in pieces for lines of the log, if they are kept, and are more
+    /// than the line shows.
+    pub fn in_pieces(&self, put: impl FnMut(&str)) {
+        if !self.cut && !self.shows_all() {
+            // A piece is too small for a lack of memory.
+            let _ = pieces(self.arguments(), IN_PIECES, put);
         }
     }
 
     /// Whether the line has all arguments.
     pub fn shows_all(&self) -> bool {
-        !self.cut && !pieces(self.arguments(), SHOWN_MAX, 1).cut
+        !self.cut && pieces(self.arguments(), (SHOWN_MAX, 1), |_| ()) == Ok(false)
     }
 
     /// The arguments as one line, which has no more bytes than this without the mark at its end.
     fn text(&self, most: usize) -> String {
-        let shown = pieces(self.arguments(), most, 1);
-        let mut text = shown.texts.concat();
-        if self.cut && !shown.cut {
+        let mut text = String::new();
+        let cut = pieces(self.arguments(), (most, 1), |piece| text.push_str(piece));
+        if self.cut && cut == Ok(false) {
             mark(&mut text, self.bytes.last() != Some(&0));
         }
         text
@@ -112,14 +116,18 @@ impl Excerpt {
     }
 }
 
-/// All arguments in pieces, each for a line of the log.
-pub fn in_pieces(arguments: &Arguments) -> Vec<String> {
-    pieces(arguments.iter(), PIECE_MAX, usize::MAX).texts
+/// Passes all arguments to `put`, in pieces for lines of the log.
+pub fn in_pieces(arguments: &Arguments, put: impl FnMut(&str)) {
+    let _ = pieces(arguments.iter(), IN_PIECES, put);
 }
 
-/// The arguments as one line, however long it is.
-pub fn in_one(arguments: &Arguments) -> String {
-    pieces(arguments.iter(), usize::MAX, 1).texts.concat()
+/// Passes all arguments to `put`, as one line, however long it is.
+///
+/// # Errors
+///
+/// When there is no memory.
+pub fn in_one(arguments: &Arguments, put: impl FnMut(&str)) -> Result<(), OutOfMemory> {
+    pieces(arguments.iter(), (usize::MAX, 1), put).map(|_| ())
 }
 
 fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -253,22 +261,18 @@ mod tests {
             let arguments = collected(&[b"true", &argument]);
             let excerpt = Excerpt::of(&arguments, true);
             let expected = (vec![b"true".to_vec(), argument], false);
-            let pieces = match excerpt.is_too_long() {
-                true => in_pieces(&arguments),
-                false if excerpt.shows_all() => vec![excerpt.to_string()],
-                false => excerpt.pieces(),
-            };
+            let mut pieces = Vec::new();
+            match excerpt.is_too_long() {
+                true => in_pieces(&arguments, |piece| pieces.push(piece.to_owned())),
+                false if excerpt.shows_all() => pieces.push(excerpt.to_string()),
+                false => excerpt.in_pieces(|piece| pieces.push(piece.to_owned())),
+            }
+            let mut one = String::new();
+            in_one(&arguments, |text| one.push_str(text)).unwrap();
             assert_eq!(excerpt.is_too_long(), length > KEPT_MAX - 6, "{length}");
             assert_eq!(parse(&pieces), Some(expected.clone()), "{length}");
-            assert_eq!(parse(&[in_one(&arguments)]), Some(expected));
-            assert_eq!(
-                excerpt.pieces().is_empty(),
-                excerpt.shows_all() || excerpt.is_too_long()
-            );
-            assert_eq!(
-                excerpt.whole() == in_one(&arguments),
-                !excerpt.is_too_long()
-            );
+            assert_eq!(parse(&[one.clone()]), Some(expected));
+            assert_eq!(excerpt.whole() == one, !excerpt.is_too_long());
         }
     }
 
@@ -278,7 +282,8 @@ mod tests {
             let hidden = Excerpt::of(&collected(&[b"curl", secret, b"-v"]), false);
             assert_eq!(hidden.to_string(), "curl ...");
             assert_eq!((hidden.whole(), hidden.count()), ("curl ...".into(), 3));
-            assert!(hidden.pieces().is_empty() && hidden.is_cut() && !hidden.is_too_long());
+            hidden.in_pieces(|piece| panic!("{piece}"));
+            assert!(hidden.is_cut() && !hidden.is_too_long());
             assert_eq!(hidden.list().collect::<Vec<_>>(), ["curl"]);
             assert!(!hidden.bytes.windows(3).any(|part| part == b"key"));
         }

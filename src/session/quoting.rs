@@ -16,40 +16,42 @@
 use std::ascii::escape_default;
 use std::fmt;
 
+use crate::program::OutOfMemory;
+
 /// Marks that something is missing, or continues elsewhere.
 const MORE: &str = "...";
 
-/// Texts, none longer than the limit apart from marks and blanks at its ends.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Pieces {
-    pub(super) texts: Vec<String>,
-    /// Not everything had room.
-    pub(super) cut: bool,
-}
+/// More than what is added to a text between two checks whether there is memory.
+const ROOM: usize = 32;
 
-/// A list of arguments in at most `count` pieces, none longer than `most` bytes without its marks.
-/// If that is not enough, the rest is missing and the last piece ends with a mark.
+/// Passes a list of arguments to `put`, in at most `count` pieces, none longer than `most` bytes
+/// without its marks. If that is not enough, the rest is missing, the last piece ends with a mark,
+/// and the result is true.
+///
+/// # Errors
+///
+/// When there is no memory for a piece.
 pub(super) fn pieces<'a>(
     arguments: impl IntoIterator<Item = &'a [u8]>,
-    most: usize,
-    count: usize,
-) -> Pieces {
-    let mut texts = Vec::new();
+    (most, count): (usize, usize),
+    mut put: impl FnMut(&str),
+) -> Result<bool, OutOfMemory> {
     let mut text = String::new();
-    let mut cut = false;
-    'all: for argument in arguments {
+    let mut left = count;
+    for argument in arguments {
         let quote = if is_plain(argument) { "" } else { "\"" };
         if !text.is_empty() {
             let first = argument.first().map_or(0, |&byte| unit(byte).len());
             if text.len() + 1 + 2 * quote.len() + first <= most {
                 text.push(' ');
-            } else if texts.len() + 1 < count {
-                texts.push(std::mem::take(&mut text));
+            } else if left == 1 {
+                mark(&mut text, false);
+                put(&text);
+                return Ok(true);
             } else {
-                text.push(' ');
-                text.push_str(MORE);
-                cut = true;
-                break;
+                put(&text);
+                left -= 1;
+                text.clear();
             }
         }
         text.push_str(quote);
@@ -57,23 +59,25 @@ pub(super) fn pieces<'a>(
             let unit = unit(byte);
             if text.len() + unit.len() + quote.len() > most {
                 text.push_str(quote);
-                text.push_str(MORE);
-                if texts.len() + 1 == count {
-                    cut = true;
-                    break 'all;
+                mark(&mut text, true);
+                put(&text);
+                if left == 1 {
+                    return Ok(true);
                 }
-                texts.push(std::mem::take(&mut text));
+                left -= 1;
+                text.clear();
                 text.push_str(MORE);
                 text.push_str(quote);
             }
+            text.try_reserve(ROOM)?;
             text.extend(unit.map(char::from));
         }
         text.push_str(quote);
     }
     if !text.is_empty() {
-        texts.push(text);
+        put(&text);
     }
-    Pieces { texts, cut }
+    Ok(false)
 }
 
 /// The characters of a byte in quotes. A plain one stands for itself.
@@ -177,6 +181,16 @@ pub(super) mod tests {
         }
     }
 
+    fn collected<'a>(
+        arguments: impl IntoIterator<Item = &'a [u8]>,
+        most: usize,
+        count: usize,
+    ) -> (Vec<String>, bool) {
+        let mut all = Vec::new();
+        let cut = pieces(arguments, (most, count), |text| all.push(text.to_owned()));
+        (all, cut.unwrap())
+    }
+
     /// Numbers that look random, the same in each run.
     fn numbers(mut state: u64) -> impl FnMut(usize) -> usize {
         move |below| {
@@ -209,22 +223,21 @@ pub(super) mod tests {
             let arguments = random_arguments(seed);
             for most in [8, 13, 64, 900, 100_000] {
                 let list = arguments.iter().map(Vec::as_slice);
-                let all = pieces(list.clone(), most, usize::MAX);
-                assert!(!all.cut);
-                let found = parse(&all.texts);
-                assert_eq!(found, Some((arguments.clone(), false)), "{:?}", all.texts);
-                for text in &all.texts {
+                let (all, cut) = collected(list.clone(), most, usize::MAX);
+                assert!(!cut);
+                assert_eq!(parse(&all), Some((arguments.clone(), false)), "{all:?}");
+                for text in &all {
                     assert!(text.len() <= most + 2 * MORE.len(), "{text}");
                     assert!(text.trim() == text, "{text:?}");
                     let printable = |b: u8| b == b' ' || b.is_ascii_graphic();
                     assert!(text.bytes().all(printable), "{text:?}");
                 }
                 // What is cut is the beginning.
-                let first = pieces(list, most, 1);
-                assert_eq!(first.texts.len(), 1);
-                assert_eq!(first.cut, all.texts.len() > 1);
-                let (found, cut) = parse(&first.texts).unwrap();
-                assert_eq!(cut, first.cut);
+                let (first, is_cut) = collected(list, most, 1);
+                assert_eq!(first.len(), 1);
+                assert_eq!(is_cut, all.len() > 1);
+                let (found, cut) = parse(&first).unwrap();
+                assert_eq!(cut, is_cut);
                 let (last, before) = found.split_last().unwrap();
                 assert_eq!(before, &arguments[..before.len()]);
                 assert!(arguments[before.len()].starts_with(last));
@@ -237,7 +250,7 @@ pub(super) mod tests {
         for seed in 1..1000 {
             let arguments = random_arguments(seed);
             let list = arguments.iter().map(Vec::as_slice);
-            for text in pieces(list, 50, usize::MAX).texts {
+            for text in collected(list, 50, usize::MAX).0 {
                 let mut quoted = false;
                 let mut escaped = false;
                 for c in text.chars() {
@@ -256,13 +269,14 @@ pub(super) mod tests {
     #[test]
     fn an_argument_in_two_pieces_has_a_mark_in_both() {
         let arguments = [&b"sh"[..], b"-c", b"echo one; echo two"];
-        let all = pieces(arguments, 20, usize::MAX);
-        assert_eq!(all.texts, ["sh -c \"echo one; ec\"...", "...\"ho two\""]);
-        let all = pieces([&b"abcdefghij"[..], b"k"], 8, usize::MAX);
-        assert_eq!(all.texts, ["abcdefgh...", "...ij k"]);
-        let all = pieces([&b"abcdefgh"[..], b"ijk"], 8, usize::MAX);
-        assert_eq!(all.texts, ["abcdefgh", "ijk"]);
-        let cut = pieces([&b"abcdefgh"[..], b"ijk"], 8, 1);
-        assert_eq!(cut.texts, ["abcdefgh ..."]);
+        let all = |arguments: &[&'static [u8]], most| {
+            collected(arguments.iter().copied(), most, usize::MAX).0
+        };
+        let found = all(&arguments, 20);
+        assert_eq!(found, ["sh -c \"echo one; ec\"...", "...\"ho two\""]);
+        assert_eq!(all(&[b"abcdefghij", b"k"], 8), ["abcdefgh...", "...ij k"]);
+        assert_eq!(all(&[b"abcdefgh", b"ijk"], 8), ["abcdefgh", "ijk"]);
+        let (cut, _) = collected([&b"abcdefgh"[..], b"ijk"], 8, 1);
+        assert_eq!(cut, ["abcdefgh ..."]);
     }
 }
