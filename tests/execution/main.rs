@@ -4,6 +4,7 @@
 mod common;
 
 mod calls;
+mod combined;
 mod ends;
 mod limits;
 mod privileges;
