@@ -57,15 +57,3 @@ fn a_reload_changes_how_the_next_program_is_executed() {
     );
     assert_eq!(seen(&daemon, "sh"), "new b 0000 /usr");
 }
-
-#[test]
-fn a_program_without_standard_input_is_at_its_end_at_once() {
-    let text = "[[allow]]\nprogram = \"/usr/bin/cat\"\nstdin = false\n[[allow]]\nprogram = \"*\"\n";
-    let daemon = Setup::new().config(text).start();
-    // It ends although its client could send more.
-    let client = daemon.begin(request(&["cat"]));
-    assert_eq!(client.reply().succeeded(), "");
-    let mut client = daemon.begin(request(&["tac"]));
-    client.send("2:hi,0:,");
-    assert_eq!(client.reply().succeeded(), "hi");
-}
