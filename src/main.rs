@@ -137,8 +137,7 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
     if let Some(user) = &user {
         environment = environment.of(&Execution::default(), Some(user));
     }
-    let mut launcher =
-        Launcher::new(environment, limit).map_err(Fatal::system("starting programs"))?;
+    let launcher = Launcher::new(environment, limit).map_err(Fatal::system("starting programs"))?;
     let frame = Frame {
         descriptors: usize::try_from(limit.raised).unwrap_or(usize::MAX),
         listeners: plan.len(),
@@ -172,7 +171,6 @@ fn run(config: Config, source: Source) -> Result<(), Fatal> {
     if let Some(user) = &user {
         step_down(user, &config, &files)?;
     }
-    launcher.take_privileges();
     config.check_privileges().map_err(Fatal::Usage)?;
     let mut server = Server::new((config, source), frame, launcher, signals, notifier)
         .map_err(Fatal::system("waiting for events"))?;

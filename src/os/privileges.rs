@@ -20,9 +20,6 @@ use crate::os::memory;
 /// What a server needs to run programs as other users.
 const FOR_JOBS: [(u32, &str); 3] = [(7, "CAP_SETUID"), (6, "CAP_SETGID"), (5, "CAP_KILL")];
 
-/// The capability to drop others from the bounding set.
-const CAP_SETPCAP: u32 = 8;
-
 /// `_LINUX_CAPABILITY_VERSION_3`: sets of 64 bits, in two words.
 const VERSION_3: u32 = 0x2008_0522;
 
@@ -96,14 +93,6 @@ fn bounding() -> u64 {
         result == 1
     };
     (0..64).filter(is_there).fold(0, |all, one| all | bit(one))
-}
-
-/// The capabilities of the bounding set that this process is able to drop from it, as bits.
-pub fn droppable() -> u64 {
-    match Capabilities::own() {
-        Ok(own) if own.effective & bit(CAP_SETPCAP) != 0 => bounding(),
-        _ => 0,
-    }
 }
 
 /// Whether this process is root's.

@@ -218,7 +218,6 @@ mod tests {
             ..Plan::new(Surroundings {
                 descriptors: None,
                 parent: 0,
-                bounding: 0,
             })
         }
     }

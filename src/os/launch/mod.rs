@@ -48,7 +48,6 @@ use self::places::{PLACES, Place, Places};
 use self::plan::Surroundings;
 use crate::os::descriptors::{self, set_new_nonblocking};
 use crate::os::environment::Environment;
-use crate::os::privileges;
 use crate::os::process::Process;
 use crate::program::{OutOfMemory, SpawnError};
 
@@ -100,16 +99,10 @@ impl<T: Copy> Launcher<T> {
             surroundings: Surroundings {
                 descriptors: (limit.inherited != limit.raised).then_some(limit.inherited),
                 parent: getpid().as_raw(),
-                bounding: 0,
             },
             flights: Vec::new(),
             buffers: Vec::new(),
         })
-    }
-
-    /// Takes notice of the privileges of this process, which do not change any more.
-    pub fn take_privileges(&mut self) {
-        self.surroundings.bounding = privileges::droppable();
     }
 
     /// Where programs are looked for.
@@ -263,7 +256,6 @@ mod tests {
             let surroundings = Surroundings {
                 descriptors: None,
                 parent: getpid().as_raw(),
-                bounding: 0,
             };
             let environment = Rc::new(Environment::inherited());
             let account = Rc::new(root());

@@ -16,8 +16,6 @@ pub(super) struct Surroundings {
     pub(super) descriptors: Option<u64>,
     /// The server's process.
     pub(super) parent: c_int,
-    /// The capabilities of the bounding set that a child is able to drop, as bits.
-    pub(super) bounding: u64,
 }
 
 /// The user that a child becomes.
