@@ -96,6 +96,13 @@ pub enum SpawnError {
     Start(Errno),
     /// The system has refused a step of the new process before it executed the program.
     Prepare(Step, Errno),
+    /// The user databases have not said which account the client's user has.
+    Account {
+        /// The user.
+        name: String,
+        /// Their error; ETIMEDOUT if they have not answered.
+        errno: Errno,
+    },
     /// The new process could not become the user as which the program is to run.
     Become {
         /// The user's name.
@@ -190,6 +197,44 @@ pub enum Refusal {
         /// The rule's name, or its number.
         rule: String,
     },
+    /// It would run as the client's user, and must not.
+    Peer {
+        /// The user.
+        name: String,
+        /// The reason.
+        why: NotPeer,
+    },
+}
+
+/// Why no program runs as the client's user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotPeer {
+    /// The client is not known by peer credentials.
+    Unknown,
+    /// It is root.
+    Root,
+    /// It is a user of the system: its number is below this one.
+    System(u32),
+    /// It is the server's user, as which a program could end the server.
+    Server,
+    /// It has no account.
+    NoAccount,
+}
+
+impl fmt::Display for NotPeer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("only a UNIX socket shows which one that is"),
+            Self::Root => f.write_str("only a rule that names root in \"user\" allows that"),
+            Self::System(least) => write!(
+                f,
+                "the number is below {least} (UID_MIN), and only a rule that names the user in \
+                 \"user\" allows that"
+            ),
+            Self::Server => f.write_str("that is the server's own user"),
+            Self::NoAccount => f.write_str("there is no such account"),
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -197,6 +242,7 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Self::NoRule => "no rule of the server allows it to this user",
             Self::Arguments => "no rule of the server allows it to this user with these arguments",
+            Self::Peer { name, why } => return write!(f, "cannot become {name}: {why}"),
             Self::Unclear => "the server has rules, and the name has a \"..\" in it",
             Self::Assignment { rule } => {
                 return write!(
@@ -233,7 +279,7 @@ impl SpawnError {
             {
                 111
             }
-            Self::Start(_) | Self::Prepare(..) | Self::Cancelled => 111,
+            Self::Start(_) | Self::Prepare(..) | Self::Account { .. } | Self::Cancelled => 111,
             Self::Exec(_)
             | Self::Become { .. }
             | Self::Directory { .. }
@@ -251,6 +297,7 @@ impl SpawnError {
             | Self::Start(errno)
             | Self::Prepare(_, errno)
             | Self::Become { errno, .. }
+            | Self::Account { errno, .. }
             | Self::Directory { errno, .. } => errno_name(*errno),
             Self::InFront { error, .. } => error.name(),
             Self::Cancelled => "not-in-time",
@@ -281,6 +328,7 @@ fn errno_name(errno: Errno) -> &'static str {
         Errno::ETXTBSY => "ETXTBSY",
         Errno::EIO => "EIO",
         Errno::EAGAIN => "EAGAIN",
+        Errno::ETIMEDOUT => "ETIMEDOUT",
         Errno::ENOMEM => "ENOMEM",
         Errno::EMFILE => "EMFILE",
         Errno::ENFILE => "ENFILE",
@@ -304,6 +352,13 @@ impl fmt::Display for SpawnError {
             Self::Start(errno) => write!(f, "cannot start a process: {}", reason(*errno)),
             Self::Prepare(step, errno) => write!(f, "cannot {step}: {}", reason(*errno)),
             Self::Become { name, errno } => write!(f, "cannot become {name}: {}", reason(*errno)),
+            Self::Account { name, errno } => {
+                let why = match errno {
+                    Errno::ETIMEDOUT => "no answer in time".into(),
+                    errno => reason(*errno),
+                };
+                write!(f, "cannot become {name}: looking up the account: {why}")
+            }
             Self::Directory { path, errno } => {
                 write!(f, "cannot change to {path}: {}", reason(*errno))
             }

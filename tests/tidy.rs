@@ -207,6 +207,7 @@ fn the_server_has_at_most_twelve_fields() {
 #[test]
 fn unsafe_stands_only_where_it_must() {
     let with_unsafe = [
+        "src/os/accounts/question.rs",
         "src/os/background.rs",
         "src/os/cgroup/mod.rs",
         "src/os/cgroup/place.rs",

@@ -129,8 +129,12 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// When one could be changed by others, and the configuration is strict.
+    /// When one would run as that user by its name, or could be changed by others and the
+    /// configuration is strict.
     fn check_programs(&mut self, own: u32) -> Result<(), String> {
+        if let Some(mistake) = programs::names_server(&self.rules, own) {
+            return Err(mistake);
+        }
         self.exposed &= programs::may_run_as(&self.rules, own);
         let found = Findings::new(&self.rules, own);
         self.about_programs = found.unsafe_ones;

@@ -74,6 +74,24 @@ pub fn may_run_as(rules: &Rules, own: u32) -> bool {
     all.any(|execution| user_of(execution, own) == Some(own))
 }
 
+/// The mistake where a program would become the user `own` of the server: it could end the
+/// server. Root is no such user: a rule that names it means that.
+pub fn names_server(rules: &Rules, own: u32) -> Option<String> {
+    let is_own = |execution: &Execution| match &execution.run_as {
+        Some(RunAs::User(account)) => account.uid == own && own != 0,
+        Some(RunAs::Peer) | None => false,
+    };
+    let rule = rules.iter().position(|rule| is_own(&rule.execution));
+    let place = match rule {
+        _ if is_own(rules.general()) => "run-as".to_owned(),
+        Some(index) => format!("{}: run-as", rules.heading(index)),
+        None => return None,
+    };
+    Some(format!(
+        "{place}: that is the server's own user, as which a program could end the server"
+    ))
+}
+
 /// The user of a program, if it is the same for all clients.
 fn user_of(execution: &Execution, own: u32) -> Option<u32> {
     match &execution.run_as {

@@ -45,6 +45,8 @@ pub enum Token {
     Signals,
     /// A listening socket, by its place in the server's list.
     Listener(usize),
+    /// A process that answers a question about an account, by its place among them.
+    Question(usize),
     /// A descriptor of a connection.
     Connection(ConnectionId, Part),
 }
@@ -52,7 +54,7 @@ pub enum Token {
 /// The maximum number of listening sockets that tokens can distinguish.
 pub const LISTENERS_MAX: usize = CONNECTIONS_FROM as usize - 1;
 
-/// Keys below this belong to signals and listeners, by [`PARTS`].
+/// Keys below this belong to signals and listeners, and up to this by [`PARTS`] to questions.
 const CONNECTIONS_FROM: u64 = 1024;
 
 /// Keys for each connection.
@@ -66,6 +68,7 @@ impl Token {
                 assert!(index < LISTENERS_MAX, "{index} listeners");
                 1 + index as u64
             }
+            Self::Question(index) => CONNECTIONS_FROM + index as u64,
             Self::Connection(id, part) => (CONNECTIONS_FROM + id.number()) * PARTS + part as u64,
         };
         key as usize
@@ -79,6 +82,9 @@ impl Token {
                 let id = ConnectionId::numbered(connection - CONNECTIONS_FROM)?;
                 let part = *Part::ALL.get((key % PARTS) as usize)?;
                 Some(Self::Connection(id, part))
+            }
+            (_, key) if key >= CONNECTIONS_FROM => {
+                Some(Self::Question((key - CONNECTIONS_FROM) as usize))
             }
             (_, index) => Some(Self::Listener(index as usize - 1)),
         }
@@ -248,6 +254,8 @@ mod tests {
             Token::Signals,
             Token::Listener(0),
             Token::Listener(LISTENERS_MAX - 1),
+            Token::Question(0),
+            Token::Question(3),
         ];
         tokens.extend(Part::ALL.map(|part| Token::Connection(id, part)));
         for token in tokens {

@@ -241,7 +241,8 @@ fn wait_alone(client: RawFd, gate: RawFd) -> ! {
     }
 }
 
-fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
+/// A descriptor that becomes readable when this child has ended.
+pub(in crate::os) fn pidfd_open(pid: Pid) -> Result<OwnedFd, Errno> {
     // SAFETY: makes a descriptor and touches no memory of ours.
     let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid.as_raw(), 0) };
     let fd = Errno::result(result)? as RawFd;

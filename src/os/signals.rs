@@ -83,6 +83,13 @@ impl Signals {
     }
 }
 
+/// Sets the signals that the server ignores back to their default dispositions, in a child.
+pub(in crate::os) fn set_defaults() {
+    for signal in IGNORED {
+        let _ = set_default(signal as c_int);
+    }
+}
+
 fn set_dispositions() -> io::Result<()> {
     for number in 1..=SIGNALS_MAX {
         match Signal::try_from(number) {

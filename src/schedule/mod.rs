@@ -187,6 +187,14 @@ impl Schedule {
         self.turns.permit(id, quota);
     }
 
+    /// The rules can decide now about the program of a connection about which they were asked
+    /// before, and have not decided.
+    pub fn judge_again(&mut self, id: ConnectionId) {
+        if self.turns.is_judging(id) {
+            self.orders.push_back(Order::Judge(id));
+        }
+    }
+
     /// A connection does not ask for its program any more; it was not started.
     pub fn withdraw(&mut self, id: ConnectionId) {
         self.turns.withdraw(id);

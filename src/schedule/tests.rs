@@ -182,6 +182,22 @@ fn a_reply_does_not_end_the_lingering_of_earlier_ones() {
 }
 
 #[test]
+fn a_request_about_which_the_rules_could_not_decide_is_judged_again() {
+    let mut server = Server::new(LIMITS);
+    let (first, second) = (server.ask(1), server.ask(2));
+    let orders: Vec<_> = std::iter::from_fn(|| server.schedule.poll(true)).collect();
+    assert_eq!(orders[1], Order::Judge(first));
+    assert_eq!(server.orders(), []);
+    assert_eq!(server.schedule.wait(first), Wait::Turn);
+    server.schedule.withdraw(first);
+    server.schedule.judge_again(first);
+    server.schedule.judge_again(second);
+    assert_eq!(server.orders(), [Order::Launch(second)]);
+    server.schedule.judge_again(second);
+    assert_eq!(server.orders(), []);
+}
+
+#[test]
 fn a_request_that_is_given_up_leaves_the_queue() {
     let mut server = Server::new(LIMITS);
     let all: Vec<_> = [1, 1, 2, 2].map(|user| server.ask(user)).into();

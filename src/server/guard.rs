@@ -48,6 +48,16 @@ impl Permit {
         self.account.as_ref()
     }
 
+    /// Whether it runs as its client.
+    pub(super) fn runs_as_client(&self) -> bool {
+        self.execution.run_as == Some(RunAs::Peer)
+    }
+
+    /// It runs as this user.
+    pub(super) fn run_as(&mut self, account: Rc<Account>) {
+        self.account = Some(account);
+    }
+
     /// The rule that allows it, if one does.
     pub(super) fn rule(&self) -> Option<&Rule> {
         self.by.as_ref().map(|granted| &granted.rule)
@@ -118,13 +128,18 @@ impl Guard {
             granted: Vec::new(),
             retired: Vec::new(),
             next_quota: 0,
-            people: People::default(),
+            people: People::new(own_uid),
         }
     }
 
     /// The users of clients.
     pub(super) fn people(&self) -> &People {
         &self.people
+    }
+
+    /// The users of clients.
+    pub(super) fn people_mut(&mut self) -> &mut People {
+        &mut self.people
     }
 
     /// Whether the server accepts commands from this client. On TCP it accepts none: there a user's

@@ -8,11 +8,12 @@ use nix::errno::Errno;
 
 use super::Server;
 use super::guard::{Denial, Permit, prefixed};
+use super::peers::Identified;
 use crate::id::ConnectionId;
 use crate::os::environment;
 use crate::os::launch::Order;
 use crate::os::poller::{Part, Ready};
-use crate::program::OutOfMemory;
+use crate::program::{OutOfMemory, SpawnError};
 use crate::session::Input;
 
 impl Server {
@@ -87,17 +88,19 @@ impl Server {
         let Some(request) = &entry.request else {
             return;
         };
-        let judged = self.guard.judge(request, &entry.connection);
-        let before = entry.permit.take();
-        let permit = match judged {
+        let mut permit = match self.guard.judge(request, &entry.connection) {
             Ok(permit) => permit,
-            Err(Denial { error, permit }) => {
-                entry.request = None;
-                entry.permit = Some(permit);
-                self.schedule.withdraw(id);
-                return self.work(id, |connection, context| connection.refuse(error, context));
-            }
+            Err(Denial { error, permit }) => return self.refuse(id, error, permit),
         };
+        match self.identify(id, &mut permit) {
+            Ok(Identified::Yes) => {}
+            Ok(Identified::Later) => return self.judge_again(),
+            Err(error) => return self.refuse(id, error, permit),
+        }
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        let before = entry.permit.take();
         let (quota, timeout) = (permit.quota(), timeout_of(&permit));
         entry.permit = Some(permit);
         // The general one comes back where another rule had put its own in its place.
@@ -109,6 +112,16 @@ impl Server {
             });
         }
         self.schedule.permit(id, quota);
+    }
+
+    /// The program that a connection asks for is not run. The permit has the rule that decided.
+    fn refuse(&mut self, id: ConnectionId, error: SpawnError, permit: Permit) {
+        if let Some(entry) = self.table.get_mut(id) {
+            entry.request = None;
+            entry.permit = Some(permit);
+        }
+        self.schedule.withdraw(id);
+        self.work(id, |connection, context| connection.refuse(error, context));
     }
 
     /// Starts the program that a connection asks for.

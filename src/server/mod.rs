@@ -15,6 +15,7 @@
 //! | `explain` | which rule decides, and why, without a request |
 //! | `admission` | clients become connections |
 //! | `launches` | requests become programs |
+//! | `peers` | programs that run as their clients |
 //! | `reload` | changes while the server runs |
 //! | `work` | the work of a connection |
 //! | `reporting` | log lines |
@@ -26,6 +27,7 @@
 //! | `table` | the connections, and their timers |
 //! | `guard` | the rules |
 //! | `people` | the users of clients, part of the guard |
+//! | `accounts` | their accounts, looked up by other processes |
 //! | `listeners` | the listening sockets |
 //! | `orphans` | processes that belong to no connection |
 //! | `cgroups` | the cgroups of jobs, part of the orphans |
@@ -33,6 +35,7 @@
 //! | `manager` | the service manager |
 //! | `configuration` | the configuration in effect |
 
+mod accounts;
 mod admission;
 mod answers;
 mod cgroups;
@@ -47,6 +50,7 @@ mod manager;
 mod metrics;
 mod orders;
 mod orphans;
+mod peers;
 mod people;
 mod reload;
 mod reporting;
@@ -189,11 +193,13 @@ impl Server {
             match ready.token {
                 Token::Signals => self.take_signals(),
                 Token::Listener(index) => listeners.push(index),
+                Token::Question(index) => self.look_at_question(index),
                 Token::Connection(id, part) => self.dispatch(id, ready, part),
             }
         }
         self.expire();
         self.look_at_orphans();
+        self.look_at_accounts();
         self.accept_left();
         let answers = self.carry_out_commands();
         self.schedule.tick(self.io.now());
@@ -229,6 +235,7 @@ impl Server {
             log_waits.map(|pause| now + pause),
             self.listeners.poll_timeout(),
             self.orphans.poll_timeout(),
+            self.guard.people().poll_timeout(),
             self.io.unwatched_at(),
             self.manager.poll_timeout(self.load()),
         ];

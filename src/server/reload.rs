@@ -89,6 +89,7 @@ impl Server {
         let rules = self.configuration.rules().clone();
         let quotas = self.guard.replace(rules, lookup, is_used);
         self.schedule.set_rules(&quotas);
+        self.judge_again();
         let guard = &self.guard;
         self.statistics
             .keep_rules(|rule| guard.in_force().any(|own| &**own.title == rule));

@@ -48,6 +48,7 @@ impl Server {
                     if let Some(entry) = self.table.get_mut(id) {
                         entry.request = None;
                     }
+                    self.guard.people_mut().accounts().leave(id);
                     self.schedule.withdraw(id);
                 }
                 Ask::Command(message) => self.commands.push_back((id, message)),
@@ -104,6 +105,7 @@ impl Server {
             self.table.set_timer(id);
             return;
         }
+        self.guard.people_mut().accounts().leave(id);
         self.schedule.leave(id, self.io.now());
         if let Some(containment) = self.table.remove(id).and_then(|e| e.connection.close()) {
             self.take_cgroup(id, containment);

@@ -274,10 +274,6 @@ fn the_file_of_the_servers_user_is_no_warning_where_programs_run_as_others() {
             false,
         ),
         (
-            "run-as = \"nobody\"\n[[allow]]\nprogram = \"/usr/bin/id\"\n",
-            true,
-        ),
-        (
             "[[allow]]\nprogram = \"/usr/bin/id\"\nrun-as = \"daemon\"\n",
             false,
         ),
@@ -297,5 +293,33 @@ fn the_file_of_the_servers_user_is_no_warning_where_programs_run_as_others() {
             exposed,
             "{text}: {told}"
         );
+    }
+}
+
+#[test]
+fn no_program_becomes_the_servers_own_user_by_its_name() {
+    if !skip::unless_root() {
+        return;
+    }
+    let directory = Directory::new();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    for (text, place) in [
+        ("run-as = \"nobody\"\n", "f.toml: run-as: "),
+        (
+            "[[allow]]\nuser = 1\n[[allow]]\nname = \"x\"\nuser = 2\nrun-as = 65534\n",
+            "f.toml: rule 2 (x): run-as: ",
+        ),
+    ] {
+        let file = directory.file("f.toml", 0o644, text);
+        let mut check = command(PROGRAM);
+        let output = finish(check.args(["--check", "--config", &file]).uid(NOBODY));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(100), "{told}");
+        let reason = format!("{place}that is the server's own user");
+        assert!(told.contains(&reason), "{told}");
+        // Root's own server may have it.
+        let mut check = command(PROGRAM);
+        let output = finish(check.args(["--check", "--config", &file]));
+        assert!(output.status.success(), "{output:?}");
     }
 }

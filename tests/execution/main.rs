@@ -5,8 +5,10 @@ mod common;
 
 mod calls;
 mod combined;
+mod directory;
 mod ends;
 mod limits;
+mod peers;
 mod privileges;
 mod servers;
 mod surroundings;

@@ -34,7 +34,7 @@ fn the_server_stays_hidden_from_programs_of_its_own_user() {
     if !skip::unless_root() {
         return;
     }
-    let daemon = stepped_down("run-as = \"nobody\"\n");
+    let daemon = stepped_down("");
     let pid = daemon.pid();
     for _ in 0..5 {
         for file in ["mem", "environ", "maps"] {

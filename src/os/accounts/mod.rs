@@ -3,7 +3,9 @@
 //! These functions may wait for a directory service. So nothing calls them while the server
 //! serves, except when it reads its configuration.
 
+pub mod answer;
 pub mod names;
+pub mod question;
 
 use std::ffi::CString;
 use std::fs;

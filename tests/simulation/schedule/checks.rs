@@ -32,7 +32,7 @@ impl<C: Chance> World<C> {
             let waits = match (client.place, client.job) {
                 (Place::OverQuota, _) => Wait::Slot,
                 (_, Job::Parked { .. }) => Wait::Token,
-                (_, Job::Permitted(_)) => Wait::Turn,
+                (_, Job::Permitted(_) | Job::Postponed) => Wait::Turn,
                 (_, Job::Judged { .. }) => panic!("{id} was not judged"),
                 _ => Wait::Nothing,
             };

@@ -51,6 +51,8 @@ pub enum Job {
     Parked { number: u64 },
     /// The rules are to be asked: in which group, and which permit is void now.
     Judged { group: u64, before: Option<Permit> },
+    /// The rules were asked, and could not decide yet.
+    Postponed,
     /// It waits.
     Permitted(Permit),
     /// Its program runs.

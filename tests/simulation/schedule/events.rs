@@ -150,6 +150,14 @@ impl<C: Chance> World<C> {
         self.give_tokens();
     }
 
+    /// The rules can decide about a request now.
+    pub(super) fn resumes(&mut self, id: ConnectionId) {
+        self.schedule.judge_again(id);
+        self.groups += 1;
+        let (group, before) = (self.groups, None);
+        self.client(id).job = Job::Judged { group, before };
+    }
+
     /// The schedule takes the news of a connection.
     pub(super) fn reports(&mut self, id: ConnectionId, is_active: bool) {
         let client = self.client(id);

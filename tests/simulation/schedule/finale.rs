@@ -72,6 +72,7 @@ impl<C: Chance> World<C> {
                 Job::Runs { .. } => self.program_ends(id),
                 Job::Over => self.concludes(id),
                 Job::Collects => self.receives(id),
+                Job::Postponed => self.resumes(id),
                 _ => {}
             }
         }

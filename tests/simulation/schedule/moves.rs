@@ -14,7 +14,7 @@ use crate::chance::Chance;
 impl<C: Chance> World<C> {
     /// Something happens; after that the server mostly has a turn, or has it later.
     pub(super) fn step(&mut self) {
-        match self.chance.below(30) {
+        match self.chance.below(32) {
             0..=6 if self.chance.once_in(self.pace) => self.client_comes(),
             7..=11 => self.one(Client::collects, Self::receives),
             12 => self.one(|client| client.may_give_up(), Self::gives_up),
@@ -30,6 +30,7 @@ impl<C: Chance> World<C> {
             27 if self.chance.once_in(2) => self.reloads(),
             28 => self.time_passes(),
             29 if self.chance.once_in(20) => self.is_to_stop(),
+            30..=31 => self.one(|client| matches!(client.job, Job::Postponed), Self::resumes),
             _ => {}
         }
         self.check_counts();
@@ -135,11 +136,16 @@ impl<C: Chance> World<C> {
             return;
         };
         let job = self.clients.get(&id).map(|client| client.job);
-        match self.chance.below(6) {
+        match self.chance.below(7) {
             0 if !matches!(job, Some(Job::Collects | Job::Over)) => self.schedule.ask(id, self.now),
-            1 if !matches!(job, Some(Job::Judged { .. })) => self.schedule.permit(id, None),
+            1 if !matches!(job, Some(Job::Judged { .. } | Job::Postponed)) => {
+                self.schedule.permit(id, None)
+            }
             2 if job.is_none_or(|job| matches!(job, Job::Runs { .. } | Job::Over)) => {
                 self.schedule.withdraw(id);
+            }
+            6 if !matches!(job, Some(Job::Judged { .. } | Job::Postponed)) => {
+                self.schedule.judge_again(id);
             }
             3 if !matches!(job, Some(Job::Runs { .. })) => self.schedule.orphan(id),
             4 if !self.orphans.contains(&id) => self.schedule.bury(id),

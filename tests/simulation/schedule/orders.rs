@@ -99,6 +99,7 @@ impl<C: Chance> World<C> {
         match self.chance.below(12) {
             // It is refused, or its time is over by now.
             0 | 1 => self.gives_up(id),
+            2 => self.client(id).job = Job::Postponed,
             _ => self.permits(id),
         }
     }
