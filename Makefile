@@ -11,6 +11,7 @@ RELEASE := $(TARGET)/release
 SBIN    = $(DESTDIR)$(PREFIX)/sbin
 BIN     = $(DESTDIR)$(PREFIX)/bin
 MAN     = $(DESTDIR)$(PREFIX)/share/man
+CATALOG = $(DESTDIR)$(PREFIX)/lib/systemd/catalog
 LUA     = $(DESTDIR)$(PREFIX)/share/lua
 
 .PHONY: all demo check unit lint deny bench fuzz deb install clean
@@ -66,6 +67,7 @@ install:
 	ln -sf sockexec-client.1 $(MAN)/man1/sockexec.client.1
 	install -D -m 644 man/sockexecctl.1 $(MAN)/man1/sockexecctl.1
 	install -D -m 644 man/sockexec-protocol.7 $(MAN)/man7/sockexec-protocol.7
+	install -D -m 644 systemd/sockexec.catalog $(CATALOG)/sockexec.catalog
 	for version in 5.1 5.2 5.3 5.4; do \
 		(cd lua/lib && find . -name '*.lua') | while read -r file; do \
 			install -D -m 644 "lua/lib/$$file" "$(LUA)/$$version/$$file" || exit 1; \

@@ -144,4 +144,44 @@ mod tests {
         let expected = b"A=b=c\nB\n\x02\0\0\0\0\0\0\0\xff\n\nC=7\n";
         assert_eq!(fields.into_bytes(), expected);
     }
+
+    const CATALOG: &str = include_str!("../../systemd/sockexec.catalog");
+
+    #[test]
+    fn the_catalog_has_each_message_and_no_other() {
+        let entries = CATALOG.lines().filter_map(|line| line.strip_prefix("-- "));
+        let expected = MessageId::ALL.map(MessageId::as_str);
+        assert_eq!(entries.collect::<Vec<_>>(), expected);
+        for head in ["Subject: ", "Defined-By: sockexec", "Documentation: man:"] {
+            let count = CATALOG
+                .lines()
+                .filter(|line| line.starts_with(head))
+                .count();
+            assert_eq!(count, expected.len(), "{head}");
+        }
+    }
+
+    #[test]
+    fn the_catalog_names_fields_that_there_are() {
+        let sources = [
+            include_str!("../record/numbered.rs"),
+            include_str!("../server/reload.rs"),
+            include_str!("queue.rs"),
+            "\"MESSAGE\" \"_PID\"",
+        ];
+        let words = CATALOG.split(|c: char| !(c.is_ascii_uppercase() || "_@=".contains(c)));
+        let fields = words.filter_map(|word| {
+            let inserted = word
+                .strip_prefix('@')
+                .and_then(|word| word.strip_suffix('@'));
+            inserted.or_else(|| word.strip_suffix('=').filter(|word| word.len() > 1))
+        });
+        let mut count = 0;
+        for field in fields.filter(|field| !field.contains('@')) {
+            let quoted = format!("\"{field}\"");
+            assert!(sources.iter().any(|text| text.contains(&quoted)), "{field}");
+            count += 1;
+        }
+        assert!(count > 20);
+    }
 }
