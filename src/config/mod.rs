@@ -75,6 +75,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The user of a server with this configuration, if this process becomes one.
+    pub fn server_user(&self) -> u32 {
+        server_user(self.user.as_deref())
+    }
+
     /// Gives a setting a value.
     pub fn put(&mut self, key: &Key, value: Value) {
         key.put(&mut self.settings, value);
@@ -314,7 +319,7 @@ impl Source {
     }
 }
 
-/// The user of the server, once it has become the one it was given.
+/// The user of a server, once it has become the one it was given.
 fn server_user(given: Option<&str>) -> u32 {
     match given.map(accounts::user) {
         Some(Ok(Some(uid))) => uid,

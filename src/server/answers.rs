@@ -2,8 +2,9 @@
 
 use std::os::fd::AsFd as _;
 
+use super::Server;
+use super::explain::Judge;
 use super::reporting::TotalsLine;
-use super::{Server, explain};
 use crate::control::explained::Explained;
 use crate::control::payload::{Descriptors, Limits, Listener, Percentiles, Status, Totals};
 use crate::control::question::Question;
@@ -104,8 +105,14 @@ impl Server {
 
     /// The decision about a request that might be made, with its reasons.
     pub(super) fn explain(&self, question: &Question) -> Explained {
-        let timeout = self.configuration.settings().timeout;
-        explain::by_rules(self.guard.decides_by(), timeout, question)
+        let (rules, lookup) = self.guard.decides_by();
+        let judge = Judge {
+            rules,
+            lookup,
+            people: self.guard.people(),
+            timeout: self.configuration.settings().timeout,
+        };
+        judge.explain(question)
     }
 
     /// Every connection that has, or may get, a program.

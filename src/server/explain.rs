@@ -7,11 +7,14 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::guard::{not_found, obstacle, refusal};
+use super::people::People;
 use crate::config::Config;
 use crate::control::explained::{self, Explained};
 use crate::control::question::Question;
 use crate::execution::{Execution, Resource, RunAs};
 use crate::os::lookup::Lookup;
+use crate::os::peer::Peer;
+use crate::program::Refusal;
 use crate::rules::{Aspect, Request, Rule, Rules};
 
 /// Explains the decision that a server with this configuration makes, which searches programs in
@@ -19,93 +22,136 @@ use crate::rules::{Aspect, Request, Rule, Rules};
 pub fn explain(config: &Config, path: &[u8], question: &Question) -> Explained {
     let directory = std::env::current_dir().ok();
     let lookup = Lookup::new(path, directory.as_deref());
-    let timeout = config.settings.timeout;
-    by_rules((&config.rules, &lookup), timeout, question)
+    let mut people = People::new(config.server_user());
+    people.read_again();
+    let judge = Judge {
+        rules: &config.rules,
+        lookup: &lookup,
+        people: &people,
+        timeout: config.settings.timeout,
+    };
+    judge.explain(question)
 }
 
-/// Explains the decision of rules; `timeout` is the general one.
-pub(super) fn by_rules(
-    (rules, lookup): (&Rules, &Lookup),
-    timeout: Option<Duration>,
-    question: &Question,
-) -> Explained {
-    let explained = Explained {
-        user: question.user,
-        groups: question.groups.clone(),
-        label: question.label.clone(),
-        program: question.program.clone(),
-        arguments: question.arguments.clone(),
-        ..Explained::default()
-    };
-    if rules.allow_everything() {
-        return Explained {
-            allowed: true,
-            reason: Some("there are no rules".into()),
-            limits: limits(None, rules.general(), timeout),
-            ..explained
+/// Everything on which a decision depends.
+pub(super) struct Judge<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) lookup: &'a Lookup,
+    pub(super) people: &'a People,
+    /// The general deadline.
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Judge<'_> {
+    /// Explains the decision about a request.
+    pub(super) fn explain(&self, question: &Question) -> Explained {
+        let explained = Explained {
+            user: question.user,
+            groups: question.groups.clone(),
+            label: question.label.clone(),
+            program: question.program.clone(),
+            arguments: question.arguments.clone(),
+            ..Explained::default()
         };
-    }
-    let file = match lookup.resolve(question.program.as_bytes()) {
-        Ok(file) => file,
-        Err(error) => {
-            return Explained {
+        if self.rules.allow_everything() {
+            let refused = self.not_as_client(None, question);
+            let reason = Some("there are no rules".into());
+            return self.conclude(
+                None,
+                refused,
+                Explained {
+                    reason,
+                    ..explained
+                },
+            );
+        }
+        match self.lookup.resolve(question.program.as_bytes()) {
+            Ok(file) => self.decide(&file, question, explained),
+            Err(error) => Explained {
                 reason: Some(format!("before any rule is asked: {}", not_found(error))),
                 ..explained
-            };
+            },
         }
-    };
-    decided(rules, &file, timeout, question, explained)
-}
+    }
 
-/// The decision about a program whose file is known.
-fn decided(
-    rules: &Rules,
-    file: &[u8],
-    timeout: Option<Duration>,
-    question: &Question,
-    explained: Explained,
-) -> Explained {
-    let arguments: Vec<_> = question.arguments.iter().map(String::as_bytes).collect();
-    let explanation = rules.explain(&Request {
-        peer: question.user.map(|user| (user, &question.groups[..])),
-        label: question.label.as_deref().map(str::as_bytes),
-        program: file,
-        arguments: &arguments,
-    });
-    let index = explanation.decision.ok().flatten();
-    let rule = index.and_then(|index| rules.get(index));
-    let refused = match (explanation.decision, rule, index) {
-        (Err(no_rule), ..) => Some(refusal(no_rule)),
-        (Ok(_), Some(rule), Some(index)) => obstacle(rule, &rules.title(index), file),
-        (Ok(_), ..) => None,
-    };
-    let passed_over = explanation.passed_over.iter();
-    let asked = passed_over
-        .map(|aspects| names(aspects))
-        .chain(index.map(|_| Vec::new()));
-    let asked = asked
-        .enumerate()
-        .map(|(index, mismatches)| explained::Rule {
-            number: index as u64 + 1,
-            name: rules.get(index).and_then(|rule| rule.name.clone()),
-            mismatches,
+    /// The decision about a program whose file is known.
+    fn decide(&self, file: &[u8], question: &Question, explained: Explained) -> Explained {
+        let arguments: Vec<_> = question.arguments.iter().map(String::as_bytes).collect();
+        let explanation = self.rules.explain(&Request {
+            peer: question.user.map(|user| (user, &question.groups[..])),
+            label: question.label.as_deref().map(str::as_bytes),
+            program: file,
+            arguments: &arguments,
         });
-    let reason = match (&refused, rule) {
-        (Some(refusal), _) => Some(refusal.to_string()),
-        (None, None) => Some("no rule matches, and the default is to allow".into()),
-        (None, Some(_)) => None,
-    };
-    let execution = rule.map_or(rules.general(), |rule| &rule.execution);
-    Explained {
-        program: String::from_utf8_lossy(file).into_owned(),
-        rules: asked.collect(),
-        allowed: refused.is_none(),
-        reason,
-        limits: match refused {
-            None => limits(rule, execution, timeout),
-            Some(_) => BTreeMap::new(),
-        },
-        ..explained
+        let index = explanation.decision.ok().flatten();
+        let rule = index.and_then(|index| self.rules.get(index));
+        let title = index.map(|index| self.rules.title(index));
+        let refused = match (explanation.decision, rule) {
+            (Err(no_rule), _) => Some(refusal(no_rule)),
+            (Ok(_), Some(rule)) => obstacle(rule, &title.unwrap_or_default(), file),
+            (Ok(_), None) => None,
+        };
+        let asked = explanation.passed_over.iter().map(|aspects| names(aspects));
+        let asked = asked.chain(index.map(|_| Vec::new())).enumerate();
+        let explained = Explained {
+            program: String::from_utf8_lossy(file).into_owned(),
+            rules: asked
+                .map(|(index, mismatches)| self.rule(index, mismatches))
+                .collect(),
+            reason: match rule {
+                Some(_) => None,
+                None => Some("no rule matches, and the default is to allow".into()),
+            },
+            ..explained
+        };
+        let refused = refused.or_else(|| self.not_as_client(rule, question));
+        self.conclude(rule, refused, explained)
+    }
+
+    fn rule(&self, index: usize, mismatches: Vec<String>) -> explained::Rule {
+        explained::Rule {
+            number: index as u64 + 1,
+            name: self.rules.get(index).and_then(|rule| rule.name.clone()),
+            mismatches,
+        }
+    }
+
+    /// Why no program runs as the client, if it is to run as that. Accounts are not looked up.
+    fn not_as_client(&self, rule: Option<&Rule>, question: &Question) -> Option<Refusal> {
+        if self.execution(rule).run_as != Some(RunAs::Peer) {
+            return None;
+        }
+        let peer = Peer::Local {
+            uid: question.user,
+            gid: None,
+            pid: 0,
+        };
+        let is_named = |uid| rule.is_some_and(|rule| rule.users.contains(&uid));
+        self.people.admit(&peer, is_named).err()
+    }
+
+    fn execution<'a>(&'a self, rule: Option<&'a Rule>) -> &'a Execution {
+        rule.map_or(self.rules.general(), |rule| &rule.execution)
+    }
+
+    /// The decision, and the limits of a program that is allowed.
+    fn conclude(
+        &self,
+        rule: Option<&Rule>,
+        refused: Option<Refusal>,
+        explained: Explained,
+    ) -> Explained {
+        match refused {
+            None => Explained {
+                allowed: true,
+                limits: limits(rule, self.execution(rule), self.timeout),
+                ..explained
+            },
+            Some(refusal) => Explained {
+                reason: Some(refusal.to_string()),
+                ..explained
+            },
+        }
     }
 }
 

@@ -186,3 +186,63 @@ fn a_wrong_question_is_wrong_usage() {
     assert_eq!(output.status.code(), Some(100));
     assert!(String::from_utf8_lossy(&output.stderr).contains("bad:1: queue"));
 }
+
+#[test]
+fn a_program_that_may_not_run_as_its_client_is_refused() {
+    let directory = crate::common::temporary::Directory::new();
+    let explained = |rule: &str, user: &str| {
+        let rules = format!("[[allow]]\n{rule}\nrun-as = \"peer\"\n");
+        let file = directory.file("f.toml", 0o644, &rules);
+        let mut read = command(PROGRAM);
+        // The first user is that of the server, the second one that of the client.
+        read.args([
+            "--config",
+            &file,
+            "--user",
+            "nobody",
+            "--explain",
+            "--user",
+            user,
+            "id",
+        ]);
+        text(&mut read)
+    };
+    let any = "program = \"*\"";
+    for (rule, user, reason) in [
+        (
+            any,
+            "root",
+            "cannot become root: only a rule that names root",
+        ),
+        (any, "1", "the number is below"),
+        (
+            any,
+            "nobody",
+            "cannot become nobody: that is the server's own user",
+        ),
+        (
+            "user = \"nobody\"",
+            "nobody",
+            "that is the server's own user",
+        ),
+        (
+            any,
+            "unknown",
+            "cannot become the client's user: only a UNIX socket",
+        ),
+    ] {
+        let text = explained(rule, user);
+        let expected = "rule 1: decides: the request is refused\ndecision: refused: cannot become ";
+        assert!(text.contains(expected) && text.contains(reason), "{text}");
+    }
+    for (rule, user) in [
+        (any, "4000000000"),
+        ("user = \"root\"", "root"),
+        ("user = 1", "1"),
+    ] {
+        let text = explained(rule, user);
+        let expected = "rule 1: decides: the request is allowed\n  no-new-privileges = true\n  \
+                        run-as = \"peer\"\n";
+        assert!(text.contains(expected), "{text}");
+    }
+}
