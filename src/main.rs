@@ -27,7 +27,7 @@ use sockexec::settings::LogTo;
 use sockexec::wire::{Protocol, Purpose};
 
 use crate::listening::Listening;
-use crate::stepping_down::{step_down, user_to_become};
+use crate::stepping_down::{given_user, step_down, user_to_become};
 
 #[global_allocator]
 static ALLOCATOR: memory::Allocator = memory::Allocator;
@@ -101,6 +101,7 @@ fn main() -> ExitCode {
 
 /// Reports that the configuration is valid.
 fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
+    given_user(config)?;
     for (_, address) in &config.listen {
         if matches!(address, Address::Path(path) if path.is_file()) {
             return Err(Fatal::Usage(format!(

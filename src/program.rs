@@ -372,6 +372,16 @@ impl fmt::Display for SpawnError {
 mod tests {
     use super::*;
 
+    fn become_job(errno: Errno) -> SpawnError {
+        let name = "job".into();
+        SpawnError::Become { name, errno }
+    }
+
+    fn change_to_x(errno: Errno) -> SpawnError {
+        let path = "/x".into();
+        SpawnError::Directory { path, errno }
+    }
+
     #[test]
     fn reasons_are_those_of_the_system() {
         for (error, text) in [
@@ -387,6 +397,14 @@ mod tests {
             (
                 SpawnError::Prepare(Step::DescriptorLimit, Errno::EPERM),
                 "cannot set the limit of descriptors: Operation not permitted",
+            ),
+            (
+                become_job(Errno::EPERM),
+                "cannot become job: Operation not permitted",
+            ),
+            (
+                change_to_x(Errno::ENOENT),
+                "cannot change to /x: No such file or directory",
             ),
         ] {
             assert_eq!(error.to_string(), text);
@@ -405,6 +423,10 @@ mod tests {
             (SpawnError::Exec(Errno::EAGAIN), 111),
             (SpawnError::Start(Errno::EMFILE), 111),
             (SpawnError::Prepare(Step::Session, Errno::EPERM), 111),
+            (become_job(Errno::EPERM), 126),
+            (become_job(Errno::EAGAIN), 111),
+            (change_to_x(Errno::ENOENT), 126),
+            (change_to_x(Errno::ENOMEM), 111),
         ] {
             assert_eq!(error.exit_code(), code, "{error:?}");
         }

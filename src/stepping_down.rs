@@ -9,14 +9,19 @@ use sockexec::os::{accounts, privileges};
 
 use crate::Fatal;
 
-/// The user to become, if there is one.
+/// The user to become, if there is one, for a process that is able to.
 pub(crate) fn user_to_become(config: &Config) -> Result<Option<Account>, Fatal> {
+    match config.user.is_some() && !privileges::is_root() {
+        true => Err(Fatal::Usage("--user: only root can change its user".into())),
+        false => given_user(config),
+    }
+}
+
+/// The user that the command line names.
+pub(crate) fn given_user(config: &Config) -> Result<Option<Account>, Fatal> {
     let Some(name) = &config.user else {
         return Ok(None);
     };
-    if !privileges::is_root() {
-        return Err(Fatal::Usage("--user: only root can change its user".into()));
-    }
     match accounts::account(name) {
         Ok(Some(account)) if account.uid == 0 => Err(Fatal::Usage(format!(
             "--user: {name} is root, with all privileges"

@@ -159,6 +159,16 @@ fn only_root_steps_down_and_only_to_another_user() {
         let text = wrong(by, name);
         assert!(text.contains("--user") && text.contains(reason), "{text}");
     }
+    // A check needs no root, but the user.
+    let check = |name| {
+        let mut setup = Setup::by(&["setpriv", "--reuid=65534", "--clear-groups"]);
+        setup = setup.arguments(["--user", name, "--check", "--config", "/dev/null"]);
+        finish(&mut setup.command).status.code()
+    };
+    assert_eq!(
+        (check("daemon"), check("no such user")),
+        (Some(0), Some(100))
+    );
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use crate::common::inject::Injection;
 use crate::common::process::{self, field_of};
-use crate::common::{End, Setup, skip};
+use crate::common::{End, Setup, shell, skip};
 use crate::servers::{THREE, numbers, stepped_down, unprivileged};
-use crate::start;
+use crate::{line, start};
 use nix::unistd::{Gid, User, getgrouplist};
 use std::ffi::CString;
 
@@ -149,4 +149,26 @@ fn root_by_a_rule_has_no_capabilities_unless_it_may_gain_some() {
     assert_eq!(field_of(&status, "NoNewPrivs"), "0");
     // As much as the server's unit leaves for any process.
     assert_eq!(field_of(&status, "CapEff"), format!("{THREE:016x}"));
+}
+
+#[test]
+fn a_limit_of_processes_is_no_limit_of_programs() {
+    // A user of Debian's of whom nothing else runs.
+    const LIMITED: &str = "games";
+    if !skip::unless_root() {
+        return;
+    }
+    if User::from_name(LIMITED).unwrap().is_none() {
+        return skip::missing("there is no user games");
+    }
+    let daemon = start(&format!(
+        "run-as = \"{LIMITED}\"\nlimits = {{ processes = 1 }}\n"
+    ));
+    let mut first = daemon.begin(shell("echo $$; exec sleep 1000"));
+    first.line();
+    // The second is executed, and cannot make another process.
+    assert_eq!(line(&daemon, "echo here"), "here");
+    let reply = daemon.shell("echo here; /usr/bin/true; :");
+    assert_eq!(reply.out(), "here\n");
+    assert!(reply.err().contains("fork"), "{}", reply.err());
 }
