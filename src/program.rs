@@ -94,6 +94,8 @@ pub enum SpawnError {
     },
     /// The system is short of a resource for a new process.
     Start(Errno),
+    /// The system is short of a resource for the cgroup of a new process.
+    Contain(Errno),
     /// The system has refused a step of the new process before it executed the program.
     Prepare(Step, Errno),
     /// The user databases have not said which account the client's user has.
@@ -279,7 +281,11 @@ impl SpawnError {
             {
                 111
             }
-            Self::Start(_) | Self::Prepare(..) | Self::Account { .. } | Self::Cancelled => 111,
+            Self::Start(_)
+            | Self::Contain(_)
+            | Self::Prepare(..)
+            | Self::Account { .. }
+            | Self::Cancelled => 111,
             Self::Exec(_)
             | Self::Become { .. }
             | Self::Directory { .. }
@@ -295,6 +301,7 @@ impl SpawnError {
             Self::Exec(errno)
             | Self::Interpreter(errno)
             | Self::Start(errno)
+            | Self::Contain(errno)
             | Self::Prepare(_, errno)
             | Self::Become { errno, .. }
             | Self::Account { errno, .. }
@@ -350,6 +357,7 @@ impl fmt::Display for SpawnError {
                 "the server's run-prefix {program:?} (rule {rule}): {error}"
             ),
             Self::Start(errno) => write!(f, "cannot start a process: {}", reason(*errno)),
+            Self::Contain(errno) => write!(f, "cannot make a cgroup: {}", reason(*errno)),
             Self::Prepare(step, errno) => write!(f, "cannot {step}: {}", reason(*errno)),
             Self::Become { name, errno } => write!(f, "cannot become {name}: {}", reason(*errno)),
             Self::Account { name, errno } => {
@@ -395,6 +403,10 @@ mod tests {
                 "cannot start a process: Resource temporarily unavailable",
             ),
             (
+                SpawnError::Contain(Errno::EAGAIN),
+                "cannot make a cgroup: Resource temporarily unavailable",
+            ),
+            (
                 SpawnError::Prepare(Step::DescriptorLimit, Errno::EPERM),
                 "cannot set the limit of descriptors: Operation not permitted",
             ),
@@ -422,6 +434,7 @@ mod tests {
             (SpawnError::Exec(Errno::ENOTDIR), 126),
             (SpawnError::Exec(Errno::EAGAIN), 111),
             (SpawnError::Start(Errno::EMFILE), 111),
+            (SpawnError::Contain(Errno::EMFILE), 111),
             (SpawnError::Prepare(Step::Session, Errno::EPERM), 111),
             (become_job(Errno::EPERM), 126),
             (become_job(Errno::EAGAIN), 111),

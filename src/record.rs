@@ -56,6 +56,8 @@ pub struct JobRecord {
     pub names: Names,
     /// The unit of the service manager in which the client runs, if it was looked up.
     pub unit: Option<Rc<str>>,
+    /// How many processes it has left that live on.
+    pub processes: Option<usize>,
     /// The session's summary; the state is that of the whole server.
     pub summary: Summary,
 }
@@ -123,6 +125,7 @@ impl JobRecord {
             limit: None,
             names: Names::default(),
             unit: None,
+            processes: None,
             summary,
         }
     }
@@ -200,7 +203,7 @@ impl Serialize for JobRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let summary = &self.summary;
         let [out, err] = summary.bytes_out;
-        let mut job = serializer.serialize_struct("JobRecord", 16)?;
+        let mut job = serializer.serialize_struct("JobRecord", 17)?;
         job.serialize_field("id", &self.id.number())?;
         job.serialize_field("protocol", self.protocol.name())?;
         job.serialize_field("peer", &payload::Peer::from(&self.peer))?;
@@ -217,6 +220,7 @@ impl Serialize for JobRecord {
         job.serialize_field("err", &err)?;
         job.serialize_field("cost", &self.cost.map(payload::Cost::from))?;
         job.serialize_field("limit", &self.limit())?;
+        job.serialize_field("processes", &self.processes)?;
         job.serialize_field("state", summary.state.name())?;
         job.end()
     }

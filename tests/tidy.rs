@@ -209,7 +209,6 @@ fn unsafe_stands_only_where_it_must() {
     let with_unsafe = [
         "src/os/accounts/question.rs",
         "src/os/background.rs",
-        "src/os/cgroup/mod.rs",
         "src/os/cgroup/place.rs",
         "src/os/descriptors.rs",
         "src/os/launch/buffer.rs",

@@ -50,10 +50,11 @@ impl Connection {
 
     /// Closes all pipes and reaps the zombie; keeps what is left for the server.
     pub(super) fn reap(&mut self) {
-        let Some(running) = self.running.take() else {
+        let Some(mut running) = self.running.take() else {
             return;
         };
-        if let Some(usage) = running.usage() {
+        running.finish();
+        if let Some(usage) = running.take_usage() {
             self.used(usage);
         }
         self.left = running.reap();

@@ -219,7 +219,7 @@ impl Connection {
     /// Takes charge of the started program, and of its cgroup if it has one, or of the error.
     pub fn adopt(
         &mut self,
-        spawned: Result<(Spawned, Option<Containment>), Errno>,
+        spawned: Result<(Spawned, Option<Containment>), SpawnError>,
         context: &mut Context<'_>,
     ) {
         match spawned {
@@ -241,7 +241,7 @@ impl Connection {
                 }
                 self.pump(context);
             }
-            Err(errno) => self.refuse(SpawnError::Start(errno), context),
+            Err(error) => self.refuse(error, context),
         }
     }
 

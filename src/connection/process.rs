@@ -48,6 +48,8 @@ pub struct Containment {
     pub cgroup: Cgroup,
     /// Whether processes in it may live on when the program has ended by itself.
     pub detach: bool,
+    /// Whether none was left at the program's end.
+    pub empty: bool,
 }
 
 /// What a program leaves to the server when it is over.
@@ -55,7 +57,7 @@ pub struct Containment {
 pub(super) struct Left {
     /// A process that is still there.
     pub(super) orphan: Option<Orphan>,
-    /// Its cgroup. Unless it may live on, nothing in it may stay.
+    /// Its cgroup. All that was in it is killed, unless it may live on.
     pub(super) containment: Option<Containment>,
 }
 
@@ -266,9 +268,17 @@ impl Running {
         containment.detach = false;
     }
 
-    /// What all processes in its cgroup have used so far.
-    pub(super) fn usage(&self) -> Option<Usage> {
-        self.containment.as_ref()?.cgroup.usage().ok()
+    /// What all processes in its cgroup have used, when it is over.
+    pub(super) fn take_usage(&self) -> Option<Usage> {
+        self.containment.as_ref()?.cgroup.take_usage().ok()
+    }
+
+    /// Kills what the program has left in its cgroup, unless that may live on: before the client
+    /// has the end of its reply.
+    pub(super) fn finish(&mut self) {
+        if let Some(containment) = &mut self.containment {
+            containment.empty = containment.cgroup.finish(containment.detach);
+        }
     }
 
     /// Closes all pipes and reaps the zombie. Returns what is left.

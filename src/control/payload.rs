@@ -235,6 +235,8 @@ pub struct Job {
     pub cost: Option<Cost>,
     /// The limit that has ended it, by its name in the configuration.
     pub limit: Option<String>,
+    /// How many processes of a detached job live on.
+    pub processes: Option<u64>,
     /// `request`, `parked`, `waiting`, `starting`, `running`, `draining`, `stopping` or
     /// `replying`.
     pub state: String,
@@ -349,11 +351,12 @@ mod tests {
                 "pid": 4567, "rule": "web", "argv": ["sleep", "1"], "argv-cut": false,
                 "title": "sleep 1", "age": 1.25, "deadline": 58.75, "in": 1, "out": 2,
                 "err": 3, "cost": {"user": 0.5, "system": 0.25, "memory": 4096}, "limit": "cpu",
+                "processes": 2,
                 "state": "draining"},
             {"id": 13, "protocol": "sockproc", "peer": {"address": "127.0.0.1:40000"},
                 "pid": null, "rule": null, "argv": [], "argv-cut": false, "title": "", "age": 0.5,
                 "deadline": null, "in": 0, "out": 0,
-                "err": 0, "cost": null, "limit": null, "state": "request"},
+                "err": 0, "cost": null, "limit": null, "processes": null, "state": "request"},
         ]));
         agree::<Killed>(json!({"pid": 4567, "signal": "SIGTERM"}));
         agree::<Reloaded>(json!({"file": null, "changed": ["timeout"],

@@ -1,5 +1,6 @@
 //! A process that was started: its end, its group, and its number until it is reaped.
 
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -109,6 +110,28 @@ impl Process {
 fn send(to: i32, signal: i32) -> Result<(), Errno> {
     // SAFETY: kill(2) touches no memory of ours.
     Errno::result(unsafe { libc::kill(to, signal) }).map(drop)
+}
+
+/// Sends a signal to a process that is not our child, if it is the one that is meant: that is
+/// checked while its descriptor keeps its number from meaning another.
+pub(in crate::os) fn signal_if(
+    pid: i32,
+    is_meant: impl FnOnce() -> bool,
+    signal: i32,
+) -> Result<(), Errno> {
+    // SAFETY: two numbers.
+    let pidfd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: the kernel has just made this descriptor, and nothing else uses it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd as i32) };
+    if !is_meant() {
+        return Err(Errno::ESRCH);
+    }
+    let (call, none) = (
+        libc::SYS_pidfd_send_signal,
+        std::ptr::null::<libc::siginfo_t>(),
+    );
+    // SAFETY: numbers, and no siginfo_t.
+    Errno::result(unsafe { libc::syscall(call, pidfd.as_raw_fd(), signal, none, 0) }).map(drop)
 }
 
 fn wait(pid: Pid, flags: libc::c_int) -> Result<Option<(Exit, Cost)>, Errno> {

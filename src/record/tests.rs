@@ -280,7 +280,7 @@ fn the_entry_of_jobs_is_this_and_is_understood() {
         "rule": "web", "argv": ["wc", "-c", "a \\xff"], "argv-cut": false,
         "title": "wc -c \"a \\xff\"", "age": 1.234_567, "deadline": 58.75,
         "in": 11, "out": 3, "err": 4, "cost": {"user": 1.5, "system": 0.25, "memory": 4096},
-        "limit": null, "state": "running"});
+        "limit": null, "processes": null, "state": "running"});
     assert_eq!(written, expected);
     let read: payload::Job = serde_json::from_value(written).unwrap();
     assert_eq!(serde_json::to_value(read).unwrap(), expected);

@@ -21,11 +21,11 @@ const DESCRIPTORS_PROGRAM: usize = 4;
 /// The descriptors of a program whose output is kept until its end: a temporary file for each output.
 const DESCRIPTORS_SPOOL: usize = 2;
 
-/// The descriptors of a program's cgroup: its directory and two files.
-const DESCRIPTORS_CGROUP: usize = 3;
+/// The descriptors of a cgroup: its directory, and the files of its processes' end and time.
+const DESCRIPTORS_CGROUP: usize = 4;
 
-/// Those of cgroups that are kept for the next programs, and of a few that are not empty yet.
-const CGROUPS_KEPT: usize = 80 * DESCRIPTORS_CGROUP;
+/// The cgroups that are kept for the next programs, and a few that are not empty yet.
+const CGROUPS_KEPT: usize = 80;
 
 /// The configured demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,14 +56,21 @@ impl Demand {
     fn own(&self) -> usize {
         let listeners = self.listeners.saturating_sub(LISTENERS_USUAL);
         let control = if self.control { CONTROL_MAX } else { 0 };
-        DESCRIPTORS_OWN + listeners + control + if self.cgroups { CGROUPS_KEPT } else { 0 }
+        DESCRIPTORS_OWN
+            + listeners
+            + control
+            + if self.cgroups {
+                CGROUPS_KEPT * DESCRIPTORS_CGROUP
+            } else {
+                0
+            }
     }
 
     /// The number for each program.
     fn each(&self) -> usize {
         let spools = if self.spools { DESCRIPTORS_SPOOL } else { 0 };
-        let cgroups = if self.cgroups { DESCRIPTORS_CGROUP } else { 0 };
-        DESCRIPTORS_PROGRAM + spools + cgroups
+        let cgroup = if self.cgroups { DESCRIPTORS_CGROUP } else { 0 };
+        DESCRIPTORS_PROGRAM + spools + cgroup
     }
 }
 
@@ -140,7 +147,7 @@ mod tests {
             + b.connections_max
             + b.programs_max * demand.each();
         assert!(
-            used <= descriptors.max(demand.own() + 12),
+            used <= descriptors.max(demand.own() + 13),
             "{demand:?} {descriptors} {b:?}"
         );
         if descriptors >= demand.descriptors() {

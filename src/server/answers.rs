@@ -132,6 +132,9 @@ impl Server {
         for (id, entry) in self.table.iter() {
             log::info!("{}", self.record(id, entry).so_far());
         }
+        for record in self.orphans.cgroups.detached(self.io.now()) {
+            log::info!("{}", record.so_far());
+        }
         let (counts, capacity) = (self.schedule.counts(), self.schedule.capacity());
         let totals = TotalsLine {
             active: (counts.active, capacity.connections),

@@ -92,15 +92,20 @@ impl Cgroups {
     /// # Errors
     ///
     /// When the system gives none.
-    pub(super) fn take(&mut self, execution: &Execution) -> Result<Option<Containment>, Errno> {
+    pub(super) fn take(
+        &mut self,
+        execution: &Execution,
+        now: Instant,
+    ) -> Result<Option<Containment>, Errno> {
         if execution.contain != Some(true) {
             return Ok(None);
         }
         let cgroups = self.cgroups.as_mut().ok_or(Errno::ENOENT)?;
-        let cgroup = cgroups.take(execution)?;
+        let cgroup = cgroups.take(execution, now)?;
         Ok(Some(Containment {
             cgroup,
             detach: execution.detach == Some(true),
+            empty: true,
         }))
     }
 
@@ -113,8 +118,12 @@ impl Cgroups {
         detached_max: usize,
         now: Instant,
     ) {
-        let Containment { cgroup, detach } = containment;
-        if cgroup.is_populated() == Ok(false) {
+        let Containment {
+            cgroup,
+            detach,
+            empty,
+        } = containment;
+        if empty {
             return self.keep(cgroup);
         }
         let Some(record) = Some(()).filter(|()| detach).and_then(|()| record()) else {
@@ -179,6 +188,8 @@ impl Cgroups {
                 self.keep(ending.cgroup);
                 continue;
             }
+            // The first time may have failed, or something may have moved in.
+            let _ = ending.cgroup.kill();
             if !ending.reported && now.saturating_duration_since(ending.since) >= REPORT_AFTER {
                 ending.reported = true;
                 let name = ending.cgroup.name();
@@ -196,8 +207,8 @@ impl Cgroups {
         for id in over {
             if let Some(detached) = self.detached.remove(&id) {
                 log::info!("job {id}: what it has left has ended");
-                // What it has used since is not the next job's.
-                let _ = detached.cgroup.usage();
+                // That belongs to no later job.
+                let _ = detached.cgroup.take_usage();
                 self.keep(detached.cgroup);
             }
         }
@@ -212,6 +223,8 @@ impl Cgroups {
         self.detached.values().map(move |detached| {
             let mut record = detached.record.clone();
             record.summary.state = JobState::Detached;
+            let processes = detached.cgroup.processes();
+            record.processes = processes.ok().map(|all| all.len());
             record.summary.duration += now.saturating_duration_since(detached.since);
             record
         })

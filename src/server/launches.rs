@@ -131,11 +131,13 @@ impl Server {
         };
         let request = entry.request.take().unwrap_or_default();
         let permit = entry.permit.take().unwrap_or_default();
-        let prepared = prefixed(&permit, request).map_err(|OutOfMemory| Errno::ENOMEM);
-        let cgroups = &mut self.orphans.cgroups;
+        let prepared =
+            prefixed(&permit, request).map_err(|OutOfMemory| SpawnError::Start(Errno::ENOMEM));
+        let (cgroups, now) = (&mut self.orphans.cgroups, self.io.now());
         let peer = entry.connection.peer();
         let job = prepared.and_then(|(file, arguments)| {
-            let containment = cgroups.take(permit.execution())?;
+            let containment = cgroups.take(permit.execution(), now);
+            let containment = containment.map_err(SpawnError::Contain)?;
             let order = Order {
                 file,
                 arguments,
@@ -150,14 +152,17 @@ impl Server {
                     if let Some(containment) = containment {
                         cgroups.keep(containment.cgroup);
                     }
-                    Err(errno)
+                    Err(SpawnError::Start(errno))
                 }
             }
         });
         entry.permit = Some(permit);
         match &job {
             Ok((spawned, _)) => self.report_start(id, spawned.process.pid().as_raw()),
-            Err(errno) => self.io.note_shortage("start a program", errno.desc()),
+            Err(SpawnError::Start(errno) | SpawnError::Contain(errno)) => {
+                self.io.note_shortage("start a program", errno.desc());
+            }
+            Err(_) => {}
         }
         self.work(id, |connection, context| connection.adopt(job, context));
     }

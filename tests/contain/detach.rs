@@ -28,6 +28,7 @@ fn what_it_has_left_lives_on_and_is_shown() {
         (&jobs[0]["state"], &jobs[0]["pid"]),
         (&json!("detached"), &json!(null))
     );
+    assert_eq!(jobs[0]["processes"], 1);
     assert_eq!(daemon.status()["detached"], 1);
     assert_eq!(directory.processes().len(), 1);
     // It is no job of the limit of connections any more.

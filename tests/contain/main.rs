@@ -5,6 +5,8 @@ mod common;
 
 mod cgroup;
 mod detach;
+mod own;
 mod pool;
 mod refusals;
+mod shortage;
 mod survivors;

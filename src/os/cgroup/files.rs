@@ -6,13 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
-use nix::sys::uio::pread;
+use nix::sys::uio::{pread, pwrite};
 
 /// The largest file that is read: `cgroup.procs` of a job with some thousand processes.
 const READ_MAX: usize = 1 << 20;
 
 /// What is needed of a small file, which is the beginning of it.
-const SMALL_MAX: usize = 512;
+const SMALL_MAX: usize = 1024;
 
 /// Opens a file below `directory`.
 pub(super) fn open(directory: impl AsFd, name: &str, flags: OFlag) -> Result<OwnedFd, Errno> {
@@ -46,11 +46,20 @@ pub(super) fn read(directory: impl AsFd, name: &str) -> Result<String, Errno> {
     Ok(String::from_utf8_lossy(&content).into_owned())
 }
 
-/// The content of a small file that is open, as it is now.
-pub(super) fn reread(file: &OwnedFd) -> Result<String, Errno> {
-    let mut content = [0; SMALL_MAX];
-    let length = pread(file, &mut content, 0)?;
-    Ok(String::from_utf8_lossy(&content[..length]).into_owned())
+/// The numbers behind these keys in an open file, from its beginning: one call, and no memory.
+pub(super) fn values<const N: usize>(
+    file: impl AsFd,
+    keys: [&str; N],
+) -> Result<[Option<u64>; N], Errno> {
+    let mut buffer = [0; SMALL_MAX];
+    let length = pread(file, &mut buffer, 0)?;
+    let content = std::str::from_utf8(&buffer[..length]).unwrap_or_default();
+    Ok(keys.map(|key| value(content, key)))
+}
+
+/// Writes a value to an open file.
+pub(super) fn put(file: impl AsFd, value: &str) -> Result<(), Errno> {
+    pwrite(file, value.as_bytes(), 0).map(drop)
 }
 
 /// Writes a value to a file of the cgroup whose directory this is.

@@ -7,26 +7,27 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `mod` | one cgroup, and all of them |
+//! | `mod` | all of them |
+//! | `job` | one of them |
 //! | `place` | where they are made |
 //! | `files` | the kernel's files in them |
 
 mod files;
+mod job;
 mod place;
 
-use std::cell::Cell;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use self::files::value;
+pub use self::job::{Cgroup, Usage};
 use self::place::{OWN, Place};
 use crate::execution::Execution;
 use crate::os::launch;
@@ -34,8 +35,15 @@ use crate::os::launch;
 /// The beginning of the names of jobs' cgroups.
 const PREFIX: &str = "job-";
 
-/// How many empty ones are kept.
-const KEPT_MAX: usize = 64;
+/// How many are kept at least, with those in use, if there have been that many; as many as there
+/// were at once lately, if that is more.
+const KEPT_MIN: usize = 64;
+
+/// What "lately" means: the part of this time that runs, and the one before.
+const LATELY: Duration = Duration::from_secs(60);
+
+/// How deep the cgroups are removed that a job has made in its own.
+const DEPTH_MAX: u32 = 32;
 
 /// The controllers that limits of jobs need, each with the limit's name in the configuration and
 /// its file.
@@ -54,158 +62,6 @@ fn limits(execution: &Execution) -> [Option<u64>; 3] {
     ]
 }
 
-/// Processor time that the processes in a cgroup have used since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Cpu {
-    user: Duration,
-    system: Duration,
-}
-
-/// What a job has used, as its cgroup knows it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Processor time of all its processes, in themselves.
-    pub user: Duration,
-    /// The same in the kernel.
-    pub system: Duration,
-    /// The peak of its memory in bytes, if its memory is limited.
-    pub memory: Option<u64>,
-    /// The limit that it has met, by its name in the configuration.
-    pub limit: Option<&'static str>,
-}
-
-/// The cgroup of one job.
-#[derive(Debug)]
-pub struct Cgroup {
-    name: String,
-    directory: OwnedFd,
-    /// `cgroup.events`.
-    events: OwnedFd,
-    /// `cpu.stat`.
-    stat: OwnedFd,
-    /// It has limits of its own.
-    limited: bool,
-    /// It was killed. On some kernels it then kills all that start in it later: they compare its count
-    /// of kills with that of the cgroup of the process that starts them (seen on Linux 6.18).
-    killed: Cell<bool>,
-    /// What earlier jobs have used in it.
-    before: Cpu,
-    /// The same with this job, when it was last read.
-    last: Cell<Cpu>,
-}
-
-impl AsFd for Cgroup {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.directory.as_fd()
-    }
-}
-
-impl Cgroup {
-    /// Its name, for messages.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Whether there is a process in it that has not ended.
-    ///
-    /// # Errors
-    ///
-    /// When that is unknown.
-    pub fn is_populated(&self) -> Result<bool, Errno> {
-        let events = files::reread(&self.events)?;
-        value(&events, "populated")
-            .map(|populated| populated != 0)
-            .ok_or(Errno::EPROTO)
-    }
-
-    /// Ends all processes in it, by SIGKILL, whatever they start meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel refuses.
-    pub fn kill(&self) -> Result<(), Errno> {
-        self.killed.set(true);
-        files::write(self, "cgroup.kill", "1")
-    }
-
-    /// The same, with a line in the log if the kernel refuses.
-    pub fn kill_all(&self) {
-        if let Err(errno) = self.kill() {
-            log::warn!("cgroup {}: cgroup.kill: {}", self.name, errno.desc());
-        }
-    }
-
-    /// Sends the signal of this number to each process that is in it now. Returns their numbers.
-    ///
-    /// # Errors
-    ///
-    /// When they are unknown, or one of them may not be signalled.
-    pub fn signal(&self, signal: i32) -> Result<Vec<i32>, Errno> {
-        let processes = self.processes()?;
-        if signal == libc::SIGKILL {
-            return self.kill().map(|()| processes);
-        }
-        for &process in &processes {
-            // SAFETY: kill(2) touches no memory of ours. The process is of this cgroup, or ended
-            // just now, and its number is not given to another so soon.
-            match Errno::result(unsafe { libc::kill(process, signal) }) {
-                Ok(_) | Err(Errno::ESRCH) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-        Ok(processes)
-    }
-
-    /// The numbers of the processes in it.
-    ///
-    /// # Errors
-    ///
-    /// When they are unknown.
-    pub fn processes(&self) -> Result<Vec<i32>, Errno> {
-        let all = files::read(self, "cgroup.procs")?;
-        Ok(all.lines().filter_map(|line| line.parse().ok()).collect())
-    }
-
-    /// What the job has used. Later, when it is over, with all that it has left behind.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel does not report it.
-    pub fn usage(&self) -> Result<Usage, Errno> {
-        let now = self.cpu()?;
-        let mut usage = Usage {
-            user: now.user.saturating_sub(self.before.user),
-            system: now.system.saturating_sub(self.before.system),
-            ..Usage::default()
-        };
-        if self.limited {
-            let peak = files::read(self, "memory.peak").ok();
-            usage.memory = peak.and_then(|bytes| bytes.trim().parse().ok());
-            let met = |file, key| {
-                let events = files::read(self, file).ok();
-                events.and_then(|events| value(&events, key)) > Some(0)
-            };
-            if met("memory.events", "oom_kill") {
-                usage.limit = Some("memory-max");
-            } else if met("pids.events", "max") {
-                usage.limit = Some("tasks-max");
-            }
-        }
-        Ok(usage)
-    }
-
-    fn cpu(&self) -> Result<Cpu, Errno> {
-        let stat = files::reread(&self.stat)?;
-        let time = |key| Duration::from_micros(value(&stat, key).unwrap_or_default());
-        let cpu = Cpu {
-            user: time("user_usec"),
-            system: time("system_usec"),
-        };
-        self.last.set(cpu);
-        Ok(cpu)
-    }
-}
-
 /// The directory in which cgroups of jobs are made, and those that are kept.
 #[derive(Debug)]
 pub struct Cgroups {
@@ -213,6 +69,9 @@ pub struct Cgroups {
     /// Locked, so that no other server takes it.
     directory: Flock<OwnedFd>,
     kept: Vec<Cgroup>,
+    /// How many are not kept.
+    in_use: usize,
+    peak: Peak,
     next: u64,
     /// What is left of a server before this one.
     found: Vec<Cgroup>,
@@ -246,6 +105,8 @@ impl Cgroups {
             path,
             directory,
             kept: Vec::new(),
+            in_use: 0,
+            peak: Peak::default(),
             next: 1,
             found: Vec::new(),
         };
@@ -266,12 +127,17 @@ impl Cgroups {
 
     /// What a server before this one has left here, once. Its processes must be ended.
     pub fn take_found(&mut self) -> Vec<Cgroup> {
-        std::mem::take(&mut self.found)
+        let found = std::mem::take(&mut self.found);
+        self.in_use += found.len();
+        found
     }
 
     /// Tries everything that a job needs.
     fn probe(&mut self) -> Result<(), String> {
-        let cannot = |errno: Errno| format!("cannot make a cgroup there: {}", errno.desc());
+        let cannot = |errno: Errno| match errno {
+            Errno::ENOENT => "there is no cgroup.kill, which Linux has since 5.14".to_owned(),
+            errno => format!("cannot make a cgroup there: {}", errno.desc()),
+        };
         let cgroup = self.make().map_err(cannot)?;
         let started = launch::probe_cgroup(cgroup.as_fd());
         let started = started.map_err(|errno| match errno {
@@ -279,13 +145,14 @@ impl Cgroups {
                               permission to cgroup.procs in the directory above it and its own"
                 .to_owned(),
             Errno::ENOSYS => "clone3(2) is missing in this kernel or on this processor".to_owned(),
+            Errno::ECANCELED => "the kernel kills processes that start in cgroups there, because \
+                                 the server's own cgroup was killed before"
+                .to_owned(),
             errno => format!("cannot start a process in a cgroup there: {}", errno.desc()),
         });
-        let killed = cgroup.kill().map_err(|errno| match errno {
-            Errno::ENOENT => "there is no cgroup.kill, which Linux has since 5.14".to_owned(),
-            errno => format!("cgroup.kill: {}", errno.desc()),
-        });
-        self.give_back(cgroup);
+        let killed = cgroup.kill();
+        let killed = killed.map_err(|errno| format!("cgroup.kill: {}", errno.desc()));
+        self.remove(&cgroup);
         started.and(killed)
     }
 
@@ -330,7 +197,14 @@ impl Cgroups {
     /// # Errors
     ///
     /// When the kernel gives none.
-    pub fn take(&mut self, execution: &Execution) -> Result<Cgroup, Errno> {
+    pub fn take(&mut self, execution: &Execution, now: Instant) -> Result<Cgroup, Errno> {
+        let cgroup = self.find_or_make(execution)?;
+        self.in_use += 1;
+        self.peak.note(self.in_use, now);
+        Ok(cgroup)
+    }
+
+    fn find_or_make(&mut self, execution: &Execution) -> Result<Cgroup, Errno> {
         let limits = limits(execution);
         if limits.iter().all(Option::is_none) {
             return match self.kept.pop() {
@@ -364,7 +238,7 @@ impl Cgroups {
                 Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno),
                 Ok(()) => {
-                    return self.enter(name.clone()).inspect_err(|_| {
+                    return Cgroup::open(&*self.directory, name.clone()).inspect_err(|_| {
                         let _ = unlinkat(&*self.directory, &name[..], UnlinkatFlags::RemoveDir);
                     });
                 }
@@ -372,34 +246,36 @@ impl Cgroups {
         }
     }
 
-    fn enter(&self, name: String) -> Result<Cgroup, Errno> {
-        let directory = files::open(&*self.directory, &name, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        Ok(Cgroup {
-            name,
-            events: files::open(&directory, "cgroup.events", OFlag::O_RDONLY)?,
-            stat: files::open(&directory, "cpu.stat", OFlag::O_RDONLY)?,
-            directory,
-            limited: false,
-            killed: Cell::new(false),
-            before: Cpu::default(),
-            last: Cell::default(),
-        })
-    }
-
-    /// Takes back a cgroup in which no process is left, and whose usage was asked for since.
-    pub fn give_back(&mut self, mut cgroup: Cgroup) {
-        if !cgroup.limited && !cgroup.killed.get() && self.kept.len() < KEPT_MAX {
-            cgroup.before = cgroup.last.get();
-            self.kept.push(cgroup);
-            return;
+    /// Takes back a cgroup in which no process is left.
+    pub fn give_back(&mut self, cgroup: Cgroup) {
+        self.in_use = self.in_use.saturating_sub(1);
+        let room = self.peak.most().max(KEPT_MIN).saturating_sub(self.in_use);
+        let surplus = match cgroup.is_reusable() && self.kept.len() < room {
+            true => return self.kept.push(cgroup),
+            // Not all at once, since each takes time.
+            false if self.kept.len() > room => self.kept.pop(),
+            false => None,
+        };
+        for cgroup in surplus.iter().chain([&cgroup]) {
+            self.remove(cgroup);
         }
-        self.remove(&cgroup);
     }
 
     fn remove(&self, cgroup: &Cgroup) {
-        let removed = unlinkat(&*self.directory, &cgroup.name[..], UnlinkatFlags::RemoveDir);
-        if let Err(errno) = removed {
-            log::warn!("cgroup {}: not removed: {}", cgroup.name, errno.desc());
+        if let Err(errno) = self.try_remove(cgroup) {
+            log::warn!("cgroup {}: not removed: {}", cgroup.name(), errno.desc());
+        }
+    }
+
+    /// Removes it, with those that its job may have made in it.
+    fn try_remove(&self, cgroup: &Cgroup) -> Result<(), Errno> {
+        let remove = || unlinkat(&*self.directory, cgroup.name(), UnlinkatFlags::RemoveDir);
+        match remove() {
+            Err(Errno::EBUSY) => {
+                remove_below(&self.path.join(cgroup.name()), DEPTH_MAX);
+                remove()
+            }
+            result => result,
         }
     }
 
@@ -410,7 +286,7 @@ impl Cgroups {
             let name = entry?.file_name().to_string_lossy().into_owned();
             let number = name.strip_prefix(PREFIX);
             if number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit())) {
-                all.push(self.enter(name)?);
+                all.push(Cgroup::open(&*self.directory, name)?);
             }
         }
         Ok(all)
@@ -425,6 +301,39 @@ impl Drop for Cgroups {
     }
 }
 
+/// The most in use at once, lately.
+#[derive(Debug, Default)]
+struct Peak {
+    /// In the time that runs, and in the one before.
+    most: [usize; 2],
+    until: Option<Instant>,
+}
+
+impl Peak {
+    fn note(&mut self, count: usize, now: Instant) {
+        if self.until.is_none_or(|until| until <= now) {
+            self.most = [0, self.most[0]];
+            self.until = Some(now + LATELY);
+        }
+        self.most[0] = self.most[0].max(count);
+    }
+
+    fn most(&self) -> usize {
+        self.most[0].max(self.most[1])
+    }
+}
+
+fn remove_below(path: &Path, depth: u32) {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        if depth > 0 {
+            remove_below(&entry.path(), depth - 1);
+        }
+        // If one stays, so does the outermost, and that is reported.
+        let _ = fs::remove_dir(entry.path());
+    }
+}
+
 /// Moves this process into a cgroup of its own below `directory`.
 fn move_us(directory: impl AsFd) -> Result<(), Errno> {
     match mkdirat(directory.as_fd(), OWN, Mode::from_bits_truncate(0o755)) {
@@ -432,4 +341,21 @@ fn move_us(directory: impl AsFd) -> Result<(), Errno> {
         Err(errno) => return Err(errno),
     }
     files::write(directory, &format!("{OWN}/cgroup.procs"), "0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_that_of_the_time_that_runs_and_of_the_one_before() {
+        let (mut peak, start) = (Peak::default(), Instant::now());
+        peak.note(9, start);
+        peak.note(3, start + LATELY / 2);
+        assert_eq!(peak.most(), 9);
+        peak.note(4, start + LATELY);
+        assert_eq!(peak.most(), 9);
+        peak.note(2, start + 2 * LATELY);
+        assert_eq!(peak.most(), 4);
+    }
 }

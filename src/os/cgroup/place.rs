@@ -93,7 +93,8 @@ fn directory(cgroups: &str, mounts: &str) -> Option<PathBuf> {
         let mut fields = mount.split(' ').skip(3);
         let (root, point) = (fields.next()?, fields.next()?);
         let below = Path::new(path).strip_prefix(root).ok()?;
-        Some(Path::new(point).join(below))
+        // What lies outside of the namespace of cgroups begins so.
+        (!below.starts_with("..")).then(|| Path::new(point).join(below))
     })
 }
 
@@ -146,6 +147,7 @@ mod tests {
         );
         let other = "38 31 0:35 /user.slice /c rw - cgroup2 cgroup2 rw\n";
         assert_eq!(find(unit, other), None);
+        assert_eq!(find("0::/../other\n", MOUNTS), None);
         assert_eq!(find("1:cpu:/\n", MOUNTS), None);
         assert_eq!(find(unit, "31 23 0:28 / / rw - ext4 x rw\n"), None);
     }

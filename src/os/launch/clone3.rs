@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::ptr;
 
 use nix::errno::Errno;
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 /// The life of a child.
@@ -73,7 +73,11 @@ pub(in crate::os) fn probe(cgroup: BorrowedFd<'_>) -> Result<(), Errno> {
         pid => {
             // SAFETY: the kernel has just made this descriptor, and nothing else uses it.
             drop(unsafe { OwnedFd::from_raw_fd(pidfd) });
-            waitpid(Pid::from_raw(pid as c_int), None)?;
+            let end = waitpid(Pid::from_raw(pid as c_int), None)?;
+            if !matches!(end, WaitStatus::Exited(_, 0)) {
+                // The kernel takes it for a process of a cgroup that is being killed.
+                return Err(Errno::ECANCELED);
+            }
         }
     }
     match IS_THERE {
@@ -85,7 +89,9 @@ pub(in crate::os) fn probe(cgroup: BorrowedFd<'_>) -> Result<(), Errno> {
 /// Whether there is assembler for this architecture.
 const IS_THERE: bool = cfg!(any(
     target_arch = "x86_64",
+    target_arch = "x86",
     target_arch = "aarch64",
+    target_arch = "arm",
     target_arch = "riscv64"
 ));
 
@@ -115,6 +121,65 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
             in("r13") argument,
             lateout("rcx") _,
             lateout("r11") _,
+        );
+    }
+    result
+}
+
+#[cfg(target_arch = "x86")]
+unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) -> isize {
+    let result;
+    // SAFETY: as above. The argument goes onto the stack, which is aligned as a call needs it.
+    unsafe {
+        std::arch::asm!(
+            "int 0x80",
+            "test eax, eax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "sub esp, 12",
+            "push edx",
+            "call edi",
+            "mov ebx, eax",
+            "mov eax, {exit}",
+            "int 0x80",
+            "ud2",
+            "2:",
+            exit = const libc::SYS_exit,
+            inlateout("eax") libc::SYS_clone3 as isize => result,
+            in("ebx") ptr::from_ref(arguments),
+            in("ecx") size_of::<libc::clone_args>(),
+            in("edi") main,
+            in("edx") argument,
+        );
+    }
+    result
+}
+
+#[cfg(target_arch = "arm")]
+unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) -> isize {
+    let result;
+    // SAFETY: as above. The compiler may reserve r7, and it is restored in the parent.
+    unsafe {
+        std::arch::asm!(
+            "mov {r7}, r7",
+            "mov r7, {number}",
+            "svc 0",
+            "cmp r0, #0",
+            "bne 2f",
+            "mov r0, r3",
+            "blx r2",
+            "mov r7, {exit}",
+            "svc 0",
+            "udf #0",
+            "2:",
+            "mov r7, {r7}",
+            exit = const libc::SYS_exit,
+            r7 = out(reg) _,
+            number = in(reg) libc::SYS_clone3,
+            inlateout("r0") ptr::from_ref(arguments) => result,
+            in("r1") size_of::<libc::clone_args>(),
+            in("r2") main,
+            in("r3") argument,
         );
     }
     result
@@ -174,7 +239,9 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
 /// Never used: [`probe`] has failed.
 #[cfg(not(any(
     target_arch = "x86_64",
+    target_arch = "x86",
     target_arch = "aarch64",
+    target_arch = "arm",
     target_arch = "riscv64"
 )))]
 unsafe fn call(_: &libc::clone_args, _: Main, _: *mut c_void) -> isize {
