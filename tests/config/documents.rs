@@ -373,13 +373,17 @@ fn the_examples_of_readme_and_install_are_accepted() {
 
 #[test]
 fn the_units_name_the_file_so_that_it_must_be_there() {
-    for unit in ["systemd/sockexec.service", "systemd/sockexec@.service"] {
+    let job_user = " --job-user ${SOCKEXEC_JOB_USER}";
+    for (unit, more) in [
+        ("systemd/sockexec.service", job_user),
+        ("systemd/sockexec@.service", ""),
+    ] {
         let text = read(unit);
         let starts: Vec<_> = text
             .lines()
             .filter(|l| l.starts_with("ExecStart="))
             .collect();
-        let start = format!("ExecStart=/usr/sbin/sockexec --config {FILE} $SOCKEXEC_OPTIONS");
+        let start = format!("ExecStart=/usr/sbin/sockexec --config {FILE}{more} $SOCKEXEC_OPTIONS");
         assert_eq!(starts, [&start[..]], "{unit}");
     }
 }
