@@ -9,3 +9,4 @@ mod descriptors;
 mod hangups;
 mod requests;
 mod totals;
+mod users;
