@@ -2,7 +2,8 @@
 //! follow from the limit of descriptors.
 
 /// The maximum number of descriptors of the server itself: standard streams, poller, timer,
-/// signals, log, listeners, the places of programs being started, and a few spare ones.
+/// signals, log, listeners, the places of programs being started, questions about accounts, and
+/// a few spare ones.
 const DESCRIPTORS_OWN: usize = 56;
 
 /// The listening sockets among them.
