@@ -57,6 +57,26 @@ fn inetd_hands_over_a_listening_socket() {
 }
 
 #[test]
+fn a_server_of_inetd_may_step_down() {
+    let directory = Directory::new();
+    let path = directory.join("s");
+    for wait in ["wait", "nowait"] {
+        let service = format!(
+            "{} stream unix {wait} root {PROGRAM} sockexec --inetd --idle-exit 1 --user nobody\n",
+            path.display()
+        );
+        let Some(_starter) = inetd(&directory, &service) else {
+            return;
+        };
+        eventually("inetd listens", || path.exists());
+        let reply = run(&path, "id -un; id -G; grep CapEff /proc/self/status");
+        let caps = format!("CapEff:\t{:016}\n", 0);
+        assert_eq!(reply.succeeded(), format!("nobody\n65534\n{caps}"));
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
 fn inetd_hands_over_a_connection() {
     let directory = Directory::new();
     let path = directory.join("s");

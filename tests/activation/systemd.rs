@@ -9,6 +9,7 @@ use crate::{Starter, run, serves};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 
 /// `systemd-socket-activate` with these options, then the daemon with these arguments.
@@ -36,6 +37,26 @@ fn systemd_hands_over_a_socket() {
     serves(&path);
     starter.wait_for("serving");
     // What it was given it leaves.
+    signal(starter.pid(), Signal::SIGTERM);
+    assert_eq!(starter.wait().code(), Some(0));
+    assert!(path.exists());
+}
+
+#[test]
+fn a_socket_that_was_handed_over_keeps_its_owner_when_the_server_steps_down() {
+    if !skip::unless_root() {
+        return;
+    }
+    let directory = Directory::new();
+    let path = directory.join("s");
+    let name = path.to_str().unwrap();
+    let options = ["--log", "stderr", "--user", "nobody"];
+    let Some(mut starter) = socket_activate(&["-l", name], &options) else {
+        return;
+    };
+    assert_eq!(run(&path, "id -un").succeeded(), "nobody\n");
+    starter.wait_for("the server runs as nobody now");
+    assert_eq!(fs::metadata(&path).unwrap().uid(), 0);
     signal(starter.pid(), Signal::SIGTERM);
     assert_eq!(starter.wait().code(), Some(0));
     assert!(path.exists());
