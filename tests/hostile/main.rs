@@ -7,6 +7,7 @@ mod common;
 mod crowds;
 mod descriptors;
 mod hangups;
+mod programs;
 mod requests;
 mod totals;
 mod users;
