@@ -9,12 +9,17 @@ pub fn of_process(pid: i32) -> Option<String> {
     unit_in(&text).map(str::to_owned)
 }
 
-/// As cgroups(7) describes the file: the line of systemd's hierarchy, in which slices come first.
+/// As cgroups(7) describes the file: in one of the hierarchies that systemd may use.
 fn unit_in(text: &str) -> Option<&str> {
-    let path = text.lines().find_map(|line| {
+    text.lines().find_map(|line| {
         let unified = line.strip_prefix("0::");
-        unified.or_else(|| line.split_once(":name=systemd:").map(|(_, path)| path))
-    })?;
+        let path = unified.or_else(|| line.split_once(":name=systemd:").map(|(_, path)| path))?;
+        unit_of_path(path)
+    })
+}
+
+/// The first part of the path that is no slice.
+fn unit_of_path(path: &str) -> Option<&str> {
     let parts = path.split('/').filter(|part| !part.is_empty());
     // An underscore protects a name that the kernel could take for a file of its own.
     let mut names = parts.map(|part| part.strip_prefix('_').unwrap_or(part));
@@ -47,6 +52,10 @@ mod tests {
             (
                 "5:cpu:/x\n1:name=systemd:/system.slice/old.service\n",
                 Some("old.service"),
+            ),
+            (
+                "9:name=systemd:/\n1:cpu:/\n0::/system.slice/b.service\n",
+                Some("b.service"),
             ),
             ("0::/\n", None),
             ("0::/init.scope\n", Some("init.scope")),
