@@ -2,7 +2,7 @@
 
 use crate::common::inject::Injection;
 use crate::common::process::eventually;
-use crate::common::{Daemon, Setup};
+use crate::common::{Daemon, Setup, skip};
 use nix::sys::resource::{Resource, setrlimit};
 
 /// The calls of the process that executes `/usr/bin/true`, up to that.
@@ -61,6 +61,9 @@ fn a_program_with_nothing_asked_for_costs_no_call_more() {
 
 #[test]
 fn each_thing_asked_for_costs_its_own_calls() {
+    if !skip::unless_root() {
+        return;
+    }
     let daemon = start(
         "run-as = \"nobody\"\nnice = 1\numask = \"077\"\ndirectory = \"/\"\n\
          limits = { core = 0, processes = 5000 }\n",
