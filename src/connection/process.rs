@@ -277,6 +277,8 @@ impl Running {
     /// has the end of its reply.
     pub(super) fn finish(&mut self) {
         if let Some(containment) = &mut self.containment {
+            // Killed by command, it has not ended by itself.
+            containment.detach &= !containment.cgroup.was_killed();
             containment.empty = containment.cgroup.finish(containment.detach);
         }
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cgroup::Directory;
 use nix::sys::signal::Signal;
 
-use crate::common::{Daemon, End};
+use crate::common::{Daemon, End, shell};
 
 const CONFIG: &str = "contain = true\ndetach = true\ndetached-max = 2\nkill-timeout = 0.1\n";
 
@@ -67,6 +67,27 @@ fn after_a_deadline_nothing_lives_on() {
     daemon.shell("setsid sleep 1000 >/dev/null 2>&1 & exec sleep 1000");
     directory.wait_empty();
     assert!(daemon.jobs().is_empty());
+}
+
+#[test]
+fn after_a_kill_by_command_nothing_lives_on() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let daemon = directory.setup(CONFIG).start();
+    let script = "setsid sleep 1000 >/dev/null 2>&1 & echo up; exec sleep 1000";
+    let mut client = daemon.begin(shell(script));
+    assert_eq!(client.line(), "up");
+    let id = daemon.jobs()[0]["id"].clone();
+    daemon.ask("kill", json!({"id": id, "signal": "KILL"}));
+    assert_eq!(client.reply().end, End::Signal("9".into()));
+    directory.wait_empty();
+    assert_eq!(daemon.status()["detached"], 0);
+    let lines = daemon.log.all();
+    assert!(
+        !lines.iter().any(|line| line.contains("detached")),
+        "{lines:?}"
+    );
 }
 
 #[test]

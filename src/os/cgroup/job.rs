@@ -100,7 +100,12 @@ impl Cgroup {
         files::put(&self.kill, "1")
     }
 
-    /// The same, with a line in the log if the kernel refuses.
+    /// Whether that was done.
+    pub fn was_killed(&self) -> bool {
+        self.killed.get()
+    }
+
+    /// Kills them, with a line in the log if the kernel refuses.
     pub fn kill_all(&self) {
         if let Err(errno) = self.kill() {
             log::warn!("cgroup {}: cgroup.kill: {}", self.name, errno.desc());
