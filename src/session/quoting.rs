@@ -55,7 +55,8 @@ pub(super) fn pieces<'a>(
             }
         }
         text.push_str(quote);
-        for &byte in argument {
+        let mut rest = argument;
+        while let Some(&byte) = rest.first() {
             let unit = unit(byte);
             if text.len() + unit.len() + quote.len() > most {
                 text.push_str(quote);
@@ -69,8 +70,19 @@ pub(super) fn pieces<'a>(
                 text.push_str(MORE);
                 text.push_str(quote);
             }
-            text.try_reserve(ROOM)?;
-            text.extend(unit.map(char::from));
+            // Characters that stand for themselves go together.
+            let room = most - quote.len() - text.len();
+            let run = rest
+                .iter()
+                .take(room)
+                .take_while(|&&b| is_itself(b))
+                .count();
+            text.try_reserve(run + ROOM)?;
+            match run {
+                0 => text.extend(unit.map(char::from)),
+                _ => text.extend(rest[..run].utf8_chunks().map(|chunk| chunk.valid())),
+            }
+            rest = &rest[run.max(1)..];
         }
         text.push_str(quote);
     }
@@ -83,6 +95,11 @@ pub(super) fn pieces<'a>(
 /// The characters of a byte in quotes. A plain one stands for itself.
 fn unit(byte: u8) -> std::ascii::EscapeDefault {
     escape_default(byte)
+}
+
+/// Whether a byte in quotes stands for itself.
+fn is_itself(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !b"\"'\\".contains(&byte)
 }
 
 /// Marks the text as cut: in its last argument, or after that.
