@@ -11,6 +11,8 @@ mod layers;
 mod pages;
 #[path = "tidy/protocols.rs"]
 mod protocols;
+#[path = "tidy/security.rs"]
+mod security;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/words.rs"]
@@ -20,6 +22,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use circles::Folder;
 use layers::Layer;
+
+/// The heading of the table of claims.
+const CLAIMS: &str = "\n## Claims\n";
+
+#[test]
+fn each_claim_about_security_has_tests_that_exist() {
+    let claims = security::claims(&source::read("SECURITY.md"), CLAIMS);
+    assert!(claims.len() > 15);
+    let faults = security::faults(&claims);
+    assert!(faults.is_empty(), "{faults:#?}");
+}
 
 /// The heading of the table of layers.
 const LAYERS: &str = "\n## The layers\n";
@@ -299,6 +312,7 @@ fn pages_have_none_of_the_words_that_read_badly() {
     let mut pages: Vec<String> = [
         "ARCHITECTURE.md",
         "README.md",
+        "SECURITY.md",
         "CHANGELOG.md",
         "lua/README.md",
         "debian/control",

@@ -102,7 +102,7 @@ fn the_servers_groups_are_left_behind() {
 }
 
 #[test]
-fn a_program_never_runs_as_somebody_else() {
+fn a_program_never_runs_as_another_user_than_configured() {
     if !skip::unless_root() {
         return;
     }
