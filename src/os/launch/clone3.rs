@@ -18,14 +18,31 @@ pub(super) type Main = extern "C" fn(*mut c_void) -> c_int;
 /// `CLONE_INTO_CGROUP`, as clone3(2) has it.
 const INTO_CGROUP: u64 = 1 << 33;
 
+/// `struct clone_args` up to `cgroup`. The libc crate does not have it for 32-bit architectures.
+#[derive(Debug, Default)]
+#[repr(C, align(8))]
+pub(super) struct CloneArguments {
+    flags: u64,
+    pub(super) pidfd: u64,
+    pub(super) child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    pub(super) stack: u64,
+    pub(super) stack_size: u64,
+    tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
+}
+
 /// The arguments of clone3(2) for a process in `cgroup`.
-pub(super) fn arguments(flags: c_int, cgroup: BorrowedFd<'_>) -> libc::clone_args {
-    // SAFETY: all-zero is valid: nothing is asked for.
-    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.flags = flags as u64 | INTO_CGROUP;
-    arguments.exit_signal = libc::SIGCHLD as u64;
-    arguments.cgroup = cgroup.as_raw_fd() as u64;
-    arguments
+pub(super) fn arguments(flags: c_int, cgroup: BorrowedFd<'_>) -> CloneArguments {
+    CloneArguments {
+        flags: flags as u64 | INTO_CGROUP,
+        exit_signal: libc::SIGCHLD as u64,
+        cgroup: cgroup.as_raw_fd() as u64,
+        ..CloneArguments::default()
+    }
 }
 
 /// Makes a child that calls `main` on its stack, and exits with its result.
@@ -35,7 +52,7 @@ pub(super) fn arguments(flags: c_int, cgroup: BorrowedFd<'_>) -> libc::clone_arg
 /// `arguments` name a stack for the child, and everything that `main` needs stays in place until it
 /// has left.
 pub(super) unsafe fn clone3(
-    arguments: &libc::clone_args,
+    arguments: &CloneArguments,
     main: Main,
     argument: *mut c_void,
 ) -> Result<Pid, Errno> {
@@ -62,7 +79,7 @@ pub(in crate::os) fn probe(cgroup: BorrowedFd<'_>) -> Result<(), Errno> {
         libc::syscall(
             libc::SYS_clone3,
             ptr::from_ref(&arguments),
-            size_of::<libc::clone_args>(),
+            size_of::<CloneArguments>(),
         )
     };
     match Errno::result(result)? {
@@ -96,7 +113,7 @@ const IS_THERE: bool = cfg!(any(
 ));
 
 #[cfg(target_arch = "x86_64")]
-unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) -> isize {
+unsafe fn call(arguments: &CloneArguments, main: Main, argument: *mut c_void) -> isize {
     let result;
     // SAFETY: the caller's promise. The child has its own stack and never comes back; the parent
     // continues behind the label with its registers as they were, but for those named.
@@ -116,7 +133,7 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
             exit = const libc::SYS_exit,
             inlateout("rax") libc::SYS_clone3 as isize => result,
             in("rdi") ptr::from_ref(arguments),
-            in("rsi") size_of::<libc::clone_args>(),
+            in("rsi") size_of::<CloneArguments>(),
             in("r12") main,
             in("r13") argument,
             lateout("rcx") _,
@@ -127,7 +144,7 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
 }
 
 #[cfg(target_arch = "x86")]
-unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) -> isize {
+unsafe fn call(arguments: &CloneArguments, main: Main, argument: *mut c_void) -> isize {
     let result;
     // SAFETY: as above. The argument goes onto the stack, which is aligned as a call needs it.
     unsafe {
@@ -147,7 +164,7 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
             exit = const libc::SYS_exit,
             inlateout("eax") libc::SYS_clone3 as isize => result,
             in("ebx") ptr::from_ref(arguments),
-            in("ecx") size_of::<libc::clone_args>(),
+            in("ecx") size_of::<CloneArguments>(),
             in("edi") main,
             in("edx") argument,
         );
@@ -156,7 +173,7 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
 }
 
 #[cfg(target_arch = "arm")]
-unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) -> isize {
+unsafe fn call(arguments: &CloneArguments, main: Main, argument: *mut c_void) -> isize {
     let result;
     // SAFETY: as above. The compiler may reserve r7, and it is restored in the parent.
     unsafe {
@@ -177,7 +194,7 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
             r7 = out(reg) _,
             number = in(reg) libc::SYS_clone3,
             inlateout("r0") ptr::from_ref(arguments) => result,
-            in("r1") size_of::<libc::clone_args>(),
+            in("r1") size_of::<CloneArguments>(),
             in("r2") main,
             in("r3") argument,
         );
@@ -186,7 +203,7 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
 }
 
 #[cfg(target_arch = "aarch64")]
-unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) -> isize {
+unsafe fn call(arguments: &CloneArguments, main: Main, argument: *mut c_void) -> isize {
     let result;
     // SAFETY: as above.
     unsafe {
@@ -203,7 +220,7 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
             exit = const libc::SYS_exit,
             in("x8") libc::SYS_clone3,
             inlateout("x0") ptr::from_ref(arguments) => result,
-            in("x1") size_of::<libc::clone_args>(),
+            in("x1") size_of::<CloneArguments>(),
             in("x9") main,
             in("x10") argument,
         );
@@ -212,7 +229,7 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
 }
 
 #[cfg(target_arch = "riscv64")]
-unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) -> isize {
+unsafe fn call(arguments: &CloneArguments, main: Main, argument: *mut c_void) -> isize {
     let result;
     // SAFETY: as above.
     unsafe {
@@ -228,7 +245,7 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
             exit = const libc::SYS_exit,
             in("a7") libc::SYS_clone3,
             inlateout("a0") ptr::from_ref(arguments) => result,
-            in("a1") size_of::<libc::clone_args>(),
+            in("a1") size_of::<CloneArguments>(),
             in("t1") main,
             in("t2") argument,
         );
@@ -244,6 +261,6 @@ unsafe fn call(arguments: &libc::clone_args, main: Main, argument: *mut c_void) 
     target_arch = "arm",
     target_arch = "riscv64"
 )))]
-unsafe fn call(_: &libc::clone_args, _: Main, _: *mut c_void) -> isize {
+unsafe fn call(_: &CloneArguments, _: Main, _: *mut c_void) -> isize {
     -(libc::ENOSYS as isize)
 }
