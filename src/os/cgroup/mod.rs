@@ -144,7 +144,11 @@ impl Cgroups {
             Errno::EACCES => "the server may not start processes in cgroups there: it needs write \
                               permission to cgroup.procs in the directory above it and its own"
                 .to_owned(),
-            Errno::ENOSYS => "clone3(2) is missing in this kernel or on this processor".to_owned(),
+            Errno::ENOSYS => {
+                "clone3(2) is missing in this kernel or on this processor, or refused by \
+                 RestrictNamespaces= in the unit"
+                    .to_owned()
+            }
             Errno::ECANCELED => "the kernel kills processes that start in cgroups there, because \
                                  the server's own cgroup was killed before"
                 .to_owned(),
