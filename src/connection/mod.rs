@@ -86,7 +86,7 @@ pub enum Ask {
     /// Take over this process, which has been given up.
     Orphan(Orphan),
     /// Take over the cgroup of a job that is over.
-    Contained(Containment),
+    Contained(Box<Containment>),
     /// Close the client's socket with care.
     Discard(OwnedFd),
 }
@@ -219,7 +219,7 @@ impl Connection {
     /// Takes charge of the started program, and of its cgroup if it has one, or of the error.
     pub fn adopt(
         &mut self,
-        spawned: Result<(Spawned, Option<Containment>), SpawnError>,
+        spawned: Result<(Spawned, Option<Box<Containment>>), SpawnError>,
         context: &mut Context<'_>,
     ) {
         match spawned {
@@ -337,7 +337,7 @@ impl Connection {
     }
 
     /// Closes everything. The program must have ended before. Returns the cgroup, if it had one.
-    pub fn close(mut self) -> Option<Containment> {
+    pub fn close(mut self) -> Option<Box<Containment>> {
         self.reap();
         self.left.containment
     }

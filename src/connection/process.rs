@@ -58,7 +58,7 @@ pub(super) struct Left {
     /// A process that is still there.
     pub(super) orphan: Option<Orphan>,
     /// Its cgroup. All that was in it is killed, unless it may live on.
-    pub(super) containment: Option<Containment>,
+    pub(super) containment: Option<Box<Containment>>,
 }
 
 /// A program that runs, or is about to.
@@ -70,7 +70,7 @@ pub(super) struct Running {
     look: Option<Look>,
     stdin: Option<Watched>,
     outputs: [Option<OutputPipe>; 2],
-    containment: Option<Containment>,
+    containment: Option<Box<Containment>>,
 }
 
 /// When to check whether the program has ended, if the poller does not report it.
@@ -111,7 +111,7 @@ impl Running {
     /// cannot, the clock.
     pub(super) fn new(
         spawned: Spawned,
-        containment: Option<Containment>,
+        containment: Option<Box<Containment>>,
         id: ConnectionId,
     ) -> Self {
         let watch = |fd, part| Watched::new(fd, Token::Connection(id, part));

@@ -33,7 +33,9 @@ pub fn of_other_end(socket: impl AsFd, own: SocketAddr, other: SocketAddr) -> Op
         return None;
     }
     let ours = find(&diag, own, other)?;
-    let inode = fstat(socket).ok()?.st_ino;
+    // It has half the width on 32-bit machines.
+    #[allow(clippy::useless_conversion)]
+    let inode = u64::from(fstat(socket).ok()?.st_ino);
     (u64::from(ours.inode) == inode && mapped::is_user(theirs.uid)).then_some(theirs.uid)
 }
 

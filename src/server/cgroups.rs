@@ -96,17 +96,17 @@ impl Cgroups {
         &mut self,
         execution: &Execution,
         now: Instant,
-    ) -> Result<Option<Containment>, Errno> {
+    ) -> Result<Option<Box<Containment>>, Errno> {
         if execution.contain != Some(true) {
             return Ok(None);
         }
         let cgroups = self.cgroups.as_mut().ok_or(Errno::ENOENT)?;
         let cgroup = cgroups.take(execution, now)?;
-        Ok(Some(Containment {
+        Ok(Some(Box::new(Containment {
             cgroup,
             detach: execution.detach == Some(true),
             empty: true,
-        }))
+        })))
     }
 
     /// Takes the cgroup of a job that is over. Its processes live on if they may, and if there are

@@ -67,7 +67,7 @@ impl Server {
             if let Some(containment) = self.table.remove(id).and_then(|e| e.connection.close()) {
                 let none = || None;
                 let cgroups = &mut self.orphans.cgroups;
-                cgroups.give_back(containment, none, 0, self.io.now());
+                cgroups.give_back(*containment, none, 0, self.io.now());
             }
         }
         std::mem::take(&mut self.orphans.cgroups).close();

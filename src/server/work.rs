@@ -56,7 +56,7 @@ impl Server {
                     self.schedule.orphan(id);
                     self.orphans.keep(id, orphan, self.io.now());
                 }
-                Ask::Contained(containment) => self.take_cgroup(id, containment),
+                Ask::Contained(containment) => self.take_cgroup(id, *containment),
                 Ask::Discard(client) => self.discard(client),
             }
         }
@@ -108,7 +108,7 @@ impl Server {
         self.guard.people_mut().accounts().leave(id);
         self.schedule.leave(id, self.io.now());
         if let Some(containment) = self.table.remove(id).and_then(|e| e.connection.close()) {
-            self.take_cgroup(id, containment);
+            self.take_cgroup(id, *containment);
         }
         // A client may have been kept out because of a shortage that is over now.
         self.listeners.resume();
