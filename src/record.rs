@@ -203,10 +203,12 @@ impl Serialize for JobRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let summary = &self.summary;
         let [out, err] = summary.bytes_out;
-        let mut job = serializer.serialize_struct("JobRecord", 17)?;
+        let mut job = serializer.serialize_struct("JobRecord", 19)?;
         job.serialize_field("id", &self.id.number())?;
         job.serialize_field("protocol", self.protocol.name())?;
         job.serialize_field("peer", &payload::Peer::from(&self.peer))?;
+        job.serialize_field("user", &self.names.client.as_deref())?;
+        job.serialize_field("as", &self.names.program.as_deref())?;
         job.serialize_field("pid", &self.process())?;
         job.serialize_field("rule", &self.rule.as_deref())?;
         job.serialize_field("argv", &List(&summary.excerpt))?;

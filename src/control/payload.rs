@@ -210,6 +210,11 @@ pub struct Job {
     pub protocol: String,
     /// Its client.
     pub peer: Peer,
+    /// The name of its user, if it is known.
+    pub user: Option<String>,
+    /// The user as which the program runs, where it is not the server's.
+    #[serde(rename = "as")]
+    pub run_as: Option<String>,
     /// The program's process, once it exists.
     pub pid: Option<u32>,
     /// The name of the rule that allows the program, or its number.
@@ -348,12 +353,14 @@ mod tests {
             "duration": percentiles, "first-byte": percentiles, "turn": percentiles}));
         agree::<Vec<Job>>(json!([
             {"id": 12, "protocol": "exec", "peer": {"uid": 33, "gid": 33, "pid": 123},
+                "user": "www-data", "as": "report",
                 "pid": 4567, "rule": "web", "argv": ["sleep", "1"], "argv-cut": false,
                 "title": "sleep 1", "age": 1.25, "deadline": 58.75, "in": 1, "out": 2,
                 "err": 3, "cost": {"user": 0.5, "system": 0.25, "memory": 4096}, "limit": "cpu",
                 "processes": 2,
                 "state": "draining"},
             {"id": 13, "protocol": "sockproc", "peer": {"address": "127.0.0.1:40000"},
+                "user": null, "as": null,
                 "pid": null, "rule": null, "argv": [], "argv-cut": false, "title": "", "age": 0.5,
                 "deadline": null, "in": 0, "out": 0,
                 "err": 0, "cost": null, "limit": null, "processes": null, "state": "request"},

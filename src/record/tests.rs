@@ -276,7 +276,7 @@ fn the_entry_of_jobs_is_this_and_is_understood() {
     record.summary.deadline = Some(Duration::from_millis(58_750));
     let written = serde_json::to_value(&record).unwrap();
     let expected = json!({"id": 7, "protocol": "exec",
-        "peer": {"uid": 33, "gid": 34, "pid": 6341}, "pid": 6342,
+        "peer": {"uid": 33, "gid": 34, "pid": 6341}, "user": "www-data", "as": "report", "pid": 6342,
         "rule": "web", "argv": ["wc", "-c", "a \\xff"], "argv-cut": false,
         "title": "wc -c \"a \\xff\"", "age": 1.234_567, "deadline": 58.75,
         "in": 11, "out": 3, "err": 4, "cost": {"user": 1.5, "system": 0.25, "memory": 4096},

@@ -1,9 +1,7 @@
 //! The text of the answers: rows of labels and figures, and the table of jobs.
 
 use serde_json::Value;
-use sockexec::control::payload::{
-    Draining, Job, Killed, Limits, Peer, Percentiles, Reloaded, Status,
-};
+use sockexec::control::payload::{Draining, Job, Killed, Limits, Percentiles, Reloaded, Status};
 use sockexec::settings::value::Kind;
 use sockexec::settings::{KEYS, Key};
 
@@ -194,7 +192,7 @@ pub fn jobs(jobs: &[Job], width: Option<usize>) -> Vec<String> {
         [
             job.id.to_string(),
             job.protocol.clone(),
-            peer(&job.peer),
+            peer(job),
             or_unknown(job.pid, |pid| pid.to_string()),
             job.state.clone(),
             seconds(job.age),
@@ -209,11 +207,14 @@ pub fn jobs(jobs: &[Job], width: Option<usize>) -> Vec<String> {
     table::columns(headings, &rows, width)
 }
 
-fn peer(peer: &Peer) -> String {
-    match (peer.uid, peer.pid, &peer.address) {
-        (Some(uid), Some(pid), _) => format!("{uid}/{pid}"),
-        (Some(uid), None, Some(address)) => format!("{uid}/{address}"),
-        (Some(uid), None, None) => uid.to_string(),
+fn peer(job: &Job) -> String {
+    let peer = &job.peer;
+    let user = job.user.clone();
+    let user = user.or_else(|| peer.uid.map(|uid| uid.to_string()));
+    match (user, peer.pid, &peer.address) {
+        (Some(user), Some(pid), _) => format!("{user}/{pid}"),
+        (Some(user), None, Some(address)) => format!("{user}/{address}"),
+        (Some(user), None, None) => user,
         (None, _, Some(address)) => address.clone(),
         (None, Some(pid), None) => format!("{UNKNOWN}/{pid}"),
         (None, None, None) => UNKNOWN.into(),
