@@ -17,7 +17,7 @@ use crate::os::cgroup::{Cgroup, Usage};
 use crate::os::launch::Spawned;
 use crate::os::poller::{Part, Poller, Token, Watched};
 use crate::os::process::Process;
-use crate::program::{Cost, Stream};
+use crate::program::{Cost, Exit, Stream};
 use crate::session::{Input, Interest, Trouble};
 
 /// The size of a pipe for a program that fills its pipe: more passes at a time.
@@ -226,7 +226,10 @@ impl Running {
         };
         let before = self.look.take();
         match exit {
-            Ok(Some(exit)) => Some(Input::Exited(exit)),
+            Ok(Some(exit)) => {
+                self.note_exit(exit);
+                Some(Input::Exited(exit))
+            }
             Err(errno) if self.process.is_gone() => Some(Input::Failed(Trouble::Exit, errno)),
             unknown => {
                 let held = self.pidfd.is_readable();
@@ -239,6 +242,14 @@ impl Running {
                 self.look = Some(Look { at, pause });
                 (held && unknown.is_ok()).then_some(Input::Held)
             }
+        }
+    }
+
+    /// It may be the program itself that has killed all in its cgroup.
+    fn note_exit(&self, exit: Exit) {
+        let was_killed = matches!(exit, Exit::Signal { number, .. } if number == libc::SIGKILL);
+        if let Some(containment) = self.containment.as_ref().filter(|_| was_killed) {
+            containment.cgroup.spoil();
         }
     }
 

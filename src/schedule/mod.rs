@@ -67,6 +67,8 @@ pub struct Schedule {
     idle_since: Option<Instant>,
     /// There is a socket on which clients come.
     listens: bool,
+    /// There are processes that would end with the server, although no connection has them.
+    occupied: bool,
     standings: Standings,
     turns: Turns,
     memory: Memory,
@@ -81,6 +83,7 @@ impl Schedule {
             phase: Phase::Serving,
             idle_since: Some(now),
             listens: false,
+            occupied: false,
             standings: Standings::default(),
             turns: Turns::new(capacity.rate, now),
             memory: Memory::default(),
@@ -233,6 +236,13 @@ impl Schedule {
         self.turns.bury(id);
     }
 
+    /// Whether processes live on without a connection: with them the server is not idle.
+    pub fn occupy(&mut self, occupied: bool, now: Instant) {
+        if std::mem::replace(&mut self.occupied, occupied) && !occupied {
+            self.idle_since = self.standings.is_empty().then_some(now);
+        }
+    }
+
     /// A connection has gone.
     pub fn leave(&mut self, id: ConnectionId, now: Instant) {
         if let Some(user) = self.standings.user(id) {
@@ -305,9 +315,9 @@ impl Schedule {
         }
     }
 
-    /// When there has been no connection for the time of the idle exit.
+    /// When there has been nothing to do for the time of the idle exit.
     fn idle_ends(&self) -> Option<Instant> {
-        let since = self.idle_since.filter(|_| self.listens)?;
+        let since = self.idle_since.filter(|_| self.listens && !self.occupied)?;
         Some(since + self.capacity.idle_exit?)
     }
 
@@ -371,7 +381,7 @@ impl Schedule {
         match *order {
             Order::Serve(id) | Order::Refuse(id, _) => !self.standings.has(id),
             Order::Judge(id) => !self.turns.is_judging(id),
-            Order::Leave => !self.standings.is_empty(),
+            Order::Leave => self.occupied || !self.standings.is_empty(),
             Order::Drop(_)
             | Order::Launch(_)
             | Order::Read { .. }
@@ -398,7 +408,7 @@ impl Schedule {
 
     fn end_if_served(&mut self) {
         let is_over = match self.phase {
-            Phase::Serving => !self.listens && self.standings.is_empty(),
+            Phase::Serving => !self.listens && !self.occupied && self.standings.is_empty(),
             Phase::Finishing { .. } => self.standings.has_only_control(),
             Phase::Ending { .. } => self.standings.is_empty(),
             Phase::Over => false,

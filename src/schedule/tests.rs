@@ -456,6 +456,35 @@ fn a_server_to_which_no_client_comes_leaves_as_idle() {
 }
 
 #[test]
+fn a_server_is_not_idle_with_processes_that_would_end_with_it() {
+    let mut server = Server::new(IDLE);
+    let start = server.now;
+    server.schedule.occupy(true, start);
+    assert_eq!(server.schedule.poll_timeout(start), None);
+    let later = start + Duration::from_secs(60);
+    server.schedule.tick(later);
+    assert_eq!(server.orders(), []);
+    server.schedule.occupy(false, later);
+    server
+        .schedule
+        .occupy(false, later + Duration::from_secs(1));
+    let end = later + Duration::from_secs(5);
+    assert_eq!(server.schedule.poll_timeout(later), Some(end));
+    server.schedule.tick(end);
+    assert_eq!(server.orders(), [Order::Leave]);
+}
+
+#[test]
+fn a_server_of_one_client_waits_for_processes_that_would_end_with_it() {
+    let now = Instant::now();
+    let mut schedule = Schedule::new(LIMITS, now);
+    schedule.occupy(true, now);
+    assert_eq!(schedule.poll(true), None);
+    schedule.occupy(false, now);
+    assert_eq!(schedule.poll(true), Some(Order::End));
+}
+
+#[test]
 fn a_connection_that_comes_and_goes_within_a_turn_ends_idleness() {
     let mut server = Server::new(IDLE);
     let second = Duration::from_secs(1);

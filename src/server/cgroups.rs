@@ -161,9 +161,16 @@ impl Cgroups {
     }
 
     /// Takes back one in which there is no process.
-    pub(super) fn keep(&mut self, cgroup: Cgroup) {
+    fn keep(&mut self, cgroup: Cgroup) {
         if let Some(cgroups) = &mut self.cgroups {
             cgroups.give_back(cgroup);
+        }
+    }
+
+    /// Takes back one in which no process could be started.
+    pub(super) fn keep_unused(&mut self, cgroup: Cgroup) {
+        if let Some(cgroups) = &mut self.cgroups {
+            cgroups.give_back_unused(cgroup);
         }
     }
 

@@ -51,6 +51,7 @@ impl Server {
             self.reap_orphan(id);
         }
         self.orphans.cgroups.look(self.io.now());
+        self.note_detached();
         for client in self.orphans.take_unclosed(self.io.now()) {
             self.discard(client);
         }
@@ -150,7 +151,7 @@ impl Server {
                 Ok(spawned) => Ok((spawned, containment)),
                 Err(errno) => {
                     if let Some(containment) = containment {
-                        cgroups.keep(containment.cgroup);
+                        cgroups.keep_unused(containment.cgroup);
                     }
                     Err(SpawnError::Start(errno))
                 }

@@ -72,6 +72,13 @@ impl Server {
         let record = || entry.map(|entry| reporting::record((id, entry), parked, now, people));
         let cgroups = &mut self.orphans.cgroups;
         cgroups.give_back(containment, record, detached_max, now);
+        self.note_detached();
+    }
+
+    /// The server is not idle with processes that live on after their jobs.
+    pub(super) fn note_detached(&mut self) {
+        let any = self.orphans.cgroups.detached_count() > 0;
+        self.schedule.occupy(any, self.io.now());
     }
 
     /// Closes the socket of a client that may have passed descriptors.

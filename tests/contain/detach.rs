@@ -102,3 +102,19 @@ fn when_the_server_stops_nothing_lives_on() {
     assert!(daemon.wait().success());
     assert!(directory.jobs().is_empty());
 }
+
+#[test]
+fn a_server_with_detached_jobs_is_not_idle() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let config = format!("idle-exit = 0.3\n{CONFIG}");
+    let mut daemon = directory.setup(&config).start();
+    let reply = daemon.shell("setsid sleep 1 >/dev/null 2>&1 & exit 3");
+    assert_eq!(reply.end, End::Exit(3));
+    assert!(daemon.wait().success());
+    let lines = daemon.log.all();
+    let at = |what: &str| lines.iter().position(|line| line.contains(what));
+    let (ended, idle) = (at("what it has left has ended"), at("idle, so leaving"));
+    assert!(ended.is_some() && ended < idle, "{lines:?}");
+}

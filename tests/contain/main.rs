@@ -10,3 +10,4 @@ mod pool;
 mod refusals;
 mod shortage;
 mod survivors;
+mod vandals;

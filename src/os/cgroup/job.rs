@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::stat::fstat;
 
 use super::files::{self, value};
 use crate::os::process;
@@ -44,6 +45,8 @@ pub struct Cgroup {
     /// It was killed. On some kernels it then kills all that start in it later: they compare its count
     /// of kills with that of the cgroup of the process that starts them (seen on Linux 6.18).
     killed: Cell<bool>,
+    /// A process of its job has changed it, or removed it. Those of the server's user may.
+    spoiled: Cell<bool>,
     /// What earlier jobs have used in it.
     before: Cell<Cpu>,
 }
@@ -66,13 +69,30 @@ impl Cgroup {
             directory,
             limited: false,
             killed: Cell::new(false),
+            spoiled: Cell::new(false),
             before: Cell::default(),
         })
     }
 
     /// Whether another job may have it: it is as it was made.
     pub(super) fn is_reusable(&self) -> bool {
-        !self.limited && !self.killed.get()
+        let is_changed = self.limited || self.killed.get() || self.spoiled.get();
+        !is_changed && self.has_none_below()
+    }
+
+    /// Whether it is there, empty, and as it was made.
+    pub(super) fn is_sound(&self) -> bool {
+        self.is_populated() == Ok(false) && self.is_reusable()
+    }
+
+    /// Whether no job has made cgroups in it: a directory has a link from each one below.
+    fn has_none_below(&self) -> bool {
+        fstat(&self.directory).is_ok_and(|status| status.st_nlink <= 2)
+    }
+
+    /// No later job may have it: it is not certain that it is as it was made.
+    pub fn spoil(&self) {
+        self.spoiled.set(true);
     }
 
     /// Its name, for messages.
@@ -86,7 +106,14 @@ impl Cgroup {
     ///
     /// When that is unknown.
     pub fn is_populated(&self) -> Result<bool, Errno> {
-        let [populated] = files::values(&self.events, ["populated"])?;
+        let [populated, frozen] = match files::values(&self.events, ["populated", "frozen"]) {
+            // It was removed, which needs it to be empty.
+            Err(Errno::ENODEV) => [Some(0), Some(1)],
+            values => values?,
+        };
+        if frozen.is_some_and(|frozen| frozen != 0) {
+            self.spoil();
+        }
         populated.map(|count| count != 0).ok_or(Errno::EPROTO)
     }
 

@@ -9,18 +9,21 @@
 //! |---|---|
 //! | `mod` | all of them |
 //! | `job` | one of them |
+//! | `peak` | how many are in use at once |
 //! | `place` | where they are made |
 //! | `files` | the kernel's files in them |
 
 mod files;
 mod job;
+mod peak;
 mod place;
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
@@ -28,6 +31,7 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 pub use self::job::{Cgroup, Usage};
+use self::peak::Peak;
 use self::place::{OWN, Place};
 use crate::execution::Execution;
 use crate::os::launch;
@@ -38,9 +42,6 @@ const PREFIX: &str = "job-";
 /// How many are kept at least, with those in use, if there have been that many; as many as there
 /// were at once lately, if that is more.
 const KEPT_MIN: usize = 64;
-
-/// What "lately" means: the part of this time that runs, and the one before.
-const LATELY: Duration = Duration::from_secs(60);
 
 /// How deep the cgroups are removed that a job has made in its own.
 const DEPTH_MAX: u32 = 32;
@@ -75,6 +76,8 @@ pub struct Cgroups {
     next: u64,
     /// What is left of a server before this one.
     found: Vec<Cgroup>,
+    /// The names of those that could not be removed.
+    stuck: VecDeque<String>,
 }
 
 impl Cgroups {
@@ -109,6 +112,7 @@ impl Cgroups {
             peak: Peak::default(),
             next: 1,
             found: Vec::new(),
+            stuck: VecDeque::new(),
         };
         let found = cgroups
             .find()
@@ -156,7 +160,7 @@ impl Cgroups {
         });
         let killed = cgroup.kill();
         let killed = killed.map_err(|errno| format!("cgroup.kill: {}", errno.desc()));
-        self.remove(&cgroup);
+        self.remove(cgroup.name().to_owned());
         started.and(killed)
     }
 
@@ -221,7 +225,7 @@ impl Cgroups {
         for ((_, _, file), limit) in LIMITS.iter().zip(limits) {
             let Some(limit) = limit else { continue };
             if let Err(errno) = files::write(&cgroup, file, &limit.to_string()) {
-                self.remove(&cgroup);
+                self.remove(cgroup.name().to_owned());
                 return Err(errno);
             }
         }
@@ -261,24 +265,46 @@ impl Cgroups {
             false => None,
         };
         for cgroup in surplus.iter().chain([&cgroup]) {
-            self.remove(cgroup);
+            self.remove(cgroup.name().to_owned());
         }
     }
 
-    fn remove(&self, cgroup: &Cgroup) {
-        if let Err(errno) = self.try_remove(cgroup) {
-            log::warn!("cgroup {}: not removed: {}", cgroup.name(), errno.desc());
+    /// Takes back a cgroup in which no process could be started. It is removed, and so are those
+    /// that have been changed or removed, or the next job would have the same trouble.
+    pub fn give_back_unused(&mut self, cgroup: Cgroup) {
+        self.in_use = self.in_use.saturating_sub(1);
+        let (sound, unsound) = std::mem::take(&mut self.kept)
+            .into_iter()
+            .partition(Cgroup::is_sound);
+        self.kept = sound;
+        for cgroup in unsound.iter().chain([&cgroup]) {
+            self.remove(cgroup.name().to_owned());
+        }
+    }
+
+    /// Removes one, and tries it again with one that could not be removed.
+    fn remove(&mut self, name: String) {
+        if let Some(name) = self.stuck.pop_front() {
+            if self.try_remove(&name).is_err() {
+                self.stuck.push_back(name);
+            }
+        }
+        if let Err(errno) = self.try_remove(&name) {
+            log::warn!("cgroup {name}: not removed: {}", errno.desc());
+            self.stuck.push_back(name);
         }
     }
 
     /// Removes it, with those that its job may have made in it.
-    fn try_remove(&self, cgroup: &Cgroup) -> Result<(), Errno> {
-        let remove = || unlinkat(&*self.directory, cgroup.name(), UnlinkatFlags::RemoveDir);
+    fn try_remove(&self, name: &str) -> Result<(), Errno> {
+        let remove = || unlinkat(&*self.directory, name, UnlinkatFlags::RemoveDir);
         match remove() {
             Err(Errno::EBUSY) => {
-                remove_below(&self.path.join(cgroup.name()), DEPTH_MAX);
+                remove_below(&self.path.join(name), DEPTH_MAX);
                 remove()
             }
+            // Its job has removed it.
+            Err(Errno::ENOENT) => Ok(()),
             result => result,
         }
     }
@@ -290,7 +316,11 @@ impl Cgroups {
             let name = entry?.file_name().to_string_lossy().into_owned();
             let number = name.strip_prefix(PREFIX);
             if number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit())) {
-                all.push(Cgroup::open(&*self.directory, name)?);
+                match Cgroup::open(&*self.directory, name) {
+                    // Removed meanwhile.
+                    Err(Errno::ENOENT | Errno::ENODEV) => {}
+                    cgroup => all.push(cgroup?),
+                }
             }
         }
         Ok(all)
@@ -299,31 +329,12 @@ impl Cgroups {
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
-        for cgroup in std::mem::take(&mut self.kept) {
-            self.remove(&cgroup);
+        let kept = std::mem::take(&mut self.kept);
+        let stuck = std::mem::take(&mut self.stuck);
+        let kept = kept.iter().map(|cgroup| cgroup.name().to_owned());
+        for name in kept.chain(stuck) {
+            self.remove(name);
         }
-    }
-}
-
-/// The most in use at once, lately.
-#[derive(Debug, Default)]
-struct Peak {
-    /// In the time that runs, and in the one before.
-    most: [usize; 2],
-    until: Option<Instant>,
-}
-
-impl Peak {
-    fn note(&mut self, count: usize, now: Instant) {
-        if self.until.is_none_or(|until| until <= now) {
-            self.most = [0, self.most[0]];
-            self.until = Some(now + LATELY);
-        }
-        self.most[0] = self.most[0].max(count);
-    }
-
-    fn most(&self) -> usize {
-        self.most[0].max(self.most[1])
     }
 }
 
@@ -345,21 +356,4 @@ fn move_us(directory: impl AsFd) -> Result<(), Errno> {
         Err(errno) => return Err(errno),
     }
     files::write(directory, &format!("{OWN}/cgroup.procs"), "0")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_peak_is_that_of_the_time_that_runs_and_of_the_one_before() {
-        let (mut peak, start) = (Peak::default(), Instant::now());
-        peak.note(9, start);
-        peak.note(3, start + LATELY / 2);
-        assert_eq!(peak.most(), 9);
-        peak.note(4, start + LATELY);
-        assert_eq!(peak.most(), 9);
-        peak.note(2, start + 2 * LATELY);
-        assert_eq!(peak.most(), 4);
-    }
 }
