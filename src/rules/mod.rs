@@ -173,6 +173,12 @@ impl Rules {
         self.executions().any(|e| e.contain == Some(true))
     }
 
+    /// Whether processes of programs may live on in their cgroups.
+    pub fn detach(&self) -> bool {
+        let mut all = self.executions();
+        all.any(|e| (e.contain, e.detach) == (Some(true), Some(true)))
+    }
+
     /// The rule at an index that [`Rules::decide`] returned.
     pub fn get(&self, index: usize) -> Option<&Rule> {
         self.all.get(index)

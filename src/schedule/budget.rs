@@ -43,6 +43,8 @@ pub struct Demand {
     pub control: bool,
     /// Programs may have cgroups of their own.
     pub cgroups: bool,
+    /// Cgroups in which processes live on after their job.
+    pub detached: usize,
 }
 
 impl Demand {
@@ -50,7 +52,11 @@ impl Demand {
     pub fn descriptors(&self) -> usize {
         let lingering = self.connections.min(256);
         let over_quota = if self.shares { OVER_QUOTA_MAX } else { 0 };
-        self.own() + lingering + over_quota + self.connections * (1 + self.each())
+        self.own()
+            + lingering
+            + over_quota
+            + self.detached * DESCRIPTORS_CGROUP
+            + self.connections * (1 + self.each())
     }
 
     /// The number that belongs to no single connection.
@@ -86,6 +92,8 @@ pub struct Budget {
     pub lingering_max: usize,
     /// The maximum number of connections over quota.
     pub over_quota_max: usize,
+    /// The maximum number of cgroups in which processes live on.
+    pub detached_max: usize,
 }
 
 impl Budget {
@@ -99,7 +107,9 @@ impl Budget {
             true => OVER_QUOTA_MAX.min(eighth).max(1),
             false => 0,
         };
-        let free = descriptors.saturating_sub(demand.own() + lingering_max + over_quota_max);
+        let detached_max = demand.detached.min(eighth / DESCRIPTORS_CGROUP);
+        let kept = lingering_max + over_quota_max + detached_max * DESCRIPTORS_CGROUP;
+        let free = descriptors.saturating_sub(demand.own() + kept);
         let programs_kept = wanted.min(64).min(free / 8).max(1);
         let connections_max = wanted
             .min(free.saturating_sub(programs_kept * demand.each()))
@@ -111,6 +121,7 @@ impl Budget {
             programs_max,
             lingering_max,
             over_quota_max,
+            detached_max,
         }
     }
 }
@@ -123,11 +134,12 @@ mod tests {
     fn a_budget_never_exceeds_the_descriptors() {
         for descriptors in [0, 64, 128, 256, 1024, 20_000, 1 << 20] {
             for connections in [1, 2, 100, 1000, 10_000, 100_000] {
-                for choice in 0..32 {
+                for choice in 0..64 {
                     let demand = Demand {
                         connections,
                         listeners: [1, 1000][(choice >> 3) & 1],
                         cgroups: choice & 16 != 0,
+                        detached: [0, 5000][(choice >> 5) & 1],
                         shares: choice & 1 != 0,
                         spools: choice & 2 != 0,
                         control: choice & 4 != 0,
@@ -145,6 +157,7 @@ mod tests {
         let used = demand.own()
             + b.lingering_max
             + b.over_quota_max
+            + b.detached_max * DESCRIPTORS_CGROUP
             + b.connections_max
             + b.programs_max * demand.each();
         assert!(
@@ -152,7 +165,8 @@ mod tests {
             "{demand:?} {descriptors} {b:?}"
         );
         if descriptors >= demand.descriptors() {
-            assert_eq!((b.connections_max, b.programs_max), (wanted, wanted));
+            let all = (b.connections_max, b.programs_max);
+            assert_eq!(all, (wanted, wanted));
         }
     }
 }

@@ -15,6 +15,8 @@ pub struct Capacity {
     pub over_quota: usize,
     /// Connections that may linger after their reply.
     pub lingering: usize,
+    /// Jobs at once of which processes live on.
+    pub detached: usize,
     /// Control connections at once.
     pub control: usize,
     /// The share of one user of each of these totals, in percent.

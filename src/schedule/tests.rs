@@ -9,6 +9,7 @@ const LIMITS: Capacity = Capacity {
     programs: 2,
     over_quota: 4,
     lingering: 2,
+    detached: 0,
     control: 2,
     user_share: 50,
     rate: Rate::UNLIMITED,

@@ -36,6 +36,10 @@ impl Frame {
             listeners: self.listeners,
             shares: settings.user_share < 100,
             cgroups: config.rules.contain(),
+            detached: match config.rules.detach() {
+                true => settings.detached_max as usize,
+                false => 0,
+            },
             spools: self.spools,
             control: self.control,
         }
@@ -184,6 +188,7 @@ fn capacity(config: &Config, frame: &Frame) -> Capacity {
         programs: budget.programs_max,
         over_quota: budget.over_quota_max,
         lingering: budget.lingering_max,
+        detached: budget.detached_max,
         control: CONTROL_MAX,
         user_share: settings.user_share,
         rate: Rate::new(settings.requests_per_second, settings.burst),

@@ -64,7 +64,7 @@ impl Server {
 
     /// Takes over the cgroup of a job that is over.
     fn take_cgroup(&mut self, id: ConnectionId, containment: Containment) {
-        let detached_max = self.configuration.settings().detached_max as usize;
+        let detached_max = self.schedule.capacity().detached;
         let entry = self.table.get(id);
         let (schedule, now) = (&self.schedule, self.io.now());
         let parked = schedule.wait(id) == Wait::Slot;

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::cgroup::Directory;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 
 use crate::common::{Daemon, End, shell};
@@ -117,4 +118,22 @@ fn a_server_with_detached_jobs_is_not_idle() {
     let at = |what: &str| lines.iter().position(|line| line.contains(what));
     let (ended, idle) = (at("what it has left has ended"), at("idle, so leaving"));
     assert!(ended.is_some() && ended < idle, "{lines:?}");
+}
+
+#[test]
+fn detached_jobs_do_not_take_the_descriptors_of_others() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let limit = || Ok(setrlimit(Resource::RLIMIT_NOFILE, 800, 800)?);
+    let config = "contain = true\ndetach = true\ndetached-max = 1000\n";
+    let daemon = directory.setup(config).before_exec(limit).start();
+    for _ in 0..200 {
+        leave(&daemon);
+    }
+    daemon.log.wait_for("the limit", |line| {
+        line.contains("detached jobs are the limit")
+    });
+    daemon.serves();
+    assert!(daemon.status()["detached"].as_u64() > Some(3));
 }

@@ -88,3 +88,22 @@ fn cgroups_that_a_job_has_made_in_its_own_are_removed_with_it() {
     daemon.signal(Signal::SIGTERM);
     assert!(daemon.wait().success());
 }
+
+#[test]
+fn a_cgroup_that_could_not_be_removed_is_removed_later() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let daemon = directory.contained();
+    let leave = "setsid sleep 1000 >/dev/null 2>&1 & :";
+    let Some(injection) = Injection::start(&daemon, "unlinkat:error=ENOMEM:when=1") else {
+        return;
+    };
+    daemon.shell(leave);
+    daemon
+        .log
+        .wait_for("the failure", |line| line.contains("not removed"));
+    drop(injection);
+    daemon.shell(leave);
+    directory.wait(|directory| directory.jobs().is_empty());
+}

@@ -222,6 +222,7 @@ pub(super) fn any_capacity(chance: &mut impl Chance, limit: Limit) -> Capacity {
         programs: 1 + chance.below(6),
         over_quota: chance.below(8),
         lingering: chance.below(6),
+        detached: 0,
         control: 1 + chance.below(3),
         user_share: [1, 20, 34, 50, 67, 100][chance.below(6)],
         rate: limit.rate(),
