@@ -3,20 +3,25 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::execution::{Execution, RunAs};
 use crate::os::trusted::{self, Untrusted};
 use crate::rules::{Program, Rule, Rules};
 
+const MISSING: &str = "does not exist";
+const NO_DIRECTORY: &str = "is not a directory";
+
 /// Warnings about programs, for people.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// Programs that could be changed.
     pub unsafe_ones: Vec<String>,
-    /// Programs that are not there.
+    /// Programs and directories that are not there, or are something else.
     pub missing: Vec<String>,
 }
 
@@ -24,26 +29,48 @@ impl Findings {
     /// Examines all programs of rules, for a server of the user `own`.
     pub fn new(rules: &Rules, own: u32) -> Self {
         let mut findings = Self::default();
+        let general = rules.general().directory.as_deref();
+        findings.examine_directory("", general);
         for (index, rule) in rules.iter().enumerate() {
-            findings.examine(rule, &rules.heading(index), own);
+            let heading = rules.heading(index);
+            findings.examine(rule, &heading, own);
+            let directory = rule.execution.directory.as_deref();
+            let own_directory = directory.filter(|_| directory != general);
+            findings.examine_directory(&format!("{heading}: "), own_directory);
         }
         findings
+    }
+
+    /// Examines the directory in which programs start.
+    fn examine_directory(&mut self, heading: &str, directory: Option<&[u8]>) {
+        let Some(path) = directory.map(|path| Path::new(OsStr::from_bytes(path))) else {
+            return;
+        };
+        let what = match fs::metadata(path) {
+            Ok(found) if !found.is_dir() => NO_DIRECTORY,
+            Err(error) if error.kind() == ErrorKind::NotADirectory => NO_DIRECTORY,
+            Err(error) if error.kind() == ErrorKind::NotFound => MISSING,
+            _ => return,
+        };
+        let path = printable(path.display());
+        self.missing
+            .push(format!("{heading}directory: {path} {what}"));
     }
 
     fn examine(&mut self, rule: &Rule, heading: &str, own: u32) {
         let job = user_of(&rule.execution, own);
         let mut reasons = Vec::new();
         for path in paths_of(rule) {
+            let program = printable(path.display());
+            if let Some(what) = unusable(path) {
+                self.missing.push(format!("{heading}: {program} {what}"));
+            }
             let Err(untrusted) = trusted::check_program(path, own, job) else {
                 continue;
             };
-            let program = printable(path.display());
             // What two programs have in common, such as a directory, is reported once.
             let reason = printable(&untrusted);
-            if is_missing(&untrusted) {
-                let what = format!("{heading}: {program} does not exist");
-                self.missing.push(what);
-            } else if !reasons.contains(&reason) {
+            if !is_absent(&untrusted) && !reasons.contains(&reason) {
                 let what = format!("{heading}: {program}: {reason}");
                 self.unsafe_ones.push(what);
                 reasons.push(reason);
@@ -64,8 +91,20 @@ fn printable(text: impl fmt::Display) -> String {
     plain
 }
 
-fn is_missing(untrusted: &Untrusted) -> bool {
-    matches!(untrusted, Untrusted::System(_, error) if error.kind() == ErrorKind::NotFound)
+/// Why this can be no program, or no directory with programs.
+fn unusable(path: &Path) -> Option<&'static str> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_dir() && found.mode() & 0o111 == 0 => Some("is not executable"),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => Some(NO_DIRECTORY),
+        Err(error) if error.kind() == ErrorKind::NotFound => Some(MISSING),
+        _ => None,
+    }
+}
+
+/// Whether this is no more than what [`unusable`] reports.
+fn is_absent(untrusted: &Untrusted) -> bool {
+    let absent = [ErrorKind::NotFound, ErrorKind::NotADirectory];
+    matches!(untrusted, Untrusted::System(_, error) if absent.contains(&error.kind()))
 }
 
 /// Whether a program may run as the user `own`.
