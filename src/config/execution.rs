@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::document::{Document, Name, in_order, number, scalar};
 use super::place::{Accepts, Node, Place, TableKey, keys, one};
@@ -220,10 +220,16 @@ fn is_root(execution: &Execution) -> bool {
     matches!(&execution.run_as, Some(RunAs::User(account)) if account.uid == 0)
 }
 
+/// A table that is not empty: an empty one has no effect, not even on general values.
+fn table<'v, 'i>(place: &Place<'_>, value: &'v Node<'i>) -> Result<&'v DeTable<'i>, String> {
+    match value.get_ref() {
+        DeValue::Table(table) if !table.is_empty() => Ok(table),
+        _ => Err(place.refusal(value)),
+    }
+}
+
 fn limits(place: &Place<'_>, value: &Node<'_>) -> Result<Limits, String> {
-    let DeValue::Table(table) = value.get_ref() else {
-        return Err(place.refusal(value));
-    };
+    let table = table(place, value)?;
     let mut limits = Limits::default();
     for (name, value) in in_order(table) {
         let Ok(resource) = name.get_ref().parse::<Resource>() else {
@@ -240,11 +246,14 @@ fn limits(place: &Place<'_>, value: &Node<'_>) -> Result<Limits, String> {
     Ok(limits)
 }
 
-/// A line below a header `[limits]` belongs to it, which may surprise.
+/// A line below a header, `[limits]` or `[allow.limits]`, belongs to it, which may surprise.
 fn unknown_limit(place: &Place<'_>, name: &Name<'_>) -> String {
-    if Key::find(name.get_ref()).is_some() {
-        let (key, name_text) = (place.key, name.get_ref());
-        let what = format!("{name_text}: not one of the {key}; it belongs above the line [{key}]");
+    let text = name.get_ref();
+    if Key::find(text).is_some() || find(text).is_some() {
+        let what = format!(
+            "{text}: not one of the {}; it belongs above the header of that table",
+            place.key
+        );
         return place.document.error(&name.span(), &what);
     }
     place
@@ -253,9 +262,7 @@ fn unknown_limit(place: &Place<'_>, name: &Name<'_>) -> String {
 }
 
 fn environment(place: &Place<'_>, value: &Node<'_>) -> Result<Vec<(String, String)>, String> {
-    let DeValue::Table(table) = value.get_ref() else {
-        return Err(place.refusal(value));
-    };
+    let table = table(place, value)?;
     let all = in_order(table).into_iter();
     all.map(|(name, value)| variable(place, name, value))
         .collect()
@@ -271,7 +278,11 @@ fn variable(
         let what = format!("{}: {}: {what}", place.key, text.escape_debug());
         place.document.error(&at, &what)
     };
-    if text.is_empty() || text.contains(['=', '\0']) {
+    if text.is_empty() {
+        let what = format!("{}: a variable without a name", place.key);
+        return Err(place.document.error(&name.span(), &what));
+    }
+    if text.contains(['=', '\0']) {
         return Err(error(name.span(), "not the name of a variable"));
     }
     if environment::is_kept_back(text.as_bytes()) {

@@ -251,7 +251,7 @@ fn a_value_that_is_not_accepted_is_refused_with_the_line_and_what_is() {
         ),
         (
             "environment = { \"\" = \"\" }",
-            "environment: : not the name of a variable",
+            "environment: a variable without a name",
         ),
         (
             "environment = { A = \"\\u0000\" }",
@@ -311,7 +311,7 @@ fn a_key_at_the_wrong_place_is_refused_with_the_right_one() {
         ),
         (
             "[limits]\ncpu = 5\nqueue = 5",
-            "f:3: queue: not one of the limits; it belongs above the line [limits]",
+            "f:3: queue: not one of the limits; it belongs above the header of that table",
         ),
         (
             "max-jobs = 5",
