@@ -120,7 +120,7 @@ impl Connection {
         (client, may_pass_descriptors): (OwnedFd, bool),
         peer: Peer,
         protocol: Protocol,
-        (settings, charges): (Settings, Charges),
+        (settings, charges): (Rc<Settings>, Charges),
         now: Instant,
     ) -> Self {
         let socket = Watched::new(client, Token::Connection(id, Part::Client));
@@ -194,7 +194,7 @@ impl Connection {
     /// work, until there is nothing.
     pub fn poll_ask(&mut self) -> Option<Ask> {
         if let Some(orphan) = self.left.orphan.take() {
-            return Some(Ask::Orphan(orphan));
+            return Some(Ask::Orphan(*orphan));
         }
         if let Some(containment) = self.left.containment.take() {
             return Some(Ask::Contained(containment));

@@ -52,11 +52,12 @@ pub struct Containment {
     pub empty: bool,
 }
 
-/// What a program leaves to the server when it is over.
+/// What a program leaves to the server when it is over. Boxed, since an idle connection has room for
+/// it too.
 #[derive(Debug, Default)]
 pub(super) struct Left {
     /// A process that is still there.
-    pub(super) orphan: Option<Orphan>,
+    pub(super) orphan: Option<Box<Orphan>>,
     /// Its cgroup. All that was in it is killed, unless it may live on.
     pub(super) containment: Option<Box<Containment>>,
 }
@@ -304,7 +305,7 @@ impl Running {
         } = self;
         let orphan = process.reap().err();
         Left {
-            orphan: orphan.map(|process| Orphan { process, pidfd }),
+            orphan: orphan.map(|process| Box::new(Orphan { process, pidfd })),
             containment,
         }
     }

@@ -1,5 +1,7 @@
 //! Clients become connections: the one place in which they are admitted.
 
+use std::rc::Rc;
+
 use nix::errno::Errno;
 
 use super::Server;
@@ -89,7 +91,7 @@ impl Server {
             request: self.schedule.open_request(peer.uid()),
             spools: self.schedule.open_spools(peer.uid()),
         };
-        let (settings, now) = (*self.configuration.settings(), self.io.now());
+        let (settings, now) = (Rc::clone(self.configuration.settings()), self.io.now());
         let connection = Connection::new(id, client, peer, protocol, (settings, charges), now);
         self.table.insert(id, connection, class);
         let refused = match class {

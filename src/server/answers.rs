@@ -97,7 +97,7 @@ impl Server {
 
     pub(super) fn limits_answer(&self) -> Limits {
         let capacity = self.configuration.capacity();
-        let mut settings = *self.configuration.settings();
+        let mut settings = **self.configuration.settings();
         // The limit that follows from the descriptors.
         settings.max_connections = u32::try_from(capacity.connections).unwrap_or(u32::MAX);
         Limits::new(&settings, capacity.programs as u64)

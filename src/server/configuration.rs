@@ -2,6 +2,7 @@
 //! and the resulting limits of all connections.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Config, Source, takes_effect_at_start};
@@ -71,12 +72,15 @@ pub(super) struct Configuration {
     source: Source,
     frame: Frame,
     capacity: Capacity,
+    /// Those of the configuration, which connections share.
+    settings: Rc<Settings>,
 }
 
 impl Configuration {
     pub(super) fn new(config: Config, source: Source, frame: Frame) -> Self {
         Self {
             capacity: capacity(&config, &frame),
+            settings: Rc::new(config.settings),
             config,
             source,
             frame,
@@ -84,8 +88,8 @@ impl Configuration {
     }
 
     /// The value of each setting, for new connections.
-    pub(super) fn settings(&self) -> &Settings {
-        &self.config.settings
+    pub(super) fn settings(&self) -> &Rc<Settings> {
+        &self.settings
     }
 
     /// The shared limits.
@@ -176,6 +180,7 @@ impl Configuration {
 
     fn take(&mut self, config: Config) {
         self.capacity = capacity(&config, &self.frame);
+        self.settings = Rc::new(config.settings);
         self.config = config;
     }
 }

@@ -1,6 +1,7 @@
 //! The facts of a session. Stores each fact, and answers simple questions about them; `settle`
 //! decides about the actions.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -31,7 +32,10 @@ pub(super) enum Prompt {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Facts {
-    pub(super) settings: Settings,
+    /// Those of the time when the connection was accepted, shared by all of that time.
+    pub(super) settings: Rc<Settings>,
+    /// The limit of the connection's life: the setting, or that of the rule.
+    pub(super) timeout: Option<Duration>,
     pub(super) accepted: Instant,
     pub(super) client: Client,
     pub(super) codec: Codec,
@@ -55,7 +59,7 @@ pub(super) struct Facts {
 
 impl Facts {
     /// The facts of a connection that was accepted at `now`.
-    pub(super) fn new(protocol: Protocol, settings: Settings, now: Instant) -> Self {
+    pub(super) fn new(protocol: Protocol, settings: Rc<Settings>, now: Instant) -> Self {
         let sizes = Sizes {
             request: settings.request_max,
             message: settings.control_message_max,
@@ -72,6 +76,7 @@ impl Facts {
         }
         Self {
             codec: Codec::new(protocol, sizes),
+            timeout: settings.timeout,
             settings,
             accepted: now,
             client: Client::new(),
@@ -211,7 +216,7 @@ impl Facts {
 
     /// The new limit of the connection's life.
     fn limit_time(&mut self, timeout: Option<Duration>) {
-        self.settings.timeout = timeout;
+        self.timeout = timeout;
         if !self.is_stopping() && self.is_active() {
             match timeout {
                 Some(timeout) => self.timers.set(Timer::Deadline, self.accepted + timeout),

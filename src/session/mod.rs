@@ -75,6 +75,7 @@ mod summary;
 pub mod timers;
 pub mod verdict;
 
+use std::rc::Rc;
 use std::time::Instant;
 
 pub use self::event::{Action, Ask, Input, JobState, ProcessLeft, Trouble};
@@ -97,9 +98,9 @@ pub struct Session {
 
 impl Session {
     /// A session for a connection that was accepted at `now`.
-    pub fn new(protocol: Protocol, settings: Settings, now: Instant) -> Self {
+    pub fn new(protocol: Protocol, settings: impl Into<Rc<Settings>>, now: Instant) -> Self {
         Self {
-            facts: Facts::new(protocol, settings, now),
+            facts: Facts::new(protocol, settings.into(), now),
             orders: Orders::default(),
         }
     }

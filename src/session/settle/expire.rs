@@ -44,7 +44,7 @@ fn expire(timer: Timer, facts: &mut Facts, orders: &mut Orders, now: Instant) {
             facts.late = true;
             match &mut facts.job {
                 None => {
-                    let limit = facts.settings.timeout.unwrap_or_default();
+                    let limit = facts.timeout.unwrap_or_default();
                     facts.blame(Fault::RequestLate(limit));
                 }
                 // A process that holds an output has delayed the reply long enough.
