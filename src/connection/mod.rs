@@ -98,7 +98,8 @@ pub struct Connection {
     peer: Peer,
     session: Session,
     client: ClientSocket,
-    running: Option<Running>,
+    /// Boxed, since an idle connection has room for it too.
+    running: Option<Box<Running>>,
     /// The number of the program's process, for the record.
     program: Option<i32>,
     /// What that cost, for the record.
@@ -142,7 +143,7 @@ impl Connection {
 
     /// The moment at which [`Input::Time`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let look = self.running.as_ref().and_then(Running::poll_timeout);
+        let look = self.running.as_deref().and_then(Running::poll_timeout);
         let moments = [self.session.poll_timeout(), self.tries.poll_timeout(), look];
         moments.into_iter().flatten().min()
     }
@@ -233,7 +234,7 @@ impl Connection {
                 }
                 self.program = Some(running.pid());
                 let reads = running.stdin().is_some();
-                self.running = Some(running);
+                self.running = Some(Box::new(running));
                 self.session.handle(Input::Launched, context.now);
                 if !reads {
                     // As if the program had closed it. If it was at its end already, nothing changes.
@@ -267,7 +268,7 @@ impl Connection {
 
     /// The number of its program, while there is one.
     pub fn pid(&self) -> Option<i32> {
-        self.running.as_ref().map(Running::pid)
+        self.running.as_deref().map(Running::pid)
     }
 
     /// Sends a signal to the group of the program. `None`: there is no program.
@@ -281,7 +282,7 @@ impl Connection {
         // Bytes in a pipe at the end of a wait still count.
         self.tries.output_read = [true; 2];
         self.session.handle(input, context.now);
-        let look_at = self.running.as_ref().and_then(Running::poll_timeout);
+        let look_at = self.running.as_deref().and_then(Running::poll_timeout);
         if look_at.is_some_and(|at| at <= context.now) {
             self.look(context);
         }

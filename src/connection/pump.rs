@@ -234,7 +234,7 @@ impl Connection {
         if !self.tries.stdin_write || !self.session.interest().stdin_write {
             return false;
         }
-        let Some(stdin) = self.running.as_ref().and_then(Running::stdin) else {
+        let Some(stdin) = self.running.as_deref().and_then(Running::stdin) else {
             return false;
         };
         context.spent += CALL;
