@@ -216,7 +216,7 @@ fn user(name: &str) -> Result<RunAs, String> {
     }
 }
 
-fn is_root(execution: &Execution) -> bool {
+pub(super) fn is_root(execution: &Execution) -> bool {
     matches!(&execution.run_as, Some(RunAs::User(account)) if account.uid == 0)
 }
 

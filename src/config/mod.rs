@@ -6,6 +6,7 @@
 pub mod address;
 mod allow;
 mod document;
+mod effects;
 mod execution;
 mod file;
 mod flags;
@@ -95,26 +96,34 @@ impl Config {
     /// The rules in force and the user of programs, for people.
     pub fn summary(&self) -> String {
         let rules = &self.rules;
-        let general = &rules.general().run_as;
-        let user = match general {
+        let users: Vec<_> = rules
+            .executions()
+            .map(|execution| &execution.run_as)
+            .collect();
+        let same = users
+            .first()
+            .filter(|first| users.iter().all(|user| user == *first));
+        if users.is_empty() {
+            return rules.to_string();
+        }
+        let (run_as, rest) = match same {
+            Some(user) => (*user, ""),
+            None => (&rules.general().run_as, ", unless their rule has another"),
+        };
+        let user = match run_as {
+            None if rest.is_empty() => return rules.to_string(),
             None => "the server's user",
             Some(RunAs::User(account)) => &account.name,
             Some(RunAs::Peer) => "their client's user",
         };
-        let differs = rules.iter().any(|rule| rule.execution.run_as != *general);
-        match (general.is_some() || differs, differs) {
-            (false, _) => rules.to_string(),
-            (true, false) => format!("{rules}; programs run as {user}"),
-            (true, true) => {
-                format!("{rules}; programs run as {user}, unless their rule has another")
-            }
-        }
+        format!("{rules}; programs run as {user}{rest}")
     }
 
     /// All warnings, for people.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.rules.warnings();
         warnings.extend(self.about_programs.iter().cloned());
+        warnings.extend(self.without_effect());
         warnings.extend(self.exposure());
         warnings
     }

@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod descriptors;
 pub mod environment;
 pub mod launch;
+pub mod limits;
 pub mod listen;
 pub mod lookup;
 pub mod mapped;

@@ -113,7 +113,7 @@ impl Cgroups {
     /// not more such jobs than `detached_max`.
     pub(super) fn give_back(
         &mut self,
-        containment: Box<Containment>,
+        containment: Containment,
         record: impl FnOnce() -> Option<JobRecord>,
         detached_max: usize,
         now: Instant,
@@ -122,7 +122,7 @@ impl Cgroups {
             cgroup,
             detach,
             empty,
-        } = *containment;
+        } = containment;
         if empty {
             return self.keep(cgroup);
         }

@@ -119,8 +119,10 @@ impl Configuration {
 
     /// Warnings about the rules, their programs and the file.
     pub(super) fn warnings(&self) -> Vec<String> {
-        let of_root = self.config.warning_of_root().map(str::to_owned);
-        self.config.warnings().into_iter().chain(of_root).collect()
+        let mut warnings = self.config.warnings();
+        warnings.extend(self.config.warnings_of_limits());
+        warnings.extend(self.config.warning_of_root().map(str::to_owned));
+        warnings
     }
 
     /// Reads the configuration again: all of it is taken if it passes `check`, or nothing changes.

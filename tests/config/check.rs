@@ -50,12 +50,16 @@ fn a_valid_file_is_said_with_its_rules() {
             "; programs run as their client's user",
         ),
         (
-            &format!("run-as = \"peer\"\n{rule}run-as = \"nobody\"\n"),
+            &format!("run-as = \"peer\"\n{rule}run-as = \"nobody\"\n{rule}"),
             "; programs run as their client's user, unless their rule has another",
         ),
         (
-            &format!("{rule}run-as = \"nobody\"\n"),
+            &format!("{rule}run-as = \"nobody\"\n{rule}"),
             "; programs run as the server's user, unless their rule has another",
+        ),
+        (
+            &format!("{rule}run-as = \"nobody\"\n"),
+            "; programs run as nobody",
         ),
     ] {
         let (code, told, _) = check(&["--config", &file(text)]);
@@ -158,4 +162,69 @@ fn the_last_file_that_is_named_counts() {
     let (code, told, _) = check(&["--config", "/nonexistent", "--config", &good]);
     assert_eq!(code, Some(0));
     assert!(told.starts_with(&good), "{told}");
+}
+
+#[test]
+fn what_has_no_effect_is_a_warning() {
+    let directory = Directory::new();
+    let rule = "[[allow]]\nprogram = \"/usr/bin/id\"\n";
+    let other = |text: &str| format!("[[allow]]\nname = \"a\"\n{text}\n");
+    for (text, warning) in [
+        (
+            "burst = 5",
+            "burst has no effect without requests-per-second",
+        ),
+        (
+            "detached-max = 5\ncontain = true",
+            "detached-max has no effect without detach = true",
+        ),
+        (
+            "log = \"stderr\"\nlog-facility = \"local0\"",
+            "log-facility has no effect with log = \"stderr\"",
+        ),
+        (
+            &format!("{rule}run-as = \"root\"\nlimits = {{ processes = 5 }}"),
+            "rule 1: limits.processes has no effect on programs of root",
+        ),
+        (
+            "directory = \"/no such\"",
+            "directory: /no such does not exist",
+        ),
+        (
+            "directory = \"/etc/passwd/\"",
+            "directory: /etc/passwd/ is not a directory",
+        ),
+        (
+            &format!("directory = \"/\"\n{rule}directory = \"/etc/passwd\""),
+            "rule 1: directory: /etc/passwd is not a directory",
+        ),
+        (
+            &other("program = \"/etc/passwd/\""),
+            "rule 1 (a): /etc/passwd/ is not a directory",
+        ),
+        (
+            &other("program = \"/etc/passwd\""),
+            "rule 1 (a): /etc/passwd is not executable",
+        ),
+    ] {
+        let path = directory.file("f.toml", 0o644, text);
+        let (code, _, stderr) = check(&["--config", &path]);
+        assert_eq!(code, Some(0), "{stderr}");
+        let lines: Vec<_> = stderr
+            .lines()
+            .filter(|line| line.contains(warning))
+            .collect();
+        assert_eq!(lines, [format!("sockexec: warning: {warning}")], "{stderr}");
+    }
+    let (_, _, stderr) = check(&["--config", "/dev/null", "--cgroup", "/tmp"]);
+    let warning = "sockexec: warning: --cgroup has no effect without contain = true\n";
+    assert_eq!(stderr, warning);
+    for text in [
+        "burst = 5\nrequests-per-second = 1\nlog-facility = \"local0\"",
+        "detached-max = 5\ncontain = true\ndetach = true\ndirectory = \"/\"",
+    ] {
+        let path = directory.file("f.toml", 0o644, text);
+        let (_, _, stderr) = check(&["--config", &path]);
+        assert!(!stderr.contains("effect"), "{stderr}");
+    }
 }

@@ -223,6 +223,7 @@ fn many_programs_in_one_directory_are_one_warning() {
     }
     let safe = Safe::new("many");
     fs::write(safe.0.join("other"), "").unwrap();
+    safe.chmod("other", 0o755);
     safe.chmod("", 0o777);
     let place = safe.0.display();
     let rule = format!("[[allow]]\nprogram = [\"{place}/job\", \"{place}/other\", \"{place}/\"]\n");

@@ -185,7 +185,8 @@ impl Cgroups {
         for ((controller, key, _), _) in LIMITS.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
             if available.split_whitespace().all(|name| name != *controller) {
                 return Err(format!(
-                    "{key}: the controller {controller} is not delegated to {shown}"
+                    "{key}: the controller {controller} is not delegated to {shown}: it needs \
+                     Delegate=yes in the unit, or +{controller} in cgroup.subtree_control above"
                 ));
             }
             let enable = format!("+{controller}");
