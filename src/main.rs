@@ -16,6 +16,7 @@ use sockexec::log::Target;
 use sockexec::os::background::{self, Pidfile};
 use sockexec::os::descriptors;
 use sockexec::os::environment::Environment;
+use sockexec::os::errors::reason;
 use sockexec::os::launch::{FIRST_FREE, Launcher};
 use sockexec::os::listen::{self, Inherited};
 use sockexec::os::memory;
@@ -50,17 +51,17 @@ enum Fatal {
 impl Fatal {
     fn system(what: &str) -> impl FnOnce(io::Error) -> Self {
         let what = what.to_owned();
-        move |error| Self::System(format!("{what}: {error}"))
+        move |error| Self::System(format!("{what}: {}", reason(error)))
     }
 }
 
 fn main() -> ExitCode {
     if let Err(error) = memory::hide() {
-        eprintln!("sockexec: PR_SET_DUMPABLE: {error}");
+        eprintln!("sockexec: PR_SET_DUMPABLE: {}", reason(error));
         return ExitCode::from(SYSTEM);
     }
     if let Err(error) = privileges::keep_from_programs() {
-        eprintln!("sockexec: capset: {error}");
+        eprintln!("sockexec: capset: {}", reason(error));
         return ExitCode::from(SYSTEM);
     }
     let mut source = match Source::from_command_line() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use sockexec::config::Config;
 use sockexec::execution::Account;
+use sockexec::os::errors::reason;
 use sockexec::os::{accounts, privileges};
 
 use crate::Fatal;
@@ -39,8 +40,9 @@ pub(crate) fn step_down(user: &Account, config: &Config, files: &[PathBuf]) -> R
     if let Some(file) = &config.file {
         if let Err(error) = File::open(file) {
             log::warn!(
-                "{}: it cannot be read again as {name}: {error}",
-                file.display()
+                "{}: it cannot be read again as {name}: {}",
+                file.display(),
+                reason(error)
             );
         }
     }

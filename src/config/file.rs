@@ -10,6 +10,7 @@ use super::document::{Document, Name, in_order, scalar, wanted};
 use super::execution::{self, EXECUTION_KEYS};
 use super::place::Node;
 use crate::execution::Execution;
+use crate::os::errors::reason;
 use crate::os::trusted::{self, Trusted};
 use crate::rules::Rules;
 use crate::settings::value::Value;
@@ -38,7 +39,7 @@ pub fn read(
     required: bool,
     general: &Execution,
 ) -> Result<Option<FileContent>, String> {
-    let fail = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let fail = |error: &dyn std::fmt::Display| format!("{}: {}", path.display(), reason(error));
     // A pipe must not make this wait for a writer.
     let opened = OpenOptions::new()
         .read(true)

@@ -5,6 +5,7 @@ pub mod background;
 pub mod cgroup;
 pub mod descriptors;
 pub mod environment;
+pub mod errors;
 pub mod launch;
 pub mod limits;
 pub mod listen;

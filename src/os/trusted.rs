@@ -23,6 +23,8 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::geteuid;
 
+use crate::os::errors::reason;
+
 /// The maximum number of symbolic links on the path, as in the kernel.
 const LINKS_MAX: usize = 40;
 
@@ -101,7 +103,7 @@ impl fmt::Display for Untrusted {
                      chmod {letters}-w ends that"
                 )
             }
-            Self::System(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::System(path, error) => write!(f, "{}: {}", path.display(), reason(error)),
         }
     }
 }

@@ -108,7 +108,7 @@ fn what_would_keep_the_server_from_starting_is_an_error() {
         (&["--config", &empty], "empty: it is empty"),
         (
             &["--config", "/nonexistent/f"],
-            "/nonexistent/f: No such file",
+            "/nonexistent/f: No such file or directory\n",
         ),
         (&["--config", &good, "-t", "-1"], "--timeout"),
         // Not a place to listen at, but what was meant to be checked.

@@ -34,6 +34,7 @@ pub use self::job::{Cgroup, Usage};
 use self::peak::Peak;
 use self::place::{OWN, Place};
 use crate::execution::Execution;
+use crate::os::errors::reason;
 use crate::os::launch;
 
 /// The beginning of the names of jobs' cgroups.
@@ -116,7 +117,7 @@ impl Cgroups {
         };
         let found = cgroups
             .find()
-            .map_err(|error| format!("{shown}: {error}"))?;
+            .map_err(|error| format!("{shown}: {}", reason(error)))?;
         cgroups.found = found;
         cgroups
             .probe()

@@ -1,0 +1,23 @@
+//! The errors of the system, as text for people.
+
+use std::fmt::Display;
+
+/// The text of an error without its number.
+pub fn reason(error: impl Display) -> String {
+    let text = error.to_string();
+    let end = text.find(" (os error").unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Error;
+
+    #[test]
+    fn a_reason_has_no_number() {
+        let missing = Error::from_raw_os_error(libc::ENOENT);
+        assert_eq!(reason(missing), "No such file or directory");
+        assert_eq!(reason(Error::other("not a socket")), "not a socket");
+    }
+}
