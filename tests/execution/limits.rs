@@ -1,6 +1,6 @@
 //! The limits of a program, its niceness and its umask.
 
-use crate::common::End;
+use crate::common::{End, skip};
 use crate::{line, start};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::Signal;
@@ -88,4 +88,27 @@ fn niceness_and_umask_are_those_of_the_configuration() {
     // SAFETY: asks for a number.
     let own = unsafe { nix::libc::getpriority(nix::libc::PRIO_PROCESS, 0) };
     assert_eq!(line(&daemon, "nice"), own.to_string());
+}
+
+#[test]
+fn a_limit_above_the_servers_own_is_a_warning() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let more = 1_u64 << 30;
+    if hard >= more {
+        return skip::say("this process may have any number of descriptors");
+    }
+    let daemon = start(&format!(
+        "limits = {{ open-files = {more} }}\n[[allow]]\nname = \"a\"\nprogram = \"*\"\n\
+         limits = {{ open-files = {} }}\n",
+        more - 1
+    ));
+    for (place, limit) in [("", more), ("rule 1 (a): ", more - 1)] {
+        let warning = format!(
+            "warning: {place}limits.open-files: {limit} is above the server's own limit, {hard}, \
+             which holds"
+        );
+        daemon
+            .log
+            .wait_for("the warning", |line| line.ends_with(&warning));
+    }
 }
