@@ -47,6 +47,11 @@ impl Arguments {
         Ok(all)
     }
 
+    /// The number of bytes, each with its NUL.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The number of bytes of memory that they take, with the pointers for execve(2).
     pub fn footprint(&self) -> usize {
         self.bytes.capacity() + self.count * size_of::<*const u8>()

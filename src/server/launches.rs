@@ -127,6 +127,7 @@ impl Server {
 
     /// Starts the program that a connection asks for.
     pub(super) fn launch(&mut self, id: ConnectionId) {
+        self.report_permitted(id);
         let Some(entry) = self.table.get_mut(id) else {
             return;
         };

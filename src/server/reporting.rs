@@ -17,6 +17,10 @@ use crate::schedule::Wait;
 use crate::settings::Audit;
 use crate::statistics::Statistics;
 
+/// Arguments up to this size are logged even if no rule permits their program. A client that may
+/// run nothing can fill no log with more, and costs no more of the server's time.
+const AT_REQUEST_MAX: usize = 64 * 1024;
+
 impl Server {
     /// Logs a shortage, if there is one to log.
     pub(super) fn log_shortage(&mut self) {
@@ -43,11 +47,24 @@ impl Server {
         {
             entry.unit = unit::of_process(pid).map(Rc::from);
         }
-        if entry.connection.session().has_long_arguments() {
-            let entry = self.table.get(id);
-            if let Some(record) = entry.map(|entry| self.record(id, entry)) {
-                crate::log::record(&Moment::Requested(&record, arguments));
-            }
+        if arguments.size() <= AT_REQUEST_MAX {
+            self.report_arguments(id, arguments);
+        }
+    }
+
+    /// The program of a request is about to be started: the last moment for its arguments.
+    pub(super) fn report_permitted(&self, id: ConnectionId) {
+        let request = self.table.get(id).and_then(|entry| entry.request.as_ref());
+        if let Some(request) = request.filter(|request| request.size() > AT_REQUEST_MAX) {
+            self.report_arguments(id, request);
+        }
+    }
+
+    fn report_arguments(&self, id: ConnectionId, arguments: &Arguments) {
+        let entry = self.table.get(id);
+        let entry = entry.filter(|entry| entry.connection.session().has_long_arguments());
+        if let Some(entry) = entry {
+            crate::log::record(&Moment::Requested(&self.record(id, entry), arguments));
         }
     }
 

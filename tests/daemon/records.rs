@@ -220,3 +220,23 @@ fn arguments_that_may_be_secret_are_nowhere() {
     assert!(!jobs.contains("secret"), "{jobs}");
     assert!(!all.iter().any(|line| line.contains("secret")), "{all:#?}");
 }
+
+#[test]
+fn huge_arguments_that_are_refused_do_not_fill_the_log() {
+    let rule = "default = \"deny\"\n[[allow]]\nprogram = \"/usr/bin/true\"\n";
+    let daemon = Setup::new().config(rule).start();
+    for (length, whole) in [(50_000, true), (130_000, false)] {
+        let long = "\u{1}".repeat(length);
+        daemon.run(&["false", &long, &long.len().to_string()]);
+        // What was logged before it is there then.
+        let marker = format!("marker-{length}");
+        daemon.run(&["true", &marker]);
+        daemon
+            .log
+            .wait_for("the next", |line| line.contains(&marker));
+        let lines = daemon.log.all();
+        assert!(lines.iter().any(|line| line.contains("fault=\"refused")));
+        let bytes: usize = lines.iter().map(String::len).sum();
+        assert_eq!(bytes > 3 * length, whole, "{bytes}");
+    }
+}
