@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::cgroup::Directory;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 
 use crate::common::{End, shell};
@@ -114,4 +115,21 @@ fn what_a_killed_server_has_left_is_removed_at_the_next_start() {
         .log
         .wait_for("the removal", |line| line.contains("of an earlier server"));
     second.serves();
+}
+
+#[test]
+fn more_cgroups_than_descriptors_do_not_keep_a_server_from_its_start() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    for number in 0..300 {
+        fs::create_dir(directory.path().join(format!("job-{number}"))).unwrap();
+    }
+    let limit = || Ok(setrlimit(Resource::RLIMIT_NOFILE, 600, 600)?);
+    let daemon = directory
+        .setup("contain = true\n")
+        .before_exec(limit)
+        .start();
+    daemon.serves();
+    assert_eq!(directory.jobs().len(), 1);
 }

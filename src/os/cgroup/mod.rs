@@ -311,7 +311,8 @@ impl Cgroups {
         }
     }
 
-    /// The cgroups of jobs that are there.
+    /// The cgroups of jobs that are there. Empty ones are removed: all of them together could take
+    /// more descriptors than there are.
     fn find(&self) -> io::Result<Vec<Cgroup>> {
         let mut all = Vec::new();
         for entry in fs::read_dir(&self.path)? {
@@ -321,11 +322,17 @@ impl Cgroups {
                 match Cgroup::open(&*self.directory, name) {
                     // Removed meanwhile.
                     Err(Errno::ENOENT | Errno::ENODEV) => {}
+                    Ok(cgroup) if self.remove_empty(&cgroup) => {}
                     cgroup => all.push(cgroup?),
                 }
             }
         }
         Ok(all)
+    }
+
+    /// Removes one if it is empty. Returns whether it is gone.
+    fn remove_empty(&self, cgroup: &Cgroup) -> bool {
+        cgroup.is_populated() == Ok(false) && self.try_remove(cgroup.name()).is_ok()
     }
 }
 
