@@ -65,6 +65,9 @@ impl Cgroups {
         let contained: Vec<_> = executions
             .filter(|execution| execution.contain == Some(true))
             .collect();
+        if let Some(cgroups) = &mut self.cgroups {
+            cgroups.set_keeps(!contained.is_empty());
+        }
         if contained.is_empty() {
             return Ok(());
         }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::cgroup::Directory;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
@@ -132,4 +134,28 @@ fn more_cgroups_than_descriptors_do_not_keep_a_server_from_its_start() {
         .start();
     daemon.serves();
     assert_eq!(directory.jobs().len(), 1);
+}
+
+#[test]
+fn none_are_kept_when_jobs_have_none_any_more() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let config = "# A line.\ncontain = true\n";
+    let daemon = directory.setup(config).start();
+    let mut client = daemon.begin(shell("echo up; cat"));
+    assert_eq!(client.line(), "up");
+    daemon.serves();
+    directory.wait(|directory| directory.jobs().len() == 2);
+    for (text, left) in [("contain = false\n", 1), (config, 2)] {
+        fs::write(daemon.directory.join("sockexec.toml"), text).unwrap();
+        daemon.ask("reload", json!({}));
+        daemon.serves();
+        assert_eq!(directory.jobs().len(), left, "{text}");
+    }
+    fs::write(daemon.directory.join("sockexec.toml"), "# Nothing.\n").unwrap();
+    daemon.ask("reload", json!({}));
+    client.end();
+    assert_eq!(client.reply().end, End::Exit(0));
+    directory.wait(|directory| directory.jobs().is_empty());
 }

@@ -9,12 +9,14 @@
 //! |---|---|
 //! | `mod` | all of them |
 //! | `job` | one of them |
+//! | `limits` | those that a job's cgroup may have |
 //! | `peak` | how many are in use at once |
 //! | `place` | where they are made |
 //! | `files` | the kernel's files in them |
 
 mod files;
 mod job;
+mod limits;
 mod peak;
 mod place;
 
@@ -47,23 +49,6 @@ const KEPT_MIN: usize = 64;
 /// How deep the cgroups are removed that a job has made in its own.
 const DEPTH_MAX: u32 = 32;
 
-/// The controllers that limits of jobs need, each with the limit's name in the configuration and
-/// its file.
-const LIMITS: [(&str, &str, &str); 3] = [
-    ("memory", "memory-max", "memory.max"),
-    ("pids", "tasks-max", "pids.max"),
-    ("cpu", "cpu-weight", "cpu.weight"),
-];
-
-/// The value for each of [`LIMITS`].
-fn limits(execution: &Execution) -> [Option<u64>; 3] {
-    [
-        execution.memory_max,
-        execution.tasks_max,
-        execution.cpu_weight,
-    ]
-}
-
 /// The directory in which cgroups of jobs are made, and those that are kept.
 #[derive(Debug)]
 pub struct Cgroups {
@@ -71,6 +56,8 @@ pub struct Cgroups {
     /// Locked, so that no other server takes it.
     directory: Flock<OwnedFd>,
     kept: Vec<Cgroup>,
+    /// None are kept while no new job can have one.
+    keeps: bool,
     /// How many are not kept.
     in_use: usize,
     peak: Peak,
@@ -109,6 +96,7 @@ impl Cgroups {
             path,
             directory,
             kept: Vec::new(),
+            keeps: true,
             in_use: 0,
             peak: Peak::default(),
             next: 1,
@@ -128,6 +116,21 @@ impl Cgroups {
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether new jobs may have one. Otherwise none are kept.
+    pub fn set_keeps(&mut self, keeps: bool) {
+        self.keeps = keeps;
+        if !keeps {
+            self.empty();
+        }
+    }
+
+    /// Removes those that are kept.
+    fn empty(&mut self) {
+        for cgroup in std::mem::take(&mut self.kept) {
+            self.remove(cgroup.name().to_owned());
+        }
     }
 
     /// What a server before this one has left here, once. Its processes must be ended.
@@ -174,32 +177,7 @@ impl Cgroups {
         &self,
         executions: impl Iterator<Item = &'a Execution>,
     ) -> Result<(), String> {
-        let mut wanted = [false; LIMITS.len()];
-        for execution in executions {
-            for (wanted, limit) in wanted.iter_mut().zip(limits(execution)) {
-                *wanted |= limit.is_some();
-            }
-        }
-        let shown = self.path.display();
-        let available = files::read(&*self.directory, "cgroup.controllers")
-            .map_err(|errno| format!("{shown}/cgroup.controllers: {}", errno.desc()))?;
-        for ((controller, key, _), _) in LIMITS.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
-            if available.split_whitespace().all(|name| name != *controller) {
-                return Err(format!(
-                    "{key}: the controller {controller} is not delegated to {shown}: it needs \
-                     Delegate=yes in the unit, or +{controller} in cgroup.subtree_control above"
-                ));
-            }
-            let enable = format!("+{controller}");
-            files::write(&*self.directory, "cgroup.subtree_control", &enable).map_err(|errno| {
-                let reason = match errno {
-                    Errno::EBUSY => "there are processes in that cgroup itself",
-                    errno => errno.desc(),
-                };
-                format!("{key}: cannot enable {controller} in {shown}: {reason}")
-            })?;
-        }
-        Ok(())
+        limits::require((&*self.directory, &self.path), executions)
     }
 
     /// An empty cgroup with the limits of this execution.
@@ -215,8 +193,7 @@ impl Cgroups {
     }
 
     fn find_or_make(&mut self, execution: &Execution) -> Result<Cgroup, Errno> {
-        let limits = limits(execution);
-        if limits.iter().all(Option::is_none) {
+        if !limits::any(execution) {
             return match self.kept.pop() {
                 Some(kept) => Ok(kept),
                 None => self.make(),
@@ -224,17 +201,9 @@ impl Cgroups {
         }
         let mut cgroup = self.make()?;
         cgroup.limited = true;
-        for ((_, _, file), limit) in LIMITS.iter().zip(limits) {
-            let Some(limit) = limit else { continue };
-            if let Err(errno) = files::write(&cgroup, file, &limit.to_string()) {
-                self.remove(cgroup.name().to_owned());
-                return Err(errno);
-            }
-        }
-        if execution.memory_max.is_some() {
-            // A job without some of its processes would be a riddle. Older kernels have no such
-            // file.
-            let _ = files::write(&cgroup, "memory.oom.group", "1");
+        if let Err(errno) = limits::set(&cgroup, execution) {
+            self.remove(cgroup.name().to_owned());
+            return Err(errno);
         }
         Ok(cgroup)
     }
@@ -259,7 +228,11 @@ impl Cgroups {
     /// Takes back a cgroup in which no process is left.
     pub fn give_back(&mut self, cgroup: Cgroup) {
         self.in_use = self.in_use.saturating_sub(1);
-        let room = self.peak.most().max(KEPT_MIN).saturating_sub(self.in_use);
+        let most = match self.keeps {
+            true => self.peak.most().max(KEPT_MIN),
+            false => 0,
+        };
+        let room = most.saturating_sub(self.in_use);
         let surplus = match cgroup.is_reusable() && self.kept.len() < room {
             true => return self.kept.push(cgroup),
             // Not all at once, since each takes time.
@@ -338,10 +311,8 @@ impl Cgroups {
 
 impl Drop for Cgroups {
     fn drop(&mut self) {
-        let kept = std::mem::take(&mut self.kept);
-        let stuck = std::mem::take(&mut self.stuck);
-        let kept = kept.iter().map(|cgroup| cgroup.name().to_owned());
-        for name in kept.chain(stuck) {
+        self.empty();
+        for name in std::mem::take(&mut self.stuck) {
             self.remove(name);
         }
     }
