@@ -301,6 +301,7 @@ mod tests {
         let seconds = "is not a number of seconds from 0 to 315360000";
         let signal = "is not a signal (a name such as TERM, or a number from 1 to 64)";
         let level = "is not a level (error, warn, info or debug)";
+        let rate = "is not a number, 0 or from 0.001 to 1000000";
         for (cmd, args, text) in [
             (
                 "stop",
@@ -334,6 +335,12 @@ mod tests {
             ("kill", json!({"id": 1, "signal": 65}), signal),
             ("kill", json!({"id": 1, "signal": 0}), signal),
             ("kill", json!({"id": 1, "signal": [15]}), signal),
+            ("set", json!({"requests-per-second": -1}), rate),
+            (
+                "set",
+                json!({"audit": "start"}),
+                "audit: \"start\" is not a value (end or both)",
+            ),
             (
                 "set",
                 json!({}),

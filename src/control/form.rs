@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::settings::Key;
-use crate::settings::value::{Kind, Value as Setting};
+use crate::settings::value::{Kind, RATE_MIN, Value as Setting};
 use crate::signal::{self, SIGNAL_MAX};
 
 /// How much of a client's text is repeated in an error, in characters.
@@ -53,10 +53,12 @@ impl fmt::Display for Form {
                 Kind::Seconds(least, most) => {
                     write!(f, "number of seconds from {least} to {most}")
                 }
-                Kind::Rate(_) | Kind::Bool => f.write_str(&key.kind.accepted()),
+                Kind::Rate(most) => write!(f, "number, 0 or from {RATE_MIN} to {most}"),
+                Kind::Bool => write!(f, "value ({})", key.kind.accepted()),
                 Kind::Mode => write!(f, "string with {}", key.kind.accepted()),
                 Kind::Words(_) => {
-                    let noun = key.name.rsplit('-').next().unwrap_or(key.name);
+                    // The last part of the name, such as "level"; one part alone may be no noun.
+                    let noun = key.name.rsplit_once('-').map_or("value", |(_, noun)| noun);
                     write!(f, "{noun} ({})", key.kind.accepted())
                 }
             },

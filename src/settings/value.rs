@@ -10,7 +10,7 @@ pub const SECONDS_MAX: f64 = 315_360_000.0;
 
 /// The lowest rate that a setting takes, besides zero: the time between two is then no longer than
 /// about a quarter of an hour.
-const RATE_MIN: f64 = 0.001;
+pub const RATE_MIN: f64 = 0.001;
 
 /// Which values a setting accepts.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -149,7 +149,7 @@ fn what_is_out_of_range_changes_nothing_at_all() {
             json!({"requests-per-second": 1e-9}),
             [
                 "requests-per-second: 1e-9",
-                "0 or a number from 0.001 to 1000000",
+                "a number, 0 or from 0.001 to 1000000",
             ],
         ),
         (json!({"audit": "never"}), ["audit", "end or both"]),

@@ -121,6 +121,7 @@ fn shown(key: &Key, value: &Value) -> String {
         (Kind::Seconds(..), Some(0.0), _) if key.name == "timeout" => "none".into(),
         (Kind::Seconds(..), Some(time), _) => seconds(time),
         (Kind::Bytes(..), _, Some(count)) => bytes(count),
+        (Kind::Rate(_), Some(rate), _) => rate.to_string(),
         _ => plain(value),
     }
 }
