@@ -48,6 +48,8 @@ pub(super) struct Cgroups {
     ending: Vec<Ending>,
     detached: BTreeMap<ConnectionId, Detached>,
     look: Option<(Instant, Duration)>,
+    /// When to look at those that are detached: seldom, since there may be many.
+    look_detached: Option<Instant>,
 }
 
 impl Cgroups {
@@ -149,7 +151,7 @@ impl Cgroups {
             since: now,
         };
         self.detached.insert(id, detached);
-        self.look_at(now + LOOK_MAX, LOOK_MAX);
+        self.look_detached.get_or_insert(now + LOOK_MAX);
     }
 
     /// Ends all processes in a cgroup.
@@ -185,14 +187,21 @@ impl Cgroups {
 
     /// When to look whether they are empty.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.look.map(|(at, _)| at)
+        let ending = self.look.map(|(at, _)| at);
+        ending.into_iter().chain(self.look_detached).min()
     }
 
     /// Takes back those that are empty, if it is time to look.
     pub(super) fn look(&mut self, now: Instant) {
-        let Some((_, pause)) = self.look.take_if(|(at, _)| *at <= now) else {
-            return;
-        };
+        if let Some((_, pause)) = self.look.take_if(|(at, _)| *at <= now) {
+            self.look_at_ending(pause, now);
+        }
+        if self.look_detached.take_if(|at| *at <= now).is_some() {
+            self.look_at_detached(now);
+        }
+    }
+
+    fn look_at_ending(&mut self, pause: Duration, now: Instant) {
         for mut ending in std::mem::take(&mut self.ending) {
             if ending.cgroup.is_populated() == Ok(false) {
                 self.keep(ending.cgroup);
@@ -207,6 +216,13 @@ impl Cgroups {
             }
             self.ending.push(ending);
         }
+        if !self.ending.is_empty() {
+            let pause = (2 * pause).min(LOOK_MAX);
+            self.look_at(now + pause, pause);
+        }
+    }
+
+    fn look_at_detached(&mut self, now: Instant) {
         let over = |detached: &Detached| detached.cgroup.is_populated() == Ok(false);
         let over: Vec<_> = self
             .detached
@@ -222,9 +238,8 @@ impl Cgroups {
                 self.keep(detached.cgroup);
             }
         }
-        if !self.ending.is_empty() || !self.detached.is_empty() {
-            let pause = (2 * pause).min(LOOK_MAX);
-            self.look_at(now + pause, pause);
+        if !self.detached.is_empty() {
+            self.look_detached = Some(now + LOOK_MAX);
         }
     }
 

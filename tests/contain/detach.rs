@@ -6,6 +6,7 @@ use crate::cgroup::Directory;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 
+use crate::common::inject::Injection;
 use crate::common::{Daemon, End, shell};
 
 const CONFIG: &str = "contain = true\ndetach = true\ndetached-max = 2\nkill-timeout = 0.1\n";
@@ -136,4 +137,33 @@ fn detached_jobs_do_not_take_the_descriptors_of_others() {
     });
     daemon.serves();
     assert!(daemon.status()["detached"].as_u64() > Some(3));
+}
+
+#[test]
+fn the_end_of_a_job_costs_the_same_however_many_are_detached() {
+    const DETACHED: usize = 100;
+    const ENDS: usize = 20;
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let config = format!(
+        "default = \"allow\"\ncontain = true\ndetached-max = {DETACHED}\n\
+         [[allow]]\nprogram = \"/usr/bin/env\"\ndetach = true\n"
+    );
+    let daemon = directory.setup(&config).start();
+    let script = "setsid sleep 1000 >/dev/null 2>&1 & :";
+    for _ in 0..DETACHED {
+        daemon.run(&["env", "sh", "-c", script]);
+    }
+    assert_eq!(daemon.status()["detached"], DETACHED);
+    let Some(injection) = Injection::watch(&daemon) else {
+        return;
+    };
+    for _ in 0..ENDS {
+        daemon.shell(script);
+    }
+    directory.wait(|directory| directory.processes().len() == DETACHED);
+    let reads = injection.text().matches("pread64(").count();
+    // All are looked at twice a second.
+    assert!((ENDS..ENDS * DETACHED).contains(&reads), "{reads}");
 }
