@@ -96,19 +96,15 @@ impl Config {
     /// The rules in force and the user of programs, for people.
     pub fn summary(&self) -> String {
         let rules = &self.rules;
-        let users: Vec<_> = rules
-            .executions()
-            .map(|execution| &execution.run_as)
-            .collect();
-        let same = users
-            .first()
-            .filter(|first| users.iter().all(|user| user == *first));
-        if users.is_empty() {
-            return rules.to_string();
-        }
-        let (run_as, rest) = match same {
-            Some(user) => (*user, ""),
-            None => (&rules.general().run_as, ", unless their rule has another"),
+        let users = || rules.executions().map(|execution| &execution.run_as);
+        let general = &rules.general().run_as;
+        let (run_as, rest) = match users().next() {
+            None => (&None, ""),
+            Some(first) if users().all(|user| user == first) => (first, ""),
+            Some(_) if users().all(|user| user != general) => {
+                return format!("{rules}; programs run as the users of their rules");
+            }
+            Some(_) => (general, ", unless their rule has another"),
         };
         let user = match run_as {
             None if rest.is_empty() => return rules.to_string(),

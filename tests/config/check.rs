@@ -61,6 +61,10 @@ fn a_valid_file_is_said_with_its_rules() {
             &format!("{rule}run-as = \"nobody\"\n"),
             "; programs run as nobody",
         ),
+        (
+            &format!("{rule}run-as = \"nobody\"\n{rule}run-as = \"peer\"\n"),
+            "; programs run as the users of their rules",
+        ),
     ] {
         let (code, told, _) = check(&["--config", &file(text)]);
         assert_eq!(code, Some(0));
