@@ -25,6 +25,12 @@ const KIB: u64 = 1024;
 /// The largest number of bytes, as for settings.
 const BYTES_MAX: u64 = 1 << 53;
 
+/// The least memory of a cgroup. It must have room for the largest arguments that the kernel takes,
+/// 6 MiB: they are charged to the cgroup while the child still has the server's memory. At the limit
+/// the kernel would kill the child, and with it all processes that have the same memory (seen on Linux
+/// 6.18).
+const MEMORY_MAX_MIN: u64 = 16 * 1024 * KIB;
+
 /// The largest number of processes that the kernel knows.
 const TASKS_MAX: u64 = 4_194_304;
 
@@ -38,7 +44,7 @@ keys! {
         "no-new-privileges", Accepts::One(Kind::Bool), no_new_privileges = one;
         "contain", Accepts::One(Kind::Bool), contain = one;
         "detach", Accepts::One(Kind::Bool), detach = one;
-        "memory-max", Accepts::One(Kind::Bytes(4 * KIB, BYTES_MAX)), memory_max = one;
+        "memory-max", Accepts::One(Kind::Bytes(MEMORY_MAX_MIN, BYTES_MAX)), memory_max = one;
         "tasks-max", Accepts::One(Kind::Number(1, TASKS_MAX)), tasks_max = one;
         "cpu-weight", Accepts::One(Kind::Number(1, 10_000)), cpu_weight = one;
         "limits", Accepts::Limits, limits = limits;

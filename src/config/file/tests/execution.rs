@@ -174,7 +174,7 @@ fn a_value_that_is_not_accepted_is_refused_with_the_line_and_what_is() {
         ("contain = 1", "contain: not true or false"),
         (
             "memory-max = 0",
-            "memory-max: not a number from 4096 to 9007199254740992, or a string such as \"200M\"",
+            "memory-max: not a number from 16777216 to 9007199254740992, or a string such as \"200M\"",
         ),
         (
             "memory-max = \"9000000000G\"",
@@ -190,6 +190,11 @@ fn a_value_that_is_not_accepted_is_refused_with_the_line_and_what_is() {
         ("memory-max = \"\u{b5}\"", "memory-max: not a number from"),
         ("memory-max = 200M", "memory-max: not a number from"),
         ("tasks-max = 0", "tasks-max: not a number from 1 to 4194304"),
+        // The kernel would kill the server with a child at its limit.
+        (
+            "memory-max = \"15M\"",
+            "memory-max: not a number from 16777216 to",
+        ),
         (
             "cpu-weight = 10001",
             "cpu-weight: not a number from 1 to 10000",
