@@ -282,7 +282,7 @@ fn a_value_that_is_not_accepted_is_refused_with_the_line_and_what_is() {
             "contain = false\ndetach = true",
             "detach: has no effect without",
         ),
-        ("memory-max = 4096", "memory-max: has no effect without"),
+        ("memory-max = \"16M\"", "memory-max: has no effect without"),
         ("tasks-max = 5", "tasks-max: has no effect without"),
         (
             "cpu-weight = 5\nnice = 1",
