@@ -45,9 +45,9 @@ fn every_end_reaches_a_program_of_another_user() {
     let (_client, pid) = begin(&daemon, deaf);
     daemon.stop();
     wait_gone(pid);
-    // When the server is killed itself.
+    // When the server is killed itself: the program, and not what it has started.
     let mut daemon = options(&["-t", "0"]);
-    let (_client, pid) = begin(&daemon, deaf);
+    let (_client, pid) = begin(&daemon, "echo $$; exec sleep 1000");
     daemon.signal(Signal::SIGKILL);
     daemon.wait();
     wait_gone(pid);
