@@ -166,7 +166,7 @@ struct Judge {
     roots: [u32; 2],
     /// The user of the server.
     own: u32,
-    /// The user of the program, who is not trusted.
+    /// The user of the program, an untrusted one.
     job: Option<u32>,
     /// Whether everyone may write to a sticky directory.
     sticky_is_safe: bool,

@@ -4,8 +4,12 @@ use crate::cgroup::Directory;
 use crate::common::Setup;
 use crate::common::daemon::finish;
 
-/// What a daemon with these arguments reports, which does not start.
+/// What a daemon with these arguments, and with its own file and socket, reports at a start that is
+/// refused.
 fn refusal(mut setup: Setup) -> String {
+    let file = setup.directory.join("sockexec.toml");
+    let socket = setup.directory.join("s");
+    setup.command.arg("--config").arg(file).arg(socket);
     let output = finish(&mut setup.command);
     assert_eq!(output.status.code(), Some(111), "{output:?}");
     String::from_utf8_lossy(&output.stderr).into_owned()
@@ -17,12 +21,7 @@ fn a_second_server_in_the_same_directory_is_refused() {
         return;
     };
     let daemon = directory.contained();
-    let mut second = directory.setup("contain = true\n");
-    second
-        .command
-        .arg("--config")
-        .arg(second.directory.join("sockexec.toml"));
-    second.command.arg(second.directory.join("s"));
+    let second = directory.setup("contain = true\n");
     let text = refusal(second);
     assert!(
         text.contains("another server has its jobs' cgroups there"),
@@ -33,14 +32,9 @@ fn a_second_server_in_the_same_directory_is_refused() {
 
 #[test]
 fn a_directory_elsewhere_is_refused() {
-    let mut setup = Setup::new()
+    let setup = Setup::new()
         .config("contain = true\n")
         .arguments(["--cgroup", "/proc"]);
-    setup
-        .command
-        .arg("--config")
-        .arg(setup.directory.join("sockexec.toml"));
-    setup.command.arg(setup.directory.join("s"));
     let text = refusal(setup);
     assert!(
         text.contains("/proc is not in a cgroup2 file system"),
@@ -50,12 +44,7 @@ fn a_directory_elsewhere_is_refused() {
 
 #[test]
 fn without_a_delegated_cgroup_contain_is_refused_and_says_what_to_do() {
-    let mut setup = Setup::new().config("contain = true\n");
-    setup
-        .command
-        .arg("--config")
-        .arg(setup.directory.join("sockexec.toml"));
-    setup.command.arg(setup.directory.join("s"));
+    let setup = Setup::new().config("contain = true\n");
     let text = refusal(setup);
     assert!(
         text.contains("contain = true: ") && text.contains("--cgroup"),

@@ -60,7 +60,7 @@ fn every_key_is_read_above_all_rules_and_in_a_rule() {
         *one_rule(&format!("user = 5\n{text}")).execution,
         expected()
     );
-    // Every key is in the texts, but for the user, who is looked up.
+    // Every key is in the texts, except the user, which is looked up.
     let words = EXECUTION_KEYS.iter().map(|key| format!("{} = ", key.name));
     let absent: Vec<_> = words.filter(|word| !text.contains(&word[..])).collect();
     assert_eq!(absent, ["run-as = "]);
