@@ -169,6 +169,11 @@ pub fn resident(pid: u32) -> usize {
     status(pid, "VmRSS").parse().unwrap()
 }
 
+/// The part of that, in KiB, which is not the program's file: its code is read as it is used.
+pub fn anonymous(pid: u32) -> usize {
+    status(pid, "RssAnon").parse().unwrap()
+}
+
 /// Bytes that a socket's peer has not yet taken.
 pub fn unread(socket: &impl AsRawFd) -> usize {
     let mut count: libc::c_int = 0;
