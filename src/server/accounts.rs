@@ -159,18 +159,17 @@ impl Accounts {
                 end,
             } => {
                 pipe.fired();
-                let answer = question.poll(std::os::fd::AsFd::as_fd(&pipe));
-                match answer {
-                    Some(answer) => self.learn(uid, answer, now),
-                    None if self.wanted.contains_key(&uid) => {
+                // The answer to one that was given up comes too late, even if it is there by now.
+                if self.wanted.contains_key(&uid) {
+                    let Some(answer) = question.poll(std::os::fd::AsFd::as_fd(&pipe)) else {
                         return Some(Asked::Open {
                             uid,
                             question,
                             pipe,
                             end,
                         });
-                    }
-                    None => {}
+                    };
+                    self.learn(uid, answer, now);
                 }
                 (question.end(), end)
             }
