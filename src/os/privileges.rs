@@ -1,7 +1,7 @@
 //! The privileges of the server's own process: few, and for itself alone.
 //!
 //! To run programs as other users, and to end those, a server of an ordinary user needs three
-//! capabilities ([`FOR_JOBS`]). Its service manager gives them to it, or root starts it and
+//! capabilities (`FOR_JOBS`). Its service manager gives them to it, or root starts it and
 //! [`become_user`] keeps just these. Programs never have them.
 
 use std::fs;
