@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use nix::sys::socket::{
-    Backlog, SockFlag, SockType, SockaddrLike as _, SockaddrStorage, bind, listen, setsockopt,
-    socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
+    sockopt,
 };
 
 /// Listens at `address`, with `queue` connections waiting at most. For port 0 the system
@@ -24,9 +24,12 @@ pub fn listen_tcp(address: SocketAddr, queue: usize) -> io::Result<OwnedFd> {
             "TCP is served on a loopback address only, such as 127.0.0.1",
         ));
     }
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
+    };
     let address = SockaddrStorage::from(address);
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let family = address.family().expect("the family of an Internet address");
     let fd = socket(family, SockType::Stream, flags, None)?;
     // A server that starts again need not wait until its last connections are forgotten.
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
