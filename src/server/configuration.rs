@@ -136,7 +136,6 @@ impl Configuration {
     ) -> Result<Reloaded, String> {
         let config = self.source.load()?;
         config.check_privileges()?;
-        check(&config)?;
         if config.rules.lift_silently(&self.config.rules) {
             let file = config.file.as_deref().unwrap_or(Path::new(""));
             return Err(format!(
@@ -145,6 +144,8 @@ impl Configuration {
                 file.display()
             ));
         }
+        // The last, since it prepares what the new configuration needs.
+        check(&config)?;
         let (later, now): (Vec<&str>, Vec<&str>) = config
             .changed_since(&self.config)
             .into_iter()

@@ -159,3 +159,19 @@ fn none_are_kept_when_jobs_have_none_any_more() {
     assert_eq!(client.reply().end, End::Exit(0));
     directory.wait(|directory| directory.jobs().is_empty());
 }
+
+#[test]
+fn a_reload_that_is_refused_leaves_the_kept_ones() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let config = "contain = true\n[[allow]]\nprogram = \"*\"\n";
+    let daemon = directory.setup(config).start();
+    let own = "grep '^0::' /proc/self/cgroup";
+    let first = daemon.shell(own).stdout;
+    // Without a rule, and without a default that says so.
+    fs::write(daemon.directory.join("sockexec.toml"), "# Nothing.\n").unwrap();
+    let error = daemon.fails("reload", json!({}));
+    assert!(error.contains("there is no rule any more"), "{error}");
+    assert_eq!(daemon.shell(own).stdout, first);
+}
