@@ -115,6 +115,9 @@ fn a_server_with_detached_jobs_is_not_idle() {
     let reply = daemon.shell("setsid sleep 1 >/dev/null 2>&1 & exit 3");
     assert_eq!(reply.end, End::Exit(3));
     assert!(daemon.wait().success());
+    // The last of them, since lines are read by a thread.
+    let is_last = |line: &str| line.contains("ended: accepted=");
+    daemon.log.wait_for("its end", is_last);
     let lines = daemon.log.all();
     let at = |what: &str| lines.iter().position(|line| line.contains(what));
     let (ended, idle) = (at("what it has left has ended"), at("idle, so leaving"));
