@@ -114,26 +114,23 @@ impl Cgroups {
         })))
     }
 
-    /// Takes the cgroup of a job that is over. Its processes live on if they may, and if there are
-    /// not more such jobs than `detached_max`.
-    pub(super) fn give_back(
+    /// Takes the cgroup of a job that is over. What it has left ends.
+    pub(super) fn give_back(&mut self, containment: Containment, now: Instant) {
+        match containment.empty {
+            true => self.keep(containment.cgroup),
+            false => self.end(containment.cgroup, now),
+        }
+    }
+
+    /// Takes the cgroup of a job whose processes live on, if there are not more such jobs than
+    /// `detached_max`.
+    pub(super) fn detach(
         &mut self,
-        containment: Containment,
-        record: impl FnOnce() -> Option<JobRecord>,
+        cgroup: Cgroup,
+        record: JobRecord,
         detached_max: usize,
         now: Instant,
     ) {
-        let Containment {
-            cgroup,
-            detach,
-            empty,
-        } = containment;
-        if empty {
-            return self.keep(cgroup);
-        }
-        let Some(record) = Some(()).filter(|()| detach).and_then(|()| record()) else {
-            return self.end(cgroup, now);
-        };
         let id = record.id;
         if self.detached.len() >= detached_max {
             log::warn!(

@@ -114,7 +114,7 @@ impl fmt::Display for TotalsLine<'_> {
 }
 
 /// The record of a connection now. The one place where records are made.
-pub(super) fn record(
+fn record(
     (id, entry): (ConnectionId, &Entry),
     parked: bool,
     now: Instant,

@@ -65,9 +65,8 @@ impl Server {
         self.inform_all(|| Input::StopNow);
         for id in self.table.ids() {
             if let Some(containment) = self.table.remove(id).and_then(|e| e.connection.close()) {
-                let none = || None;
-                let cgroups = &mut self.orphans.cgroups;
-                cgroups.give_back(*containment, none, 0, self.io.now());
+                let now = self.io.now();
+                self.orphans.cgroups.give_back(*containment, now);
             }
         }
         std::mem::take(&mut self.orphans.cgroups).close();

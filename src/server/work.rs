@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use super::{Server, reporting};
 use crate::connection::{Ask, Connection, Containment, Context};
 use crate::id::ConnectionId;
-use crate::schedule::{Class, Need, News, Wait};
+use crate::schedule::{Class, Need, News};
 use crate::session::Input;
 
 impl Server {
@@ -64,15 +64,18 @@ impl Server {
 
     /// Takes over the cgroup of a job that is over.
     fn take_cgroup(&mut self, id: ConnectionId, containment: Containment) {
-        let detached_max = self.schedule.capacity().detached;
-        let entry = self.table.get(id);
-        let (schedule, now) = (&self.schedule, self.io.now());
-        let parked = schedule.wait(id) == Wait::Slot;
-        let people = self.guard.people();
-        let record = || entry.map(|entry| reporting::record((id, entry), parked, now, people));
-        let cgroups = &mut self.orphans.cgroups;
-        cgroups.give_back(containment, record, detached_max, now);
-        self.note_detached();
+        let lives_on = containment.detach && !containment.empty;
+        let entry = self.table.get(id).filter(|_| lives_on);
+        let record = entry.map(|entry| self.record(id, entry));
+        let (cgroups, now) = (&mut self.orphans.cgroups, self.io.now());
+        match record {
+            None => cgroups.give_back(containment, now),
+            Some(record) => {
+                let detached_max = self.schedule.capacity().detached;
+                cgroups.detach(containment.cgroup, record, detached_max, now);
+                self.note_detached();
+            }
+        }
     }
 
     /// The server is not idle with processes that live on after their jobs.
