@@ -71,7 +71,11 @@ pub struct Cost {
 
 /// The text of strerror(3) for an error.
 pub fn reason(errno: Errno) -> String {
-    let text = std::io::Error::from(errno).to_string();
+    without_number(&std::io::Error::from(errno).to_string())
+}
+
+/// The text of an error of the standard library without the number of the system's error.
+pub fn without_number(text: &str) -> String {
     let end = text.find(" (os error").unwrap_or(text.len());
     text[..end].to_owned()
 }

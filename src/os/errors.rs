@@ -2,11 +2,11 @@
 
 use std::fmt::Display;
 
+use crate::program::without_number;
+
 /// The text of an error without its number.
 pub fn reason(error: impl Display) -> String {
-    let text = error.to_string();
-    let end = text.find(" (os error").unwrap_or(text.len());
-    text[..end].to_owned()
+    without_number(&error.to_string())
 }
 
 #[cfg(test)]
