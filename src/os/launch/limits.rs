@@ -5,6 +5,7 @@ use std::ptr;
 
 use super::plan::Plan;
 use crate::execution::Resource;
+use crate::os::limits::number;
 use crate::os::syscall::syscall;
 
 const NULL: usize = 0;
@@ -20,19 +21,6 @@ const EARLY: [Resource; 5] = [
 
 /// The time that a program has after SIGXCPU, in seconds.
 const AFTER_SIGXCPU: u64 = 1;
-
-/// The kernel's number of a resource.
-fn number(resource: Resource) -> usize {
-    let number = match resource {
-        Resource::Cpu => libc::RLIMIT_CPU,
-        Resource::Memory => libc::RLIMIT_AS,
-        Resource::FileSize => libc::RLIMIT_FSIZE,
-        Resource::Processes => libc::RLIMIT_NPROC,
-        Resource::OpenFiles => libc::RLIMIT_NOFILE,
-        Resource::Core => libc::RLIMIT_CORE,
-    };
-    number as usize
-}
 
 /// Sets the niceness of this process.
 pub(super) unsafe fn set_niceness(plan: &Plan) -> Result<(), c_int> {
@@ -101,7 +89,7 @@ unsafe fn set(resource: Resource, soft: u64, hard: u64) -> Result<(), c_int> {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    let resource = number(resource);
+    let resource = number(resource) as usize;
     // SAFETY: see `child::main`; the struct is on this process's own stack.
     unsafe {
         let now = ptr::from_mut(&mut limit) as usize;
