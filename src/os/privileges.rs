@@ -21,7 +21,7 @@ use crate::os::memory;
 const FOR_JOBS: [(u32, &str); 3] = [(7, "CAP_SETUID"), (6, "CAP_SETGID"), (5, "CAP_KILL")];
 
 /// `_LINUX_CAPABILITY_VERSION_3`: sets of 64 bits, in two words.
-const VERSION_3: u32 = 0x2008_0522;
+pub(in crate::os) const VERSION_3: u32 = 0x2008_0522;
 
 /// Where the kernel has the visibility of a process that has changed its user.
 const SUID_DUMPABLE: &str = "/proc/sys/fs/suid_dumpable";

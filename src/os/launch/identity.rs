@@ -4,6 +4,7 @@ use std::ffi::{c_int, c_long};
 use std::ptr;
 
 use super::plan::Plan;
+use crate::os::privileges::VERSION_3;
 use crate::os::syscall::syscall;
 
 /// The calls with numbers of 32 bits, which some old architectures have beside those of 16.
@@ -77,9 +78,6 @@ unsafe fn drop_capabilities() -> Result<(), c_int> {
     // SAFETY: see `child::main`; a header with the version of these six words.
     unsafe { syscall(libc::SYS_capset, arguments) }.map(drop)
 }
-
-/// `_LINUX_CAPABILITY_VERSION_3`: sets of 64 bits, in two words.
-const VERSION_3: u32 = 0x2008_0522;
 
 /// Neither this process nor anything it starts can gain privileges by executing a file.
 pub(super) unsafe fn refuse_privileges(plan: &Plan) -> Result<(), c_int> {
