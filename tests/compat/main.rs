@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clients;
 mod control;
 mod form;
 mod input;
