@@ -9,6 +9,7 @@ use crate::connection::Connection;
 use crate::id::ConnectionId;
 use crate::program::Arguments;
 use crate::schedule::Class;
+use crate::session::Traffic;
 
 /// A connection, and the server's data about it.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Entry {
     pub(super) permit: Option<Permit>,
     /// The unit of the service manager in which the client runs, if the log has a field for it.
     pub(super) unit: Option<Rc<str>>,
+    /// The bytes of its program that are in the totals.
+    pub(super) counted: Traffic,
     timer: Option<Instant>,
 }
 
@@ -57,6 +60,7 @@ impl Table {
             request: None,
             permit: None,
             unit: None,
+            counted: Traffic::default(),
             timer: None,
         };
         self.entries.insert(id, Box::new(entry));

@@ -97,6 +97,11 @@ impl Server {
 
     /// Takes the news of a connection that has worked, and removes it if it is done.
     fn take_news(&mut self, id: ConnectionId) {
+        let Some(entry) = self.table.get_mut(id) else {
+            return;
+        };
+        let traffic = entry.connection.session().traffic();
+        self.statistics.flow(&mut entry.counted, traffic);
         let Some(entry) = self.table.get(id) else {
             return;
         };

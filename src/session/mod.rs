@@ -85,7 +85,7 @@ pub use self::flow::Interest;
 pub use self::outgoing::Piece;
 pub use self::quoting::Quoted;
 use self::settle::{Orders, settle};
-pub use self::summary::Summary;
+pub use self::summary::{Summary, Traffic};
 use crate::settings::Settings;
 use crate::wire::Protocol;
 

@@ -38,6 +38,15 @@ pub struct Summary {
     pub deadline: Option<Duration>,
 }
 
+/// The bytes that a program has taken and written until now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Standard input.
+    pub input: u64,
+    /// Both outputs.
+    pub output: u64,
+}
+
 impl Session {
     /// The protocol.
     pub fn protocol(&self) -> Protocol {
@@ -64,6 +73,17 @@ impl Session {
     pub fn has_long_arguments(&self) -> bool {
         let job = self.facts.job.as_ref();
         job.is_some_and(|job| job.excerpt().is_too_long())
+    }
+
+    /// The bytes of its program, which only grow.
+    pub fn traffic(&self) -> Traffic {
+        match &self.facts.job {
+            Some(job) => Traffic {
+                input: job.stdin.bytes(),
+                output: job.outputs.bytes().iter().sum(),
+            },
+            None => Traffic::default(),
+        }
     }
 
     fn state(&self) -> JobState {

@@ -12,8 +12,8 @@ use std::time::Instant;
 pub use self::durations::{BUCKETS, Durations, Lately};
 use crate::control::payload::Outcomes;
 use crate::program::{Cost, Exit, SpawnError};
-use crate::session::Summary;
 use crate::session::verdict::Fault;
+use crate::session::{Summary, Traffic};
 
 /// The statistics since the start.
 #[derive(Clone, Debug)]
@@ -22,9 +22,9 @@ pub struct Statistics {
     pub started: Instant,
     /// Accepted connections, without control connections.
     pub accepted: u64,
-    /// Bytes of output that programs have written.
+    /// Bytes of output that programs have written, those that run too.
     pub bytes_out: u64,
-    /// Bytes of standard input written to programs.
+    /// Bytes of standard input written to programs, those that run too.
     pub bytes_in: u64,
     /// Commands on control connections.
     pub commands: u64,
@@ -71,10 +71,16 @@ impl Statistics {
         self.outcomes.total()
     }
 
+    /// Counts the bytes of a program that have moved since it had `counted`, as they flow: a total
+    /// that waits for the program's end would show nothing of one that writes for an hour.
+    pub fn flow(&mut self, counted: &mut Traffic, now: Traffic) {
+        self.bytes_in += now.input - counted.input;
+        self.bytes_out += now.output - counted.output;
+        *counted = now;
+    }
+
     /// Counts a connection that is over, and the rule that decided about its request.
     pub fn count(&mut self, summary: &Summary, rule: Option<&Rc<str>>, now: Instant) {
-        self.bytes_out += summary.bytes_out.iter().sum::<u64>();
-        self.bytes_in += summary.bytes_in;
         match &summary.fault {
             // Commands have a count of their own.
             Some(Fault::Spawn(SpawnError::Refused(_))) => {}
@@ -94,15 +100,26 @@ impl Statistics {
         if let Some(outcome) = outcome(&mut self.outcomes, summary) {
             *outcome += 1;
         }
-        if let Some(rule) = rule {
-            if !self.rules.contains_key(rule) {
-                self.rules.insert(Rc::clone(rule), Outcomes::default());
-            }
-            let outcomes = self.rules.get_mut(rule);
-            if let Some(outcome) = outcomes.and_then(|outcomes| outcome(outcomes, summary)) {
-                *outcome += 1;
-            }
+        let outcomes = rule.and_then(|rule| self.of_rule(rule));
+        if let Some(outcome) = outcomes.and_then(|outcomes| outcome(outcomes, summary)) {
+            *outcome += 1;
         }
+    }
+
+    /// Counts a refusal for a rule that allows the request with other arguments only. No rule has
+    /// decided about it.
+    pub fn refuse(&mut self, rule: &Rc<str>) {
+        if let Some(outcomes) = self.of_rule(rule) {
+            outcomes.refused += 1;
+        }
+    }
+
+    /// The counts of a rule, which has a place among them from now on.
+    fn of_rule(&mut self, rule: &Rc<str>) -> Option<&mut Outcomes> {
+        if !self.rules.contains_key(rule) {
+            self.rules.insert(Rc::clone(rule), Outcomes::default());
+        }
+        self.rules.get_mut(rule)
     }
 
     /// Adds what a program cost, and the limit that has ended it.
@@ -314,16 +331,30 @@ mod tests {
     }
 
     #[test]
-    fn bytes_and_times() {
+    fn bytes_count_as_they_flow_and_once() {
+        let mut statistics = Statistics::new(Instant::now());
+        let mut programs = [Traffic::default(); 2];
+        for (program, input, output, totals) in [
+            (0, 0, 3, (0, 3)),
+            (1, 5, 0, (5, 3)),
+            (0, 0, 3, (5, 3)),
+            (0, 2, 10, (7, 10)),
+            (1, 6, 1, (8, 11)),
+        ] {
+            let now = Traffic { input, output };
+            statistics.flow(&mut programs[program], now);
+            assert_eq!((statistics.bytes_in, statistics.bytes_out), totals);
+        }
+    }
+
+    #[test]
+    fn times() {
         let summary = Summary {
-            bytes_out: [5, 6],
-            bytes_in: 7,
             duration: Duration::from_secs(2),
             first_byte: Some(Duration::from_secs(1)),
             ..ended(None, Some(Exit::Code(0)))
         };
         let statistics = counted(&summary);
-        assert_eq!((statistics.bytes_out, statistics.bytes_in), (11, 7));
         assert_eq!(statistics.duration.sum, Duration::from_secs(2));
         assert_eq!(statistics.first_byte.sum, Duration::from_secs(1));
         // Without a program that ended there is no duration.

@@ -45,6 +45,21 @@ fn what_it_has_left_lives_on_and_is_shown() {
 }
 
 #[test]
+fn the_bytes_of_a_detached_job_count_once() {
+    let Some(directory) = Directory::new() else {
+        return;
+    };
+    let daemon = directory.setup(CONFIG).start();
+    let out = || daemon.status()["totals"]["bytes-out"].clone();
+    daemon.shell("echo four; setsid sleep 1000 >/dev/null 2>&1 & exit 3");
+    assert_eq!((out(), daemon.jobs().len()), (json!(5), 1));
+    let id = daemon.jobs()[0]["id"].clone();
+    daemon.ask("kill", json!({"id": id, "signal": "KILL"}));
+    directory.wait_empty();
+    assert_eq!(out(), 5);
+}
+
+#[test]
 fn no_more_than_the_limit_live_on() {
     let Some(directory) = Directory::new() else {
         return;

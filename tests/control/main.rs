@@ -9,6 +9,7 @@ mod commands;
 mod crowds;
 mod drain;
 mod exposition;
+mod flow;
 mod framing;
 mod jobs;
 mod kill;
