@@ -299,6 +299,12 @@ impl SpawnError {
         }
     }
 
+    /// All names for statistics of programs that were not started.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        let errors = ERRORS.iter().map(|(_, name)| *name);
+        errors.chain([OTHER, NOT_IN_TIME])
+    }
+
     /// A name for statistics: that of the system's error, if there is one.
     pub fn name(&self) -> &'static str {
         match self {
@@ -311,7 +317,7 @@ impl SpawnError {
             | Self::Account { errno, .. }
             | Self::Directory { errno, .. } => errno_name(*errno),
             Self::InFront { error, .. } => error.name(),
-            Self::Cancelled => "not-in-time",
+            Self::Cancelled => NOT_IN_TIME,
             Self::Refused(_) => "refused",
         }
     }
@@ -325,26 +331,36 @@ fn is_shortage(errno: Errno) -> bool {
     )
 }
 
+/// The errors of the system that have names in statistics.
+const ERRORS: [(Errno, &str); 16] = [
+    (Errno::ENOENT, "ENOENT"),
+    (Errno::EACCES, "EACCES"),
+    (Errno::EPERM, "EPERM"),
+    (Errno::ENOEXEC, "ENOEXEC"),
+    (Errno::ENOTDIR, "ENOTDIR"),
+    (Errno::EISDIR, "EISDIR"),
+    (Errno::ELOOP, "ELOOP"),
+    (Errno::ENAMETOOLONG, "ENAMETOOLONG"),
+    (Errno::E2BIG, "E2BIG"),
+    (Errno::ETXTBSY, "ETXTBSY"),
+    (Errno::EIO, "EIO"),
+    (Errno::EAGAIN, "EAGAIN"),
+    (Errno::ETIMEDOUT, "ETIMEDOUT"),
+    (Errno::ENOMEM, "ENOMEM"),
+    (Errno::EMFILE, "EMFILE"),
+    (Errno::ENFILE, "ENFILE"),
+];
+
+/// Any other error of the system.
+const OTHER: &str = "other";
+
+/// The program's turn did not come in time.
+const NOT_IN_TIME: &str = "not-in-time";
+
 fn errno_name(errno: Errno) -> &'static str {
-    match errno {
-        Errno::ENOENT => "ENOENT",
-        Errno::EACCES => "EACCES",
-        Errno::EPERM => "EPERM",
-        Errno::ENOEXEC => "ENOEXEC",
-        Errno::ENOTDIR => "ENOTDIR",
-        Errno::EISDIR => "EISDIR",
-        Errno::ELOOP => "ELOOP",
-        Errno::ENAMETOOLONG => "ENAMETOOLONG",
-        Errno::E2BIG => "E2BIG",
-        Errno::ETXTBSY => "ETXTBSY",
-        Errno::EIO => "EIO",
-        Errno::EAGAIN => "EAGAIN",
-        Errno::ETIMEDOUT => "ETIMEDOUT",
-        Errno::ENOMEM => "ENOMEM",
-        Errno::EMFILE => "EMFILE",
-        Errno::ENFILE => "ENFILE",
-        _ => "other",
-    }
+    let mut all = ERRORS.iter();
+    all.find(|(error, _)| *error == errno)
+        .map_or(OTHER, |(_, name)| name)
 }
 
 impl fmt::Display for SpawnError {

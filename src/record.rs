@@ -189,6 +189,9 @@ impl JobRecord {
     }
 }
 
+/// All limits that may have ended a program.
+pub const LIMITS: [&str; 4] = ["cpu", "file-size", "memory-max", "tasks-max"];
+
 /// The limit of setrlimit(2) that has ended a program, if the signal shows that.
 fn limit_of(exit: Exit) -> Option<&'static str> {
     match exit {

@@ -63,8 +63,8 @@ pub enum Unmatched {
 pub enum NoRule {
     /// Whatever its arguments are.
     AtAll,
-    /// A rule would match it with other arguments.
-    WithTheseArguments,
+    /// The rule at this index, the first of such, would match it with other arguments.
+    WithTheseArguments(usize),
 }
 
 /// All rules, in the order of the file.
@@ -218,10 +218,9 @@ impl Rules {
     /// Why no rule matches.
     fn refusal(&self, request: &Request<'_>) -> NoRule {
         let mut rules = self.all.iter();
-        match rules.any(|rule| rule.mismatches(request).eq([Aspect::Arguments])) {
-            true => NoRule::WithTheseArguments,
-            false => NoRule::AtAll,
-        }
+        rules
+            .position(|rule| rule.mismatches(request).eq([Aspect::Arguments]))
+            .map_or(NoRule::AtAll, NoRule::WithTheseArguments)
     }
 }
 

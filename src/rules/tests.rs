@@ -171,7 +171,7 @@ fn arguments_decide_between_rules_and_a_refusal_says_that_they_did() {
         None,
     );
     let (web, other) = (Some((33, &[][..])), Some((35, &[][..])));
-    let other_arguments = Err(NoRule::WithTheseArguments);
+    let other_arguments = Err(NoRule::WithTheseArguments(0));
     for (peer, program, list, decision) in [
         (web, "/usr/bin/systemctl", &["status"][..], Ok(Some(0))),
         (

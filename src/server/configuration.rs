@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Source, takes_effect_at_start};
 use crate::control::payload::Reloaded;
@@ -65,6 +65,26 @@ impl Frame {
     }
 }
 
+/// The last attempt to read the configuration.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastRead {
+    /// Whether it succeeded.
+    pub(super) successful: bool,
+    /// When an attempt last succeeded, in seconds since 1970.
+    pub(super) success: f64,
+}
+
+impl LastRead {
+    /// One that has succeeded now.
+    fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            successful: true,
+            success: since.unwrap_or_default().as_secs_f64(),
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Configuration {
@@ -74,6 +94,7 @@ pub(super) struct Configuration {
     capacity: Capacity,
     /// Those of the configuration, which connections share.
     settings: Rc<Settings>,
+    last_read: LastRead,
 }
 
 impl Configuration {
@@ -84,7 +105,14 @@ impl Configuration {
             config,
             source,
             frame,
+            // A server whose first attempt fails does not start.
+            last_read: LastRead::now(),
         }
+    }
+
+    /// The last attempt to read it.
+    pub(super) fn last_read(&self) -> LastRead {
+        self.last_read
     }
 
     /// The value of each setting, for new connections.
@@ -131,6 +159,18 @@ impl Configuration {
     ///
     /// When it is not valid. The text names file and line.
     pub(super) fn load(
+        &mut self,
+        check: impl FnOnce(&Config) -> Result<(), String>,
+    ) -> Result<Reloaded, String> {
+        let result = self.try_to_load(check);
+        match &result {
+            Ok(_) => self.last_read = LastRead::now(),
+            Err(_) => self.last_read.successful = false,
+        }
+        result
+    }
+
+    fn try_to_load(
         &mut self,
         check: impl FnOnce(&Config) -> Result<(), String>,
     ) -> Result<Reloaded, String> {

@@ -95,12 +95,17 @@ pub(super) struct Denial {
     pub(super) error: SpawnError,
     /// The rule that decided, for the record: a permit for nothing.
     pub(super) permit: Permit,
+    /// The title of the rule that would have allowed it with other arguments.
+    pub(super) almost: Option<Rc<str>>,
 }
 
 impl From<SpawnError> for Denial {
     fn from(error: SpawnError) -> Self {
-        let permit = Permit::default();
-        Self { error, permit }
+        Self {
+            error,
+            permit: Permit::default(),
+            almost: None,
+        }
     }
 }
 
@@ -213,7 +218,7 @@ impl Guard {
         let file = self.lookup.resolve(request.program()).map_err(not_found)?;
         let index = self
             .decide(&file, request, client)
-            .map_err(|no_rule| SpawnError::Refused(refusal(no_rule)))?;
+            .map_err(|no_rule| self.deny(no_rule))?;
         let by = index.and_then(|index| self.granted.get(index).map(Rc::clone));
         let execution = Rc::clone(match &by {
             Some(granted) => &granted.rule.execution,
@@ -230,7 +235,19 @@ impl Guard {
             Some(refusal) => Err(Denial {
                 error: SpawnError::Refused(refusal),
                 permit,
+                almost: None,
             }),
+        }
+    }
+
+    fn deny(&self, no_rule: NoRule) -> Denial {
+        let almost = match no_rule {
+            NoRule::WithTheseArguments(index) => self.granted.get(index),
+            NoRule::AtAll => None,
+        };
+        Denial {
+            almost: almost.map(|granted| Rc::clone(&granted.title)),
+            ..Denial::from(SpawnError::Refused(refusal(no_rule)))
         }
     }
 
@@ -268,7 +285,7 @@ pub(super) fn not_found(error: LookupError) -> SpawnError {
 pub(super) fn refusal(no_rule: NoRule) -> Refusal {
     match no_rule {
         NoRule::AtAll => Refusal::NoRule,
-        NoRule::WithTheseArguments => Refusal::Arguments,
+        NoRule::WithTheseArguments(_) => Refusal::Arguments,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::Server;
-use super::guard::{Denial, Permit, prefixed};
+use super::guard::{Permit, prefixed};
 use super::peers::Identified;
 use crate::id::ConnectionId;
 use crate::os::environment;
@@ -91,7 +91,12 @@ impl Server {
         };
         let mut permit = match self.guard.judge(request, &entry.connection) {
             Ok(permit) => permit,
-            Err(Denial { error, permit }) => return self.refuse(id, error, permit),
+            Err(denial) => {
+                if let Some(rule) = &denial.almost {
+                    self.statistics.refuse(rule);
+                }
+                return self.refuse(id, denial.error, denial.permit);
+            }
         };
         match self.identify(id, &mut permit) {
             Ok(Identified::Yes) => {}

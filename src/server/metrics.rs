@@ -1,49 +1,23 @@
-//! All figures in the text format of Prometheus
-//! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+//! All figures for Prometheus.
+//!
+//! | file | content |
+//! |---|---|
+//! | `text` | the format |
+//! | `process` | the figures that every process has |
+//! | `rules` | the figures of each rule |
 
-use std::fmt::Write as _;
+mod process;
+mod rules;
+mod text;
 
+use std::collections::BTreeMap;
+
+use self::process::process_metrics;
+use self::text::Text;
 use super::Server;
-use super::guard::InForce;
-use crate::statistics::{BUCKETS, Durations};
-
-/// Text that grows by one metric after the other.
-#[derive(Debug, Default)]
-struct Text(String);
-
-impl Text {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a string does not fail.
-        let _ = writeln!(self.0, "# HELP sockexec_{name} {help}");
-        let _ = writeln!(self.0, "# TYPE sockexec_{name} {kind}");
-    }
-
-    /// `labels` is empty, or all of them with their braces; the values need no escapes.
-    fn value(&mut self, name: &str, labels: &str, value: f64) {
-        let _ = writeln!(self.0, "sockexec_{name}{labels} {value}");
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: f64) {
-        self.head(name, "gauge", help);
-        self.value(name, "", value);
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: f64) {
-        self.head(name, "counter", help);
-        self.value(name, "", value);
-    }
-
-    fn histogram(&mut self, name: &str, help: &str, durations: &Durations) {
-        self.head(name, "histogram", help);
-        let bucket = format!("{name}_bucket");
-        for (bound, count) in BUCKETS.iter().zip(durations.within) {
-            self.value(&bucket, &format!("{{le=\"{bound}\"}}"), count as f64);
-        }
-        self.value(&bucket, "{le=\"+Inf\"}", durations.count as f64);
-        self.value(&format!("{name}_sum"), "", durations.sum.as_secs_f64());
-        self.value(&format!("{name}_count"), "", durations.count as f64);
-    }
-}
+use crate::control::payload::Status;
+use crate::program::SpawnError;
+use crate::record::LIMITS;
 
 impl Server {
     pub(super) fn metrics(&mut self) -> String {
@@ -197,52 +171,8 @@ impl Server {
         ] {
             text.counter(name, help, value as f64);
         }
-        text.head("requests_total", "counter", "Requests, by how they ended.");
-        for (outcome, count) in status.outcomes.each() {
-            text.value(
-                "requests_total",
-                &format!("{{outcome=\"{outcome}\"}}"),
-                count as f64,
-            );
-        }
-        text.head(
-            "spawn_failures_total",
-            "counter",
-            "Programs that were not started, by reason.",
-        );
-        for (reason, count) in &status.spawn_failures {
-            text.value(
-                "spawn_failures_total",
-                &format!("{{reason=\"{reason}\"}}"),
-                *count as f64,
-            );
-        }
-        let cost = &self.statistics.cost;
-        text.head(
-            "programs_cpu_seconds_total",
-            "counter",
-            "Processor time of programs that have ended.",
-        );
-        for (mode, time) in [("user", cost.user), ("system", cost.system)] {
-            let label = format!("{{mode=\"{mode}\"}}");
-            text.value("programs_cpu_seconds_total", &label, time.as_secs_f64());
-        }
-        if let Some(bytes) = cost.memory {
-            text.gauge(
-                "programs_memory_peak_bytes",
-                "The largest resident memory of a program since the start.",
-                bytes as f64,
-            );
-        }
-        text.head(
-            "limits_struck_total",
-            "counter",
-            "Programs that a limit has ended, by limit.",
-        );
-        for (limit, count) in &self.statistics.limits {
-            let label = format!("{{limit=\"{limit}\"}}");
-            text.value("limits_struck_total", &label, *count as f64);
-        }
+        self.labelled_metrics(&status, &mut text);
+        self.configuration_metrics(&mut text);
         self.rule_metrics(&mut text);
         text.histogram(
             "job_seconds",
@@ -254,75 +184,63 @@ impl Server {
             "From acceptance to the first byte of output.",
             &self.statistics.first_byte,
         );
-        text.0
+        process_metrics(&mut text, &status);
+        text.into_string()
     }
 
-    /// The figures of each rule in force. Requests under a rule are complete, so none is malformed.
-    fn rule_metrics(&self, text: &mut Text) {
-        let rules: Vec<_> = self.guard.in_force().collect();
-        if rules.is_empty() {
-            return;
+    /// Counters with a label. One that is known is there with 0 from the start: Prometheus sees
+    /// no increase in one that appears.
+    fn labelled_metrics(&self, status: &Status, text: &mut Text) {
+        let outcomes = status.outcomes.each();
+        text.by_label(
+            ("requests_total", "outcome"),
+            "Requests, by how they ended.",
+            outcomes.map(|(outcome, count)| (outcome, count as f64)),
+        );
+        let failures = &self.statistics.spawn_failures;
+        text.by_label(
+            ("spawn_failures_total", "reason"),
+            "Programs that were not started, by reason.",
+            SpawnError::names().map(|name| (name, count_of(failures, name))),
+        );
+        let cost = &self.statistics.cost;
+        text.by_label(
+            ("programs_cpu_seconds_total", "mode"),
+            "Processor time of programs that have ended.",
+            [("user", cost.user), ("system", cost.system)].map(|(m, time)| (m, time.as_secs_f64())),
+        );
+        if let Some(bytes) = cost.memory {
+            text.gauge(
+                "programs_memory_peak_bytes",
+                "The largest resident memory of a program since the start.",
+                bytes as f64,
+            );
         }
-        let labels: Vec<_> = rules.iter().map(|rule| quoted(rule.title)).collect();
-        let mut gauge = |name: &str, help: &str, value: &dyn Fn(&InForce<'_>) -> Option<u64>| {
-            text.head(name, "gauge", help);
-            for (rule, label) in rules.iter().zip(&labels) {
-                if let Some(value) = value(rule) {
-                    text.value(name, &format!("{{rule={label}}}"), value as f64);
-                }
-            }
-        };
-        gauge(
-            "rule_programs_running",
-            "Programs that run, or are about to, by rule.",
-            &|rule| Some(self.schedule.under(rule.quota).0),
+        let limits = &self.statistics.limits;
+        text.by_label(
+            ("limits_struck_total", "limit"),
+            "Programs that a limit has ended, by limit.",
+            LIMITS.map(|name| (name, count_of(limits, name))),
         );
-        gauge(
-            "rule_programs_max",
-            "Programs that may run at once, by rule, if it has a limit.",
-            &|rule| rule.max_jobs.map(u64::from),
+    }
+
+    /// Whether the configuration in force is that of the file, under the names that Prometheus
+    /// has for its own.
+    fn configuration_metrics(&self, text: &mut Text) {
+        let last = self.configuration.last_read();
+        text.gauge(
+            "config_last_reload_successful",
+            "Whether the last attempt to read the configuration succeeded.",
+            f64::from(u8::from(last.successful)),
         );
-        gauge(
-            "rule_requests_waiting",
-            "Requests that wait for other programs of the same rule.",
-            &|rule| Some(self.schedule.under(rule.quota).1 as u64),
+        text.gauge(
+            "config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was read, in seconds since 1970.",
+            last.success,
         );
-        let name = "rule_requests_total";
-        text.head(
-            name,
-            "counter",
-            "Requests that a rule decided about, by how they ended.",
-        );
-        for (rule, label) in rules.iter().zip(&labels) {
-            let outcomes = self.statistics.rules.get(rule.title).cloned();
-            for (outcome, count) in outcomes.unwrap_or_default().each() {
-                if outcome != "malformed" {
-                    let labels = format!("{{rule={label},outcome=\"{outcome}\"}}");
-                    text.value(name, &labels, count as f64);
-                }
-            }
-        }
     }
 }
 
-/// The value of a label.
-fn quoted(text: &str) -> String {
-    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
-    format!("\"{}\"", text.replace('\n', "\\n"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_label_is_quoted_as_the_format_has_it() {
-        for (text, label) in [
-            ("web", "\"web\""),
-            ("a b", "\"a b\""),
-            ("a\"b\\c\n", "\"a\\\"b\\\\c\\n\""),
-        ] {
-            assert_eq!(quoted(text), label);
-        }
-    }
+fn count_of(counts: &BTreeMap<&'static str, u64>, name: &str) -> f64 {
+    counts.get(name).copied().unwrap_or_default() as f64
 }

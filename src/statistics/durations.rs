@@ -15,8 +15,9 @@ const SLICE: Duration = Duration::from_secs(60);
 const SLICES: usize = 6;
 
 /// Upper bounds of the buckets since the start, in seconds.
-pub const BUCKETS: [f64; 11] = [
-    0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0, 60.0, 600.0,
+pub const BUCKETS: [f64; 17] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    300.0, 600.0,
 ];
 
 #[derive(Clone, Debug)]
@@ -188,7 +189,7 @@ mod tests {
         let lately = durations.lately(later);
         assert_eq!(lately.count, 1);
         assert_eq!(lately.percentiles, Some([Duration::from_secs(3); 4]));
-        assert_eq!((durations.count, durations.within[4]), (101, 50));
+        assert_eq!((durations.count, durations.within[5]), (101, 50));
         assert_eq!(durations.lately(later + Duration::from_secs(3600)).count, 0);
     }
 }

@@ -1,6 +1,7 @@
 //! sockexec-protocol(7) names every command, argument and key that the server has, and no other.
 
-use crate::common::request;
+use crate::common::{Setup, request};
+use crate::exposition::read;
 use crate::start;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -109,4 +110,17 @@ fn it_has_the_commands_and_their_arguments() {
         }
     }
     assert_eq!(items(&section, "Cm"), names);
+}
+
+#[test]
+fn the_page_has_every_series_and_no_other() {
+    let rule = "[[allow]]\nprogram = \"/usr/bin/true\"\nmax-jobs = 3\n";
+    let daemon = Setup::new().control().config(rule).start();
+    let text = daemon.control().ask("metrics", &json!({})).unwrap();
+    let mut served: BTreeSet<_> = read(&text).into_iter().map(|metric| metric.name).collect();
+    // Not known in every sandbox, or before a program that was larger than the server.
+    for name in ["connections_queued", "programs_memory_peak_bytes"] {
+        served.insert(format!("sockexec_{name}"));
+    }
+    assert_eq!(items(&section("The payload of metrics"), "Li"), served);
 }
