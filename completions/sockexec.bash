@@ -7,7 +7,7 @@ _sockexec() {
     local options='
         -q --queue -M --mode -m --max-connections -t --timeout -k --kill-timeout
         --stop-grace --idle-exit --inetd --sockproc --control --cgroup --config --job-user --user
-        --check --explain --termsig --log --log-level -d --debug -v --version -h --help'
+        --fallback --check --quiet --explain --termsig --log --log-level -d --debug -v --version -h --help'
     case $prev in
     --termsig)
         mapfile -t COMPREPLY < <(compgen -W 'number name' -- "$cur")

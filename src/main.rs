@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use log::LevelFilter;
-use sockexec::config::{Address, Config, Source};
+use log::{Level, LevelFilter};
+use sockexec::config::{Address, Config, Source, reason_of_refusal};
 use sockexec::execution::Execution;
 use sockexec::log::Target;
 use sockexec::os::background::{self, Pidfile};
@@ -20,7 +20,7 @@ use sockexec::os::errors::reason;
 use sockexec::os::launch::{FIRST_FREE, Launcher};
 use sockexec::os::listen::{self, Inherited};
 use sockexec::os::memory;
-use sockexec::os::notify::Notifier;
+use sockexec::os::notify::{self, Notifier};
 use sockexec::os::privileges;
 use sockexec::os::signals::Signals;
 use sockexec::server::{Frame, Server, explain};
@@ -57,23 +57,16 @@ impl Fatal {
 
 fn main() -> ExitCode {
     if let Err(error) = memory::hide() {
-        eprintln!("sockexec: PR_SET_DUMPABLE: {}", reason(error));
+        complain(&format!("PR_SET_DUMPABLE: {}", reason(error)));
         return ExitCode::from(SYSTEM);
     }
     if let Err(error) = privileges::keep_from_programs() {
-        eprintln!("sockexec: capset: {}", reason(error));
+        complain(&format!("capset: {}", reason(error)));
         return ExitCode::from(SYSTEM);
     }
     let mut source = match Source::from_command_line() {
         Ok(source) => source,
-        Err(error) => {
-            // Help and version arrive here too, and are no errors.
-            let _ = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => ExitCode::from(USAGE),
-            };
-        }
+        Err(error) => return refuse(&error),
     };
     let result = source.load().map_err(Fatal::Usage).and_then(|config| {
         if source.is_check() {
@@ -92,7 +85,7 @@ fn main() -> ExitCode {
         Err(Fatal::System(message)) => (SYSTEM, message),
     };
     if log::max_level() == LevelFilter::Off {
-        eprintln!("sockexec: {message}");
+        complain(&message);
     } else {
         log::error!("{message}");
         log::logger().flush();
@@ -100,9 +93,35 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Reports an error before the log is started.
+fn complain(message: &str) {
+    sockexec::log::early(Level::Error, message);
+}
+
+/// Ends with what the command line is refused for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if sockexec::log::stderr_is_journal() {
+        complain(&reason_of_refusal(error));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(USAGE)
+}
+
 /// Reports that the configuration is valid.
 fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
     given_user(config)?;
+    // In its unit, with the privileges of a server. By hand it may be run by anyone.
+    if notify::is_started_by_manager() {
+        config.check_privileges().map_err(Fatal::Usage)?;
+    }
     for (_, address) in &config.listen {
         if matches!(address, Address::Path(path) if path.is_file()) {
             return Err(Fatal::Usage(format!(
@@ -110,8 +129,11 @@ fn report(source: &Source, config: &Config) -> Result<(), Fatal> {
             )));
         }
     }
+    if source.is_quiet() {
+        return Ok(());
+    }
     for warning in config.warnings() {
-        eprintln!("sockexec: warning: {warning}");
+        sockexec::log::early(Level::Warn, &warning);
     }
     let mut lines = vec![source.verdict(config)];
     lines.extend(config.rules.summaries());

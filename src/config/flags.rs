@@ -64,6 +64,10 @@ struct Flags {
     #[arg(long, value_name = "NAME", overrides_with = "job_user")]
     job_user: Option<String>,
 
+    /// A setting that neither an option nor the file sets, with its value; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = fallback)]
+    fallback: Vec<(&'static str, Value)>,
+
     /// The cgroup2 directory for the jobs' cgroups [default: the one that systemd has delegated]
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
@@ -75,6 +79,10 @@ struct Flags {
     /// Only check the options and the configuration file, and print the rules in force
     #[arg(long)]
     check: bool,
+
+    /// With --check: print only what is wrong
+    #[arg(long, requires = "check")]
+    quiet: bool,
 
     /// Only explain which rule decides about a request, and why; the question is --user USER PROGRAM
     /// ARGUMENT... and comes last, see sockexec(8)
@@ -112,6 +120,14 @@ fn parser(kind: Kind) -> ValueParser {
         }
         _ => ValueParser::new(move |text: &str| kind.parse(text)),
     }
+}
+
+/// Reads a setting and its value.
+fn fallback(text: &str) -> Result<(&'static str, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("not KEY=VALUE")?;
+    let key = Key::find(name).ok_or_else(|| format!("there is no setting {name:?}"))?;
+    let value = key.kind.parse(value);
+    Ok((key.name, value.map_err(|error| format!("{name}: {error}"))?))
 }
 
 /// The option of a setting. It has no default here, so that it is known whether it was given; its
@@ -166,6 +182,8 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
         job_user: flags.job_user.filter(|name| !name.is_empty()),
         cgroup: flags.cgroup.as_deref().map(absolute),
         check: flags.check,
+        quiet: flags.quiet,
+        fallback: flags.fallback,
         user: flags.user,
         explain: flags.explain.map(question::read).transpose()?,
         ..Given::default()

@@ -12,6 +12,7 @@ mod file;
 mod flags;
 mod place;
 mod programs;
+mod refusal;
 mod rule;
 mod sockproc;
 
@@ -24,6 +25,7 @@ use address::absolute;
 pub use allow::RULE_KEYS;
 pub use execution::{EXECUTION_KEYS, limit_of};
 pub use place::Accepts;
+pub use refusal::reason as reason_of_refusal;
 
 use self::programs::Findings;
 use crate::control::question::Asked;
@@ -85,6 +87,14 @@ impl Config {
     pub fn put(&mut self, key: &Key, value: Value) {
         key.put(&mut self.settings, value);
         self.idle_exit_given |= key.name == IDLE_EXIT;
+    }
+
+    /// Gives settings of these names their values.
+    fn put_all(&mut self, values: &[(&'static str, Value)]) {
+        for &(name, value) in values {
+            let key = Key::find(name).expect("the name of a setting");
+            self.put(key, value);
+        }
     }
 
     /// The time without any connection after which to exit: zero for never, `None` if neither the
@@ -206,12 +216,15 @@ pub fn takes_effect_at_start(name: &str) -> bool {
 #[derive(Clone, Debug, Default)]
 struct Given {
     values: Vec<(&'static str, Value)>,
+    /// Settings for which the file has no value either.
+    fallback: Vec<(&'static str, Value)>,
     file: Option<PathBuf>,
     listen: Vec<(Protocol, Address)>,
     inetd: bool,
     /// The user of programs for which the file has none.
     job_user: Option<String>,
     check: bool,
+    quiet: bool,
     explain: Option<Asked>,
     background: bool,
     pidfile: Option<PathBuf>,
@@ -266,6 +279,11 @@ impl Source {
         self.given.check
     }
 
+    /// Whether only what is wrong is reported then.
+    pub fn is_quiet(&self) -> bool {
+        self.given.quiet
+    }
+
     /// The question about the rules, if nothing else is asked for.
     pub fn question(&self) -> Option<Asked> {
         self.given.explain.clone()
@@ -294,6 +312,7 @@ impl Source {
             Some(name) => execution::by_option(JOB_USER, name)?,
             None => Execution::default(),
         };
+        config.put_all(&self.given.fallback);
         let content = file::read(&self.file, self.required, &general)?;
         if let Some(content) = content {
             for (key, value) in content.values {
@@ -307,10 +326,7 @@ impl Source {
             config.rules = config.rules.with_general(general);
         }
         let given = self.given.clone();
-        for (name, value) in given.values {
-            let key = Key::find(name).expect("an option that the file may set too");
-            config.put(key, value);
-        }
+        config.put_all(&given.values);
         let fail = |what| format!("{}: {what}", self.file.display());
         let own = server_user(given.user.as_deref());
         config.check_programs(own).map_err(fail)?;

@@ -13,9 +13,11 @@
 //! | `journal`, `stderr` | two of them |
 //! | `datagrams` | a socket to syslogd or journald |
 //! | `message` | IDs and fields |
+//! | `early` | messages of a process that has no log |
 //! | `written` | the progress of a line |
 
 mod datagrams;
+mod early;
 mod journal;
 pub mod message;
 mod queue;
@@ -28,6 +30,7 @@ use std::time::Duration;
 
 use log::{Level, LevelFilter, Metadata, Record};
 
+pub use self::early::{early, stderr_is_journal};
 use self::message::{MessageId, Numbered};
 use self::queue::Queue;
 use self::sink::Sink;

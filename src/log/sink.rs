@@ -138,7 +138,7 @@ pub fn has_syslog() -> bool {
     connect(Path::new(SYSLOG)).is_ok()
 }
 
-fn severity(level: Level) -> Severity {
+pub(super) fn severity(level: Level) -> Severity {
     match level {
         Level::Error => Severity::LOG_ERR,
         Level::Warn => Severity::LOG_WARNING,

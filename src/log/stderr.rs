@@ -45,7 +45,7 @@ impl Stderr {
         Self {
             prefix: format!("sockexec[{}]: ", std::process::id()),
             kind: Kind::of_stderr(),
-            journal: is_journal(io::stderr(), std::env::var_os("JOURNAL_STREAM").as_deref()),
+            journal: is_the_journal(),
         }
     }
 
@@ -90,6 +90,11 @@ impl Stderr {
             Err(_) => Written::Nothing(LATER),
         }
     }
+}
+
+/// Whether standard error is the journal.
+pub(super) fn is_the_journal() -> bool {
+    is_journal(io::stderr(), std::env::var_os("JOURNAL_STREAM").as_deref())
 }
 
 /// Whether `stream` is the one that `JOURNAL_STREAM` names, as `DEVICE:INODE`. The variable alone

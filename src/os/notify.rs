@@ -22,6 +22,12 @@ const FULL: Duration = Duration::from_millis(100);
 /// How long to wait while there is no manager.
 const GONE: Duration = Duration::from_secs(1);
 
+/// Whether systemd has started this process itself, as a command of a unit: each process that it starts
+/// has the variable, with that process's number.
+pub fn is_started_by_manager() -> bool {
+    env::var("SYSTEMD_EXEC_PID").is_ok_and(|pid| pid == std::process::id().to_string())
+}
+
 /// The service manager, if there is one that wants notifications.
 #[derive(Debug)]
 pub struct Notifier {

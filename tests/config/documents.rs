@@ -372,19 +372,63 @@ fn the_examples_of_readme_and_install_are_accepted() {
 }
 
 #[test]
-fn the_units_name_the_file_so_that_it_must_be_there() {
-    let job_user = " --job-user ${SOCKEXEC_JOB_USER}";
+fn the_units_name_the_file_so_that_it_must_be_there_and_check_with_the_options_of_the_start() {
     for (unit, more) in [
-        ("systemd/sockexec.service", job_user),
-        ("systemd/sockexec@.service", ""),
+        (
+            "systemd/sockexec.service",
+            "--job-user ${SOCKEXEC_JOB_USER} --fallback stop-grace=10",
+        ),
+        (
+            "systemd/sockexec@.service",
+            "--fallback stop-grace=10 --fallback idle-exit=300",
+        ),
     ] {
         let text = read(unit);
-        let starts: Vec<_> = text
-            .lines()
-            .filter(|l| l.starts_with("ExecStart="))
-            .collect();
-        let start = format!("ExecStart=/usr/sbin/sockexec --config {FILE}{more} $SOCKEXEC_OPTIONS");
-        assert_eq!(starts, [&start[..]], "{unit}");
+        let commands = |name: &str| {
+            let lines = text.lines().filter_map(|line| line.strip_prefix(name));
+            lines.collect::<Vec<_>>()
+        };
+        let options = format!("--config {FILE} {more} $SOCKEXEC_OPTIONS");
+        let start = format!("/usr/sbin/sockexec {options}");
+        assert_eq!(commands("ExecStart="), [&start[..]], "{unit}");
+        // Before SIGHUP.
+        let check = format!("/usr/sbin/sockexec --check --quiet {options}");
+        assert_eq!(commands("ExecReload=")[0], check, "{unit}");
+    }
+}
+
+#[test]
+fn the_defaults_of_the_units_are_valid_and_yield_to_the_file() {
+    let directory = Directory::new();
+    let words = |name: &str| {
+        let text = read(name);
+        let line = text.lines().find_map(|l| l.strip_prefix("ExecStart="));
+        let line = line.unwrap().replace("${SOCKEXEC_JOB_USER}", "");
+        let words = line.split(' ').filter(|word| *word != "$SOCKEXEC_OPTIONS");
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (unit, idle_exit) in [
+        ("systemd/sockexec.service", None),
+        ("systemd/sockexec@.service", Some(300)),
+    ] {
+        let load = |text: &str, option: &[&str]| {
+            let file = directory.file("f.toml", 0o644, text);
+            let given = ["--config", &file]
+                .into_iter()
+                .chain(option.iter().copied());
+            let line = words(unit).into_iter().chain(given.map(str::to_owned));
+            Source::from_arguments(line).unwrap().load().unwrap()
+        };
+        let times = |config: &Config| {
+            let seconds = config.idle_exit().map(|time| time.as_secs());
+            (config.settings.stop_grace.as_secs(), seconds)
+        };
+        // An option that says nothing of them leaves both.
+        assert_eq!(times(&load("queue = 5\n", &["-m", "20"])), (10, idle_exit));
+        let text = "stop-grace = 5\nidle-exit = 6\n";
+        assert_eq!(times(&load(text, &[])), (5, Some(6)));
+        let options = ["--stop-grace", "7", "--idle-exit", "8"];
+        assert_eq!(times(&load(text, &options)), (7, Some(8)));
     }
 }
 

@@ -8,4 +8,5 @@ mod check;
 mod documents;
 mod files;
 mod programs;
+mod startup;
 mod trust;
