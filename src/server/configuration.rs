@@ -66,10 +66,10 @@ impl Frame {
 }
 
 /// The last attempt to read the configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct LastRead {
-    /// Whether it succeeded.
-    pub(super) successful: bool,
+    /// Why it failed, if it did: the configuration in force is older than the file.
+    pub(super) fault: Option<String>,
     /// When an attempt last succeeded, in seconds since 1970.
     pub(super) success: f64,
 }
@@ -79,7 +79,7 @@ impl LastRead {
     fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
-            successful: true,
+            fault: None,
             success: since.unwrap_or_default().as_secs_f64(),
         }
     }
@@ -111,8 +111,8 @@ impl Configuration {
     }
 
     /// The last attempt to read it.
-    pub(super) fn last_read(&self) -> LastRead {
-        self.last_read
+    pub(super) fn last_read(&self) -> &LastRead {
+        &self.last_read
     }
 
     /// The value of each setting, for new connections.
@@ -165,7 +165,7 @@ impl Configuration {
         let result = self.try_to_load(check);
         match &result {
             Ok(_) => self.last_read = LastRead::now(),
-            Err(_) => self.last_read.successful = false,
+            Err(fault) => self.last_read.fault = Some(fault.clone()),
         }
         result
     }

@@ -37,6 +37,8 @@ pub(super) struct Manager {
     notifier: Notifier,
     watchdog_at: Option<Instant>,
     sent: Option<(Instant, Load)>,
+    /// What stands in front of the load in the status: why the configuration was not read.
+    fault: Option<String>,
     /// When to send again notifications that the manager has not accepted.
     again: Option<Instant>,
 }
@@ -47,6 +49,7 @@ impl Manager {
             watchdog_at: notifier.watchdog().map(|within| now + within / 2),
             notifier,
             sent: None,
+            fault: None,
             again: None,
         }
     }
@@ -61,6 +64,14 @@ impl Manager {
         let mut states = vec![NotifyState::Reloading];
         states.extend(NotifyState::monotonic_usec_now().ok());
         self.notifier.notify(&states);
+    }
+
+    /// The configuration was read again, or was not, for this reason: the next status has it.
+    pub(super) fn read(&mut self, fault: Option<&str>) {
+        if self.fault.as_deref() != fault {
+            self.fault = fault.map(str::to_owned);
+            self.sent = None;
+        }
     }
 
     /// The server stops.
@@ -88,13 +99,7 @@ impl Manager {
         }
         let is_new = |(at, sent)| sent != load && at + SELDOM <= now;
         if self.sent.is_none_or(is_new) {
-            let Load {
-                active,
-                connections_max,
-                accepted,
-            } = load;
-            let text =
-                format!("{active} of {connections_max} connections active, {accepted} accepted");
+            let text = status(load, self.fault.as_deref());
             self.notifier.notify(&[NotifyState::Status(&text)]);
             self.sent = Some((now, load));
         }
@@ -109,5 +114,23 @@ impl Manager {
     /// Sends waiting notifications, for the last time.
     pub(super) fn flush(&mut self) {
         self.notifier.flush_or_retry_after();
+    }
+}
+
+/// The status line.
+fn status(load: Load, fault: Option<&str>) -> String {
+    let Load {
+        active,
+        connections_max,
+        accepted,
+    } = load;
+    let load = format!("{active} of {connections_max} connections active, {accepted} accepted");
+    match fault {
+        // A notification ends a value at the end of its line.
+        Some(fault) => {
+            let fault = fault.replace(char::is_control, " ");
+            format!("configuration not read: {fault}; {load}")
+        }
+        None => load,
     }
 }

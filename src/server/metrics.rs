@@ -231,7 +231,7 @@ impl Server {
         text.gauge(
             "config_last_reload_successful",
             "Whether the last attempt to read the configuration succeeded.",
-            f64::from(u8::from(last.successful)),
+            f64::from(u8::from(last.fault.is_none())),
         );
         text.gauge(
             "config_last_reload_success_timestamp_seconds",

@@ -57,6 +57,8 @@ impl Server {
                 &[("SOCKEXEC_FAULT", error)],
             ),
         }
+        let fault = self.configuration.last_read().fault.as_deref();
+        self.manager.read(fault);
         if serving {
             self.manager.ready();
         }

@@ -181,3 +181,70 @@ fn a_server_that_drains_can_still_be_told() {
     let mut daemon = daemon;
     assert_eq!(daemon.wait().code(), Some(0));
 }
+
+#[test]
+fn the_status_of_the_unit_has_the_mistake_until_it_is_right() {
+    let daemon = start("timeout = 40\n", &[]);
+    let status = |what: &str, is_wanted: &dyn Fn(&str) -> bool| {
+        let is_wanted = |line: &str| line.strip_prefix("STATUS=").is_some_and(is_wanted);
+        daemon.notify.wait_for(what, is_wanted)
+    };
+    let is_bad = |status: &str| status.starts_with("configuration not read: ");
+    let file = write(&daemon, "timeout = 5\nqueue = 0\n");
+    daemon.signal(Signal::SIGHUP);
+    let told = status("the mistake", &is_bad);
+    let mistake = format!("{file}:2: queue: not a number from 1 to 65535; 0 of ");
+    assert!(told.contains(&mistake), "{told}");
+    // It stays, with the load.
+    daemon.serves();
+    let stays = |status: &str| is_bad(status) && status.contains(" active, 1 accepted");
+    status("the load after it", &stays);
+    // Another mistake, by command, which is a client too.
+    write(&daemon, "timeout = -1\n");
+    daemon.fails("reload", json!({}));
+    let other = |status: &str| is_bad(status) && status.contains(":1: timeout");
+    status("the other mistake", &other);
+    write(&daemon, "timeout = 5\n");
+    daemon.signal(Signal::SIGHUP);
+    status("the load alone", &|status| status.starts_with("0 of "));
+}
+
+#[test]
+fn a_fallback_is_used_where_neither_the_file_nor_an_option_has_a_value() {
+    let fallback = [
+        "--fallback",
+        "timeout=30",
+        "--fallback",
+        "kill-timeout=7",
+        "--fallback",
+        "request-timeout=3",
+        "-k",
+        "8",
+    ];
+    let daemon = start("timeout = 40\n", &fallback);
+    let limits = |keys: [&str; 3]| {
+        let status = daemon.status();
+        keys.map(|key| status["limits"][key].as_f64().unwrap())
+    };
+    let keys = ["timeout", "kill-timeout", "request-timeout"];
+    assert_eq!(limits(keys), [40.0, 8.0, 3.0]);
+    write(&daemon, "request-timeout = 2\n");
+    let answer = daemon.ask("reload", json!({}));
+    assert_eq!(answer["changed"].as_array().unwrap().len(), 2);
+    assert_eq!(limits(keys), [30.0, 8.0, 2.0]);
+}
+
+#[test]
+fn a_fallback_that_is_no_setting_or_has_no_valid_value_is_refused() {
+    for (fallback, reason) in [
+        ("stop-grace", "not KEY=VALUE"),
+        ("stop-grce=1", "there is no setting \"stop-grce\""),
+        ("stop-grace=x", "stop-grace: not a number of seconds"),
+    ] {
+        let mut command = crate::common::daemon::command(crate::common::daemon::PROGRAM);
+        let output = crate::common::daemon::finish(command.args(["--fallback", fallback, "x"]));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(100));
+        assert!(error.contains(reason), "{error}");
+    }
+}
