@@ -83,7 +83,7 @@ _sockexecctl() {
             mapfile -t COMPREPLY < <(compgen -W 'end both' -- "${cur#*=}")
         else
             mapfile -t COMPREPLY < <(compgen -S = -W 'max-connections timeout kill-timeout
-                requests-per-second burst detached-max log-level audit' -- "$cur")
+                requests-per-second burst detached-max recent-jobs log-level audit' -- "$cur")
             compopt -o nospace
         fi
         ;;

@@ -44,6 +44,7 @@ complete -c sockexecctl -n '__fish_seen_subcommand_from set' -a '
     requests-per-second=\t"requests of a user that may start in a second, 0 for any number"
     burst=\t"requests of a user that may start at once, where there is a rate"
     detached-max=\t"cgroups in which processes live on after their job"
+    recent-jobs=\t"how many ended jobs are kept in memory, 0 for none"
     log-level=error\t"which lines are logged"
     log-level=warn\t"which lines are logged"
     log-level=info\t"which lines are logged"

@@ -24,6 +24,7 @@
 //! | [`control`] | the messages of the control socket, and their client |
 //! | [`quota`] | shared totals, and the charge of each connection, given back once |
 //! | [`schedule`] | which connections are served, and which program starts next |
+//! | [`history`] | the last ended jobs, and totals by group |
 //! | [`record`] | the record of a job: in the log, on SIGUSR1, in `jobs` |
 //! | [`connection`] | the descriptors of one client and its program: moves bytes |
 //! | [`statistics`] | counts, and durations of recent jobs |
@@ -38,6 +39,7 @@ pub mod config;
 pub mod connection;
 pub mod control;
 pub mod execution;
+pub mod history;
 pub mod id;
 pub mod log;
 pub mod os;

@@ -16,15 +16,18 @@
 //! |---|---|
 //! | `record` | the record, and the entry in `jobs` |
 //! | `record/line` | the fields of a line |
+//! | `record/ended` | the entries of the history |
 //! | `record/numbered` | the numbered records, with the fields for the journal |
 
+mod ended;
 mod line;
 mod numbered;
 
 use std::rc::Rc;
 
-use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+pub use self::ended::{Ended, Entry};
 pub use self::line::SoFar;
 pub use self::numbered::{Moment, Refused};
 use crate::control::payload;
@@ -201,18 +204,34 @@ fn limit_of(exit: Exit) -> Option<&'static str> {
     }
 }
 
+/// How many fields a job has there.
+const FIELDS: usize = 19;
+
 /// The entry in the answer to `jobs`, which [`payload::Job`] reads.
 impl Serialize for JobRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut job = serializer.serialize_struct("JobRecord", FIELDS)?;
+        self.put_fields(&mut job, self.process(), self.summary.state.name())?;
+        job.end()
+    }
+}
+
+impl JobRecord {
+    /// The fields of a job in this state, whose process is this.
+    fn put_fields<S: SerializeStruct>(
+        &self,
+        job: &mut S,
+        process: Option<i32>,
+        state: &str,
+    ) -> Result<(), S::Error> {
         let summary = &self.summary;
         let [out, err] = summary.bytes_out;
-        let mut job = serializer.serialize_struct("JobRecord", 19)?;
         job.serialize_field("id", &self.id.number())?;
         job.serialize_field("protocol", self.protocol.name())?;
         job.serialize_field("peer", &payload::Peer::from(&self.peer))?;
         job.serialize_field("user", &self.names.client.as_deref())?;
         job.serialize_field("as", &self.names.program.as_deref())?;
-        job.serialize_field("pid", &self.process())?;
+        job.serialize_field("pid", &process)?;
         job.serialize_field("rule", &self.rule.as_deref())?;
         job.serialize_field("argv", &List(&summary.excerpt))?;
         job.serialize_field("argv-cut", &summary.excerpt.is_cut())?;
@@ -226,8 +245,7 @@ impl Serialize for JobRecord {
         job.serialize_field("cost", &self.cost.map(payload::Cost::from))?;
         job.serialize_field("limit", &self.limit())?;
         job.serialize_field("processes", &self.processes)?;
-        job.serialize_field("state", summary.state.name())?;
-        job.end()
+        job.serialize_field("state", state)
     }
 }
 

@@ -6,6 +6,7 @@ use nix::libc::SIGTERM;
 use serde_json::Value;
 
 use super::form::{self, Form};
+use super::history::{RECENT, Since, WAIT, Wanted};
 use super::message::{Args, Request};
 use super::question::Question;
 use super::table::{self, Argument, Description};
@@ -41,6 +42,12 @@ pub enum Command {
     Explain(Question),
     /// All figures in the text format of Prometheus.
     Metrics,
+    /// The last jobs that have ended.
+    Recent(Wanted),
+    /// Jobs as they start and end.
+    Events(Since),
+    /// Jobs by program, by user and by rule.
+    Totals,
 }
 
 impl Command {
@@ -81,6 +88,9 @@ impl Command {
             "drain" => Self::Drain,
             "explain" => Self::Explain(given.question()?),
             "metrics" => Self::Metrics,
+            "recent" => Self::Recent(given.wanted()?),
+            "events" => Self::Events(given.since()?),
+            "totals" => Self::Totals,
             other => unreachable!("{other} is in the table and not here"),
         })
     }
@@ -149,6 +159,22 @@ impl Given<'_> {
         })
     }
 
+    fn wanted(&self) -> Result<Wanted, String> {
+        Ok(Wanted {
+            limit: self.take("limit", form::count)?.unwrap_or(RECENT),
+            failed: self.take("failed", Value::as_bool)?.unwrap_or(false),
+            user: self.take("user", form::user)?,
+            program: self.take("program", form::text)?,
+        })
+    }
+
+    fn since(&self) -> Result<Since, String> {
+        Ok(Since {
+            after: self.take("after", Value::as_u64)?,
+            wait: self.take("wait", form::wait)?.unwrap_or(WAIT),
+        })
+    }
+
     fn take<T>(
         &self,
         name: &str,
@@ -212,6 +238,25 @@ mod tests {
                 }),
             ),
             ("metrics", json!({}), Command::Metrics),
+            (
+                "recent",
+                json!({"failed": true, "user": 33}),
+                Command::Recent(Wanted {
+                    limit: 100,
+                    failed: true,
+                    user: Some("33".into()),
+                    program: None,
+                }),
+            ),
+            (
+                "events",
+                json!({"after": 0, "wait": 0.5}),
+                Command::Events(Since {
+                    after: Some(0),
+                    wait: Duration::from_millis(500),
+                }),
+            ),
+            ("totals", json!({}), Command::Totals),
         ] {
             assert_eq!(read(name, args), Ok(command));
             assert!(
@@ -220,7 +265,7 @@ mod tests {
                     .any(|c| c.name == name.to_ascii_lowercase())
             );
         }
-        assert_eq!(table::commands().len(), 11);
+        assert_eq!(table::commands().len(), 14);
     }
 
     #[test]
@@ -350,6 +395,36 @@ mod tests {
                 "set",
                 json!({"timeout": null}),
                 "set needs at least one argument",
+            ),
+            (
+                "recent",
+                json!({"limit": 0}),
+                "limit: 0 is not a number from 1",
+            ),
+            (
+                "recent",
+                json!({"failed": "yes"}),
+                "failed: \"yes\" is not a value (true or false)",
+            ),
+            (
+                "recent",
+                json!({"user": ["root"]}),
+                "is not a user (a name or a number)",
+            ),
+            (
+                "events",
+                json!({"after": -1}),
+                "after: -1 is not a number from 0",
+            ),
+            (
+                "events",
+                json!({"wait": 3601}),
+                "is not a number of seconds from 0 to 3600",
+            ),
+            (
+                "totals",
+                json!({"by": "user"}),
+                "unknown argument \"by\", totals takes none",
             ),
             ("set", json!({"max-connections": 0}), connections),
             ("set", json!({"max-connections": 1_000_001}), connections),

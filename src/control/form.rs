@@ -1,10 +1,12 @@
 //! The forms of the arguments of commands: the text of each range, and the parsing of each kind.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::history::WAIT_MAX;
 use crate::settings::Key;
 use crate::settings::value::{Kind, RATE_MIN, Value as Setting};
 use crate::signal::{self, SIGNAL_MAX};
@@ -26,6 +28,16 @@ pub enum Form {
     Account,
     /// Numbers of groups.
     Accounts,
+    /// A user by name or number.
+    User,
+    /// Number of things, from 1.
+    Count,
+    /// Number of the last event that is known.
+    Event,
+    /// How long to wait.
+    Wait,
+    /// True or false.
+    Bool,
     /// Text for a program.
     Text,
     /// A list of it.
@@ -37,7 +49,11 @@ pub enum Form {
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Job => f.write_str("number from 1"),
+            Self::Job | Self::Count => f.write_str("number from 1"),
+            Self::Event => f.write_str("number from 0"),
+            Self::Wait => write!(f, "number of seconds from 0 to {WAIT_MAX}"),
+            Self::Bool => write!(f, "value ({})", Kind::Bool.accepted()),
+            Self::User => f.write_str("user (a name or a number)"),
             Self::Signal => write!(
                 f,
                 "signal (a name such as TERM, or a number from 1 to {SIGNAL_MAX})"
@@ -74,6 +90,23 @@ impl Serialize for Form {
 
 pub(super) fn job(value: &Value) -> Option<u64> {
     value.as_u64().filter(|&id| id > 0)
+}
+
+pub(super) fn count(value: &Value) -> Option<u64> {
+    value.as_u64().filter(|&count| count > 0)
+}
+
+pub(super) fn user(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(_) => account(value).map(|uid| uid.to_string()),
+        _ => text(value),
+    }
+}
+
+pub(super) fn wait(value: &Value) -> Option<Duration> {
+    let seconds = value.as_f64()?;
+    let accepted = (0.0..=WAIT_MAX).contains(&seconds);
+    accepted.then(|| Duration::from_secs_f64(seconds))
 }
 
 pub(super) fn signal(value: &Value) -> Option<i32> {

@@ -16,6 +16,7 @@
 //! | [`command`] | a request as a command, checked by the table |
 //! | [`form`] | the forms of arguments, and their ranges |
 //! | [`payload`] | the answers to `status`, `jobs` and others |
+//! | [`history`] | the answers to `recent`, `events` and `totals` |
 //! | [`question`] | a question about the rules, also on a command line |
 //! | [`explained`] | the answer to that, and its text |
 //! | [`client`] | a client, for tools |
@@ -27,6 +28,7 @@ pub mod client;
 pub mod command;
 pub mod explained;
 pub mod form;
+pub mod history;
 pub mod message;
 pub mod payload;
 pub mod question;

@@ -81,6 +81,35 @@ pub fn commands() -> Vec<Description> {
             arguments: question,
         },
         plain("metrics", "all figures in the text format of Prometheus"),
+        Description {
+            name: "recent",
+            meaning: "the last jobs that have ended",
+            arguments: wanted(),
+        },
+        Description {
+            name: "events",
+            meaning: "jobs as they start and end, once there is something new",
+            arguments: since(),
+        },
+        plain("totals", "ended jobs by program, by user and by rule"),
+    ]
+}
+
+fn wanted() -> Vec<Argument> {
+    vec![
+        optional("limit", Form::Count, "how many jobs, by default 100"),
+        optional("failed", Form::Bool, "only jobs that failed"),
+        optional("user", Form::User, "only jobs of this user"),
+        optional("program", Form::Text, "only jobs of this program"),
+    ]
+}
+
+fn since() -> Vec<Argument> {
+    let after = "the number of the last event that is known, by default that of now";
+    let wait = "seconds to wait for the next one, by default 30";
+    vec![
+        optional("after", Form::Event, after),
+        optional("wait", Form::Wait, wait),
     ]
 }
 

@@ -4,8 +4,10 @@ use std::os::fd::AsFd as _;
 
 use super::Server;
 use super::explain::Judge;
+use super::history::Membership;
 use super::reporting::TotalsLine;
 use crate::control::explained::Explained;
+use crate::control::history::Groups;
 use crate::control::payload::{Descriptors, Limits, Listener, Percentiles, Status, Totals};
 use crate::control::question::Question;
 use crate::os::listen;
@@ -125,6 +127,17 @@ impl Server {
             .map(|(id, entry)| self.record(id, entry))
             .chain(self.orphans.cgroups.detached(self.io.now()))
             .collect()
+    }
+
+    /// What has happened, by program, user and rule.
+    pub(super) fn totals_answer(&self) -> Groups {
+        let entries = self.table.iter();
+        let running = entries.filter(|(_, entry)| entry.connection.pid().is_some());
+        let running = running.map(|(id, entry)| Membership::of(&self.record(id, entry)));
+        let people = self.guard.people();
+        self.control
+            .history
+            .totals(running, |uid| people.name_of(uid))
     }
 
     /// Logs the state of every connection, and the totals.

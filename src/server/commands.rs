@@ -4,6 +4,8 @@
 //! connection, so that a client with many commands does not delay the bytes of others.
 
 use super::Server;
+use super::history::LISTED_MAX;
+use super::replies::{answered, has_memory, json, response};
 use crate::control::command::Command;
 use crate::control::message::{Request, Response};
 use crate::control::payload::{Draining, Killed};
@@ -13,7 +15,6 @@ use crate::os::memory;
 use crate::os::peer::Peer;
 use crate::session::Input;
 use crate::signal;
-use crate::wire::control;
 
 /// The maximum memory for a byte of JSON when it is read, in bytes: a number of one digit and
 /// its comma become one value, in a list that doubles when it is full.
@@ -27,43 +28,37 @@ impl Server {
     /// carried out: a client with the answer to a drain finds no listening socket.
     pub(super) fn carry_out_commands(&mut self) -> Vec<(ConnectionId, Input)> {
         let mut answers = Vec::new();
-        for (id, message) in std::mem::take(&mut self.commands) {
+        for (id, message) in self.control.take_messages() {
             let Some(entry) = self.table.get(id) else {
                 continue;
             };
             let peer = *entry.connection.peer();
             self.statistics.commands += 1;
             let (request, response) = self.answer(id, &peer, &message);
-            let close = request.close;
-            let answer = request.respond.then(|| {
-                let mut answer = Vec::new();
-                control::encode(&mut answer, &request.answered(response).to_json());
-                answer
-            });
-            answers.push((id, Input::Answered { answer, close }));
+            answers.extend(response.map(|response| (id, answered(request, response))));
         }
+        answers.extend(self.answer_held());
         answers
     }
 
-    /// Sends answers.
-    pub(super) fn send_answers(&mut self, answers: Vec<(ConnectionId, Input)>) {
-        for (id, answered) in answers {
-            self.work(id, |connection, context| {
-                connection.inform(answered, context);
-            });
-        }
-    }
-
-    /// Carries out one message.
-    fn answer(&mut self, id: ConnectionId, peer: &Peer, message: &[u8]) -> (Request, Response) {
+    /// Carries out one message. Without a response its answer comes later.
+    fn answer(
+        &mut self,
+        id: ConnectionId,
+        peer: &Peer,
+        message: &[u8],
+    ) -> (Request, Option<Response>) {
         let needed = VALUE_MAX * message.len() + ANSWER_EACH * self.table.len();
         if !memory::has(needed) {
             let failure = Response::failure("the server has no memory for it");
-            return (Request::default(), failure);
+            return (Request::default(), Some(failure));
         }
         let request = match Request::read(message) {
             Ok(request) => request,
-            Err(error) => return (Request::default(), Response::failure(error.to_string())),
+            Err(error) => {
+                let failure = Response::failure(error.to_string());
+                return (Request::default(), Some(failure));
+            }
         };
         let result = Command::read(&request).and_then(|command| {
             // Changes, and their author, must be found later; questions need not be.
@@ -78,12 +73,12 @@ impl Server {
                 "connection {id}: {peer}: command {}",
                 request.cmd.escape_debug()
             );
-            self.execute(command)
+            match command {
+                Command::Events(since) => self.events((id, &request), &since),
+                command => self.execute(command).map(Some),
+            }
         });
-        let response = match result {
-            Ok(payload) => Response::success(payload),
-            Err(error) => Response::failure(error),
-        };
+        let response = result.transpose().map(response);
         (request, response)
     }
 
@@ -96,6 +91,17 @@ impl Server {
             Command::Status => json(&self.status_answer())?,
             Command::Jobs => json(&self.jobs_answer())?,
             Command::Metrics => self.metrics(),
+            Command::Recent(wanted) => {
+                let history = &self.control.history;
+                let most = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
+                has_memory(most.min(history.kept()))?;
+                json(&history.recent(&wanted))?
+            }
+            Command::Events(_) => unreachable!("it may have to wait"),
+            Command::Totals => {
+                has_memory(LISTED_MAX)?;
+                json(&self.totals_answer())?
+            }
             Command::Kill { id, signal } => json(&self.kill(id, signal)?)?,
             Command::Set(settings) => {
                 self.set(&settings);
@@ -150,8 +156,4 @@ impl Server {
             }
         }
     }
-}
-
-fn json(value: &impl serde::Serialize) -> Result<String, String> {
-    serde_json::to_string(value).map_err(|error| error.to_string())
 }

@@ -11,6 +11,7 @@
 //! | `orders` | carrying out the orders of the schedule |
 //! | `shutdown` | signals, and the shutdown |
 //! | `commands` | the commands of control connections |
+//! | `replies` | the answers to them, some of which wait |
 //! | `answers`, `metrics` | the state of the server, for control clients |
 //! | `explain` | which rule decides, and why, without a request |
 //! | `admission` | clients become connections |
@@ -34,6 +35,8 @@
 //! | `io` | the poller, buffers, the time of the turn |
 //! | `manager` | the service manager |
 //! | `configuration` | the configuration in effect |
+//! | `control` | the commands of control connections, and questions that wait |
+//! | `history` | what has happened, part of that |
 
 mod accounts;
 mod admission;
@@ -41,8 +44,10 @@ mod answers;
 mod cgroups;
 mod commands;
 mod configuration;
+mod control;
 mod explain;
 mod guard;
+mod history;
 mod io;
 mod launches;
 mod listeners;
@@ -53,17 +58,18 @@ mod orphans;
 mod peers;
 mod people;
 mod reload;
+mod replies;
 mod reporting;
 mod shutdown;
 mod table;
 mod work;
 
-use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use self::configuration::Configuration;
 pub use self::configuration::Frame;
+use self::control::Control;
 pub use self::explain::explain;
 use self::guard::Guard;
 use self::io::{BACK_OFF, Io};
@@ -105,8 +111,7 @@ pub struct Server {
     signals: (Signals, Watched),
     manager: Manager,
     statistics: Statistics,
-    /// Messages of control connections to carry out.
-    commands: VecDeque<(ConnectionId, Vec<u8>)>,
+    control: Control,
 }
 
 impl Server {
@@ -129,6 +134,7 @@ impl Server {
             guard: Guard::new(nix::unistd::geteuid().as_raw()),
             manager: Manager::new(notifier, io.now()),
             statistics: Statistics::new(io.now()),
+            control: Control::new(configuration.settings().recent_jobs),
             configuration,
             table: Table::new(),
             io,
@@ -136,7 +142,6 @@ impl Server {
             orphans: Orphans::default(),
             listeners: Listeners::default(),
             signals: (signals, Watched::new(watched, Token::Signals)),
-            commands: VecDeque::new(),
         };
         server.take_rules();
         Ok(server)
@@ -231,7 +236,7 @@ impl Server {
             self.schedule.poll_timeout(now),
             self.launcher.needs_sweep().then(|| now + SWEEP_AGAIN),
             self.launcher.is_stuck().then(|| now + BACK_OFF),
-            (!self.commands.is_empty()).then_some(now),
+            self.control.poll_timeout(now),
             log_waits.map(|pause| now + pause),
             self.listeners.poll_timeout(),
             self.orphans.poll_timeout(),

@@ -78,6 +78,8 @@ impl Server {
     fn take_capacity(&mut self) {
         let now = self.io.now();
         self.schedule.configure(self.configuration.capacity(), now);
+        let jobs = self.configuration.settings().recent_jobs;
+        self.control.history.keep(jobs);
     }
 
     /// Applies the rules of the configuration, also to all requests that are not started: a rule

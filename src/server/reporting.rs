@@ -15,7 +15,7 @@ use crate::program::Arguments;
 use crate::record::{JobRecord, Moment, Names, Refused};
 use crate::schedule::Wait;
 use crate::settings::Audit;
-use crate::statistics::Statistics;
+use crate::statistics::{Statistics, outcome_name};
 
 /// Arguments up to this size are logged even if no rule permits their program. A client that may
 /// run nothing can fill no log with more, and costs no more of the server's time.
@@ -69,13 +69,29 @@ impl Server {
     }
 
     /// The process of a job was made.
-    pub(super) fn report_start(&self, id: ConnectionId, program: i32) {
-        if self.configuration.settings().audit == Audit::Both {
-            if let Some(entry) = self.table.get(id) {
-                let mut record = self.record(id, entry);
-                record.program = Some(program);
-                crate::log::record(&Moment::Started(&record));
-            }
+    pub(super) fn report_start(&mut self, id: ConnectionId, program: i32) {
+        let audited = self.configuration.settings().audit == Audit::Both;
+        let kept = self.control.history.kept() > 0;
+        let entry = self.table.get(id).filter(|_| audited || kept);
+        let Some(entry) = entry else {
+            return;
+        };
+        let mut record = self.record(id, entry);
+        record.program = Some(program);
+        if audited {
+            crate::log::record(&Moment::Started(&record));
+        }
+        if kept {
+            self.control.history.start(record);
+        }
+    }
+
+    /// A job is over, and belongs to the history.
+    pub(super) fn note_end(&mut self, id: ConnectionId, record: JobRecord) {
+        if let Some(outcome) = outcome_name(&record.summary) {
+            let entry = self.table.get(id);
+            let stderr = entry.map_or(&[][..], |entry| entry.connection.session().stderr_tail());
+            self.control.history.end(record, outcome, stderr);
         }
     }
 

@@ -49,6 +49,7 @@ impl Server {
     /// Accepts no connection for programs any more, and lets running jobs continue for the time
     /// of grace, or within their own limits.
     pub(super) fn drain(&mut self, grace: Option<Duration>) {
+        self.control.release(self.io.now());
         if self.schedule.drain(grace, self.io.now()) && grace.is_some() {
             // Not for a drain without a deadline: the service manager would end the server after
             // its own stop timeout.
@@ -62,6 +63,9 @@ impl Server {
             Class::Job => Close::Emptied,
             Class::Control => Close::Yes,
         });
+        self.control.release(self.io.now());
+        let answers = self.answer_held();
+        self.send_answers(answers);
         self.inform_all(|| Input::StopNow);
         for id in self.table.ids() {
             if let Some(containment) = self.table.remove(id).and_then(|e| e.connection.close()) {

@@ -51,7 +51,7 @@ impl Server {
                     self.guard.people_mut().accounts().leave(id);
                     self.schedule.withdraw(id);
                 }
-                Ask::Command(message) => self.commands.push_back((id, message)),
+                Ask::Command(message) => self.control.add(id, message),
                 Ask::Orphan(orphan) => {
                     self.schedule.orphan(id);
                     self.orphans.keep(id, orphan, self.io.now());
@@ -115,12 +115,14 @@ impl Server {
         if self.schedule.update(id, news) && entry.class == Class::Job {
             let record = self.record(id, entry);
             reporting::report(&record, self.io.now(), &mut self.statistics);
+            self.note_end(id, record);
         }
         if !is_done {
             self.table.set_timer(id);
             return;
         }
         self.guard.people_mut().accounts().leave(id);
+        self.control.forget(id);
         self.schedule.leave(id, self.io.now());
         if let Some(containment) = self.table.remove(id).and_then(|e| e.connection.close()) {
             self.take_cgroup(id, *containment);

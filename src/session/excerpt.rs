@@ -50,6 +50,14 @@ impl Excerpt {
         }
     }
 
+    /// Keeps no more than is shown.
+    pub fn shorten(&mut self) {
+        if self.bytes.len() > SHOWN_MAX + 1 {
+            self.bytes = self.bytes[..SHOWN_MAX + 1].to_vec();
+            self.cut = true;
+        }
+    }
+
     /// Whether there are no arguments, because no request is complete.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -136,7 +144,8 @@ fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         .map(|argument| argument.strip_suffix(&[0]).unwrap_or(argument))
 }
 
-fn escaped(argument: &[u8]) -> String {
+/// Text from which the bytes can be restored, as in [`Excerpt::list`].
+pub fn escaped(argument: &[u8]) -> String {
     let mut text = String::with_capacity(argument.len());
     for chunk in argument.utf8_chunks() {
         text.push_str(&chunk.valid().replace('\\', r"\\"));

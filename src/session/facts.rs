@@ -154,6 +154,9 @@ impl Facts {
         let discards = self.discards();
         let Some(job) = &mut self.job else { return };
         job.outputs.count(stream, n, now);
+        if stream == Stream::Stderr && self.settings.recent_jobs > 0 {
+            job.tail.add(self.outbox.uncommitted(n));
+        }
         if discards {
             return;
         }

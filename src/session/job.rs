@@ -7,6 +7,7 @@ use super::event::{JobState, ProcessLeft};
 use super::excerpt::Excerpt;
 use super::output::Outputs;
 use super::stdin::Stdin;
+use super::tail::Tail;
 use super::timers::GIVE_UP;
 use super::verdict::{Fault, KILLED};
 use crate::program::{Arguments, Exit, OutOfMemory, SpawnError, Stream};
@@ -58,6 +59,8 @@ pub(super) struct Job {
     stopping: Stopping,
     pub(super) stdin: Stdin,
     pub(super) outputs: Outputs,
+    /// The end of standard error.
+    pub(super) tail: Tail,
     exit: Option<Exit>,
     /// The program has ended, and its tracer has the exit status for now.
     held: bool,
@@ -76,6 +79,7 @@ impl Job {
             stopping: Stopping::No,
             stdin: Stdin::new(),
             outputs: Outputs::default(),
+            tail: Tail::default(),
             exit: None,
             held: false,
             fault: None,

@@ -51,7 +51,7 @@
 //! | `facts` | all facts |
 //! | `client`, `job`, `commands` | one side each: the client; the program it asks for, or its commands |
 //! | `inbox`, `outbox`, `outgoing` | bytes in transit |
-//! | `stdin`, `output` | those of a job |
+//! | `stdin`, `output`, `tail` | those of a job |
 //! | `timers`, `verdict` | moments, faults |
 //! | `excerpt`, `quoting` | the arguments for a record, and their text |
 //!
@@ -72,6 +72,7 @@ mod quoting;
 mod settle;
 mod stdin;
 mod summary;
+mod tail;
 pub mod timers;
 pub mod verdict;
 
@@ -79,7 +80,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 pub use self::event::{Action, Ask, Input, JobState, ProcessLeft, Trouble};
-pub use self::excerpt::{Excerpt, in_one, in_pieces};
+pub use self::excerpt::{Excerpt, escaped, in_one, in_pieces};
 use self::facts::Facts;
 pub use self::flow::Interest;
 pub use self::outgoing::Piece;

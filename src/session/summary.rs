@@ -86,6 +86,12 @@ impl Session {
         }
     }
 
+    /// The end of what the program wrote on standard error.
+    pub fn stderr_tail(&self) -> &[u8] {
+        let job = self.facts.job.as_ref();
+        job.map_or(&[], |job| job.tail.bytes())
+    }
+
     fn state(&self) -> JobState {
         let (job, outbox) = (&self.facts.job, &self.facts.outbox);
         match job.as_ref().and_then(Job::state) {

@@ -264,6 +264,9 @@ settings! {
     /// The size of a message on the control socket, in bytes.
     control_message_max: usize = 1024 * 1024, "control-message-max",
         Kind::Bytes(KIB, 64 * MIB), FILE;
+    /// How many jobs that have ended are kept in memory; zero: none.
+    recent_jobs: u32 = 1000, "recent-jobs", Kind::Number(0, 10_000),
+        FILE.settable("how many ended jobs are kept in memory, 0 for none");
     /// The form of a signal in a reply.
     termsig: Termsig = Termsig::Number, "termsig",
         Kind::Words(&[

@@ -140,6 +140,16 @@ impl Statistics {
     }
 }
 
+/// The name of the outcome of a request, if there was one.
+pub fn outcome_name(summary: &Summary) -> Option<&'static str> {
+    let mut outcomes = Outcomes::default();
+    *outcome(&mut outcomes, summary)? += 1;
+    let each = outcomes.each().into_iter();
+    each.filter(|&(_, count)| count > 0)
+        .map(|(name, _)| name)
+        .next()
+}
+
 /// The outcome of a request, if there was one.
 fn outcome<'a>(o: &'a mut Outcomes, summary: &Summary) -> Option<&'a mut u64> {
     Some(match (&summary.fault, summary.exit) {

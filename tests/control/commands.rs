@@ -28,7 +28,7 @@ fn help_lists_every_command_with_its_arguments() {
     };
     let all = [
         "ping", "version", "help", "status", "jobs", "kill", "set", "reload", "drain", "explain",
-        "metrics",
+        "metrics", "recent", "events", "totals",
     ];
     assert_eq!(names(&help, "command"), all);
     for (index, name) in all.iter().enumerate() {
@@ -41,6 +41,8 @@ fn help_lists_every_command_with_its_arguments() {
                     ["user", "groups", "label", "program", "arguments"]
                 );
             }
+            "recent" => assert_eq!(arguments, ["limit", "failed", "user", "program"]),
+            "events" => assert_eq!(arguments, ["after", "wait"]),
             "set" => assert_eq!(
                 arguments,
                 [
@@ -50,6 +52,7 @@ fn help_lists_every_command_with_its_arguments() {
                     "requests-per-second",
                     "burst",
                     "detached-max",
+                    "recent-jobs",
                     "log-level",
                     "audit"
                 ]

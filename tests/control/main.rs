@@ -11,6 +11,7 @@ mod drain;
 mod exposition;
 mod flow;
 mod framing;
+mod history;
 mod jobs;
 mod kill;
 mod metrics;

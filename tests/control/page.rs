@@ -96,6 +96,42 @@ fn it_has_the_keys_of_status_and_of_jobs() {
 }
 
 #[test]
+fn it_has_the_keys_of_the_history() {
+    let daemon = start(&[]);
+    let mut client = daemon.begin(request(&["cat"]));
+    daemon.wait_jobs("running", 1);
+    let mut job = BTreeSet::new();
+    keys(&daemon.jobs()[0], &mut job);
+    // Those of its cost, once there is one.
+    job.extend(["system".into(), "memory".into()]);
+    client.send("0:,");
+    client.reply().succeeded();
+    crate::common::process::eventually("two events", || {
+        let events = daemon.ask("events", json!({"after": 0}));
+        events["next"] == 2
+    });
+    for (command, args, also) in [
+        ("recent", json!({}), &[][..]),
+        (
+            "events",
+            json!({"after": 0}),
+            &["outcome", "failed", "exit", "signal", "fault", "stderr"],
+        ),
+        ("totals", json!({}), &[]),
+    ] {
+        let mut own = BTreeSet::new();
+        keys(&daemon.ask(command, args), &mut own);
+        // Those are explained elsewhere.
+        let explained_there =
+            |key: &String| (command != "totals" && job.contains(key)) || also.contains(&&key[..]);
+        own.retain(|key| !explained_there(key));
+        let mut page = items(&section(&format!("The payload of {command}")), "Li");
+        page.retain(|key| !explained_there(key));
+        assert_eq!(page, own, "{command}");
+    }
+}
+
+#[test]
 fn it_has_the_commands_and_their_arguments() {
     let daemon = start(&[]);
     let section = section("Commands");

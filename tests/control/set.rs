@@ -188,7 +188,7 @@ fn many_at_once_are_set_together() {
         json!({"max-connections": 9, "programs": 9, "timeout": 8.5,
             "request-timeout": 10.0, "kill-timeout": 7.0, "stop-grace": 0.0, "user-share": 100,
             "requests-memory": 67_108_864, "spool-total": 8_589_934_592_u64,
-            "requests-per-second": 2.5, "burst": 4, "detached-max": 0, "log-level": "warn",
+            "requests-per-second": 2.5, "burst": 4, "detached-max": 0, "recent-jobs": 1000, "log-level": "warn",
             "audit": "both"})
     );
     assert_eq!(daemon.status()["limits"], limits);

@@ -123,7 +123,7 @@ fn it_tells_of_the_server_and_its_limits() {
         json!({"max-connections": 7, "programs": 7, "timeout": 0.0,
             "request-timeout": 10.0, "kill-timeout": 2.5, "stop-grace": 1.5, "user-share": 70,
             "requests-memory": 67_108_864, "spool-total": 8_589_934_592_u64,
-            "requests-per-second": 0.0, "burst": 10, "detached-max": 100, "log-level": "info",
+            "requests-per-second": 0.0, "burst": 10, "detached-max": 100, "recent-jobs": 1000, "log-level": "info",
             "audit": "end"})
     );
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
