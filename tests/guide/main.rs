@@ -5,4 +5,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod agree;
+mod links;
 mod nginx;
+mod pages;
+mod transcript;
