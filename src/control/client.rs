@@ -56,6 +56,14 @@ impl ControlError {
     pub fn reason(&self) -> &Reason {
         &self.reason
     }
+
+    /// Whether no server listens at the path, or there is no socket.
+    pub fn has_no_server(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::Connect(ConnectError::NoSocket | ConnectError::Refused)
+        )
+    }
 }
 
 impl fmt::Display for ControlError {
@@ -119,6 +127,15 @@ impl Client {
                 path,
                 reason: Reason::Connect(error),
             }),
+        }
+    }
+
+    /// The same client, which takes only answers of at most `size` bytes.
+    #[must_use]
+    pub fn with_answer_max(self, size: usize) -> Self {
+        Self {
+            decoder: Decoder::new(size),
+            ..self
         }
     }
 

@@ -88,7 +88,14 @@ pub enum Command {
     /// Make the server stop accepting, finish its running jobs, and exit
     Drain,
     /// All figures, in the text format of Prometheus
-    Metrics,
+    Metrics {
+        /// Of all servers: each figure has the unit's name as the label instance
+        #[arg(short, long)]
+        all: bool,
+        /// The same as the answer to an HTTP request on standard input
+        #[arg(long)]
+        http: bool,
+    },
     /// Check that the server answers
     Ping,
     /// A live screen of jobs and rates; q quits

@@ -18,6 +18,8 @@ pub enum Failure {
     Server(ControlError),
     /// The server's answer is invalid.
     Payload(serde_json::Error),
+    /// A server does not answer, or there is none.
+    Nothing(String),
     /// A name on the command line means nothing.
     Name(String),
     /// This side's descriptors fail.
@@ -39,7 +41,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server(error) => error.fmt(f),
-            Self::Name(error) => f.write_str(error),
+            Self::Nothing(error) | Self::Name(error) => f.write_str(error),
             Self::Payload(error) => write!(f, "the answer cannot be understood: {error}"),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
         }

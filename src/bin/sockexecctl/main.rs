@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `arguments` | the command line |
 //! | `ask` | the connection to the server, and the exit code of each failure |
+//! | `metrics` | the figures of several servers, and HTTP |
 //! | `report` | the text of the answers |
 //! | `table` | columns, lines that wrap, the width of the terminal |
 //! | `units` | sizes and times for people |
@@ -15,13 +16,13 @@
 
 mod arguments;
 mod ask;
+mod metrics;
 mod output;
 mod report;
 mod table;
 mod top;
 mod units;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -31,7 +32,7 @@ use sockexec::control::payload::Limits;
 
 use arguments::{Arguments, Command};
 use ask::{EXIT_USAGE, Failure, read};
-use output::{printable, say, say_as_it_is};
+use output::{complain, printable, say, say_as_it_is};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::read() {
@@ -54,6 +55,11 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Command::Top { interval, count } = arguments.command {
         return top::run(arguments, interval, count);
+    }
+    match arguments.command {
+        Command::Metrics { http: true, .. } => return metrics::serve(arguments),
+        Command::Metrics { all: true, .. } => return say_all_metrics(arguments),
+        _ => {}
     }
     let (name, args) = message(&arguments.command)?;
     let payload = ask::connect(arguments)?.ask(name, args)?;
@@ -82,9 +88,29 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Command::Reload => say(&table::wrap(&report::reloaded(&read(&payload)?), width)),
         Command::Drain => say(&[report::draining(&read(&payload)?)]),
-        Command::Metrics if !output::is_terminal() => say_as_it_is(&payload),
-        Command::Metrics => say(&payload.lines().map(printable).collect::<Vec<_>>()),
+        Command::Metrics { .. } => say_metrics(&payload),
         Command::Ping | Command::Version | Command::Top { .. } => say(&[printable(&payload)]),
+    }
+}
+
+/// Says figures: unchanged, if another program reads them.
+fn say_metrics(text: &str) -> Result<(), Failure> {
+    match output::is_terminal() {
+        true => say(&text.lines().map(printable).collect::<Vec<_>>()),
+        false => say_as_it_is(text),
+    }
+}
+
+/// Says the figures of all servers, also if some of these fail.
+fn say_all_metrics(arguments: &Arguments) -> Result<(), Failure> {
+    let (text, failures) = metrics::of_all(arguments)?;
+    match arguments.json {
+        true => say(&[output::json(&Value::String(text))])?,
+        false => say_metrics(&text)?,
+    }
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Nothing(failures.join("; "))),
     }
 }
 
@@ -110,15 +136,10 @@ fn message(command: &Command) -> Result<(&'static str, Args), Failure> {
         }
         Command::Reload => "reload",
         Command::Drain => "drain",
-        Command::Metrics => "metrics",
+        Command::Metrics { .. } => "metrics",
         Command::Ping => "ping",
         Command::Version => "version",
         Command::Top { .. } => unreachable!("it asks for two things, again and again"),
     };
     Ok((name, args))
-}
-
-/// Prints a line on standard error. A failure cannot be reported anywhere.
-fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "sockexecctl: {}", printable(line));
 }

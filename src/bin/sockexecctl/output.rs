@@ -67,6 +67,11 @@ pub fn say_as_it_is(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Writes a line on standard error. A failure cannot be reported anywhere.
+pub fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "sockexecctl: {}", printable(line));
+}
+
 /// Ends as any filter whose reader has gone. Rust programs start with SIGPIPE ignored.
 fn end_by_broken_pipe() -> ! {
     let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);

@@ -1,0 +1,125 @@
+//! The figures of several servers in one text, for Prometheus, also as the answer to an HTTP request.
+//!
+//! | module | content |
+//! |---|---|
+//! | `instances` | the servers that there are, and whether they run |
+//! | `exposition` | their figures in one text, each with the label `instance` |
+//! | `request`, `response` | HTTP |
+//! | `exchange` | standard input and output, on which a client is |
+//!
+//! A server whose socket systemd holds starts when a client connects. A scrape must not do that, or
+//! no server would ever rest: so the control groups show first whether it runs.
+
+mod exchange;
+mod exposition;
+mod instances;
+mod request;
+mod response;
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use sockexec::control::client::{Client, SOCKET};
+use sockexec::control::message::Args;
+
+use self::exchange::Exchange;
+use self::exposition::{Answer, Exposition};
+use self::instances::Instance;
+use self::request::Wanted;
+use self::response::Response;
+use crate::arguments::Arguments;
+use crate::ask::Failure;
+use crate::output::complain;
+
+/// The maximum size of one server's figures: far more than those of a thousand rules. A tenant's
+/// programs could replace their server, and must not fill the memory of this process.
+const SIZE_MAX: usize = 4 * 1024 * 1024;
+
+/// The number of servers that are asked at the same time.
+const AT_ONCE: usize = 32;
+
+/// The figures of all servers, and the failures of those that should have answered.
+pub fn of_all(arguments: &Arguments) -> Result<(String, Vec<String>), Failure> {
+    let instances = match arguments.socket == Path::new(SOCKET) {
+        true => instances::all(),
+        false => vec![Instance::at(&arguments.socket)],
+    };
+    if instances.is_empty() {
+        let place = instances::PLACE;
+        return Err(Failure::Nothing(format!(
+            "no server has a control socket, {place}/sockexec*/control.sock"
+        )));
+    }
+    let mut exposition = Exposition::default();
+    let mut failures = Vec::new();
+    for some in instances.chunks(AT_ONCE) {
+        for (instance, answer) in some.iter().zip(ask_all(some, arguments.timeout)) {
+            if let Err(why) = exposition.add(&instance.name, &answer) {
+                failures.push(format!("{}: {why}", instance.name));
+            }
+        }
+    }
+    Ok((exposition.into_string(), failures))
+}
+
+/// Answers the HTTP request on standard input.
+pub fn serve(arguments: &Arguments) -> Result<(), Failure> {
+    let mut exchange = Exchange::new(arguments.timeout);
+    let wanted = match exchange.request() {
+        // The client has gone, or has only checked whether something listens.
+        Ok(None) => return Ok(()),
+        Ok(Some(request)) => request::read(&request),
+        Err(refusal) => Err(refusal),
+    };
+    let (response, body) = match wanted {
+        Ok(Wanted::Figures { body }) => (figures(arguments), body),
+        Err(refusal) => (Response::refusal(&refusal), true),
+    };
+    exchange.answer(&response.to_bytes(body));
+    Ok(())
+}
+
+/// The answer to a valid request. A server that does not run, or does not answer, makes it no
+/// failure: that would hide the figures of the others.
+fn figures(arguments: &Arguments) -> Response {
+    match of_all(arguments) {
+        Ok((text, failures)) => {
+            for failure in failures {
+                complain(&failure);
+            }
+            Response::figures(text)
+        }
+        Err(failure) => {
+            complain(&failure.to_string());
+            Response::unavailable(&failure.to_string())
+        }
+    }
+}
+
+fn ask_all(instances: &[Instance], timeout: Duration) -> Vec<Answer> {
+    thread::scope(|scope| {
+        let asked: Vec<_> = instances
+            .iter()
+            .map(|instance| scope.spawn(move || ask(instance, timeout)))
+            .collect();
+        let failed = |_| Answer::Failed("the request failed".into());
+        asked
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(failed))
+            .collect()
+    })
+}
+
+fn ask(instance: &Instance, timeout: Duration) -> Answer {
+    if instance.rests {
+        return Answer::NotRunning;
+    }
+    let asked = Client::connect(&instance.socket, timeout)
+        .and_then(|client| client.with_answer_max(SIZE_MAX).ask("metrics", Args::new()));
+    match asked {
+        Ok(text) => Answer::Figures(text),
+        Err(error) if error.has_no_server() => Answer::NotRunning,
+        Err(error) => Answer::Failed(error.to_string()),
+    }
+}
