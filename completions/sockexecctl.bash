@@ -57,6 +57,7 @@ _sockexecctl() {
     case $command in
     '') options+=' -V --version' ;;
     kill) options+=' --signal' ;;
+    metrics) options+=' -a --all --http' ;;
     top) options+=' --interval --count' ;;
     explain) options+=' --user --group --label' ;;
     esac

@@ -55,5 +55,7 @@ complete -c sockexecctl -n '__fish_seen_subcommand_from explain' -F
 complete -c sockexecctl -n '__fish_seen_subcommand_from explain' -l user -x -a '(__fish_complete_users)' -d 'User of the client'
 complete -c sockexecctl -n '__fish_seen_subcommand_from explain' -l group -x -a '(__fish_complete_groups)' -d 'Group of the client'
 complete -c sockexecctl -n '__fish_seen_subcommand_from explain' -l label -x -d 'Security label of the client'
+complete -c sockexecctl -n '__fish_seen_subcommand_from metrics' -s a -l all -d 'Of all servers, with the label instance'
+complete -c sockexecctl -n '__fish_seen_subcommand_from metrics' -l http -d 'The answer to an HTTP request on standard input'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Seconds between two updates'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l count -x -d 'Number of updates'

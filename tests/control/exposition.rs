@@ -94,30 +94,42 @@ fn sample(line: &str) -> (String, Labels, f64) {
     (name.to_owned(), all, value)
 }
 
-/// Buckets are in order, each has those before it, and the last has all.
+/// For each set of other labels, buckets are in order, each has those before it, and the last has all.
 fn check_histogram(metric: &Metric) {
-    let named = |suffix: &str| {
-        let name = format!("{}{suffix}", metric.name);
-        metric.samples.iter().filter(move |s| s.0 == name)
-    };
-    let buckets: Vec<(f64, f64)> = named("_bucket")
-        .map(|(_, labels, count)| {
-            assert_eq!(labels.len(), 1);
-            (labels["le"].parse().unwrap(), *count)
-        })
-        .collect();
-    assert!(buckets.len() > 1, "{metric:?}");
-    assert!(
-        buckets
-            .windows(2)
-            .all(|w| w[0].0 < w[1].0 && w[0].1 <= w[1].1),
-        "{metric:?}"
-    );
-    let last = buckets.last().unwrap();
-    assert_eq!(last.0, f64::INFINITY);
-    let counts: Vec<f64> = named("_count").map(|s| s.2).collect();
-    assert_eq!(counts, [last.1]);
-    assert_eq!(named("_sum").count(), 1);
+    let mut series: BTreeMap<Labels, Series> = BTreeMap::new();
+    for (name, labels, value) in &metric.samples {
+        let mut others = labels.clone();
+        let bound = others.remove("le");
+        let suffix = &name[metric.name.len()..];
+        assert_eq!(bound.is_some(), suffix == "_bucket", "{name}");
+        let series = series.entry(others).or_default();
+        match bound {
+            Some(bound) => series.buckets.push((bound.parse().unwrap(), *value)),
+            None if suffix == "_sum" => series.sums.push(*value),
+            None => series.counts.push(*value),
+        }
+    }
+    for Series {
+        buckets,
+        sums,
+        counts,
+    } in series.into_values()
+    {
+        assert!(buckets.len() > 1, "{metric:?}");
+        let in_order = |w: &[(f64, f64)]| w[0].0 < w[1].0 && w[0].1 <= w[1].1;
+        assert!(buckets.windows(2).all(in_order), "{metric:?}");
+        let last = buckets.last().unwrap();
+        assert_eq!(last.0, f64::INFINITY);
+        assert_eq!((counts, sums.len()), (vec![last.1], 1));
+    }
+}
+
+/// One histogram.
+#[derive(Default)]
+struct Series {
+    buckets: Vec<(f64, f64)>,
+    sums: Vec<f64>,
+    counts: Vec<f64>,
 }
 
 /// The value of a sample with at most one label.

@@ -92,8 +92,8 @@ pub enum Command {
         /// Of all servers: each figure has the unit's name as the label instance
         #[arg(short, long)]
         all: bool,
-        /// The same as the answer to an HTTP request on standard input
-        #[arg(long)]
+        /// The same, as the answer to an HTTP request on standard input
+        #[arg(long, conflicts_with_all = ["all", "json"])]
         http: bool,
     },
     /// Check that the server answers

@@ -1,0 +1,206 @@
+//! All servers of a machine in one answer. The places of their sockets and of their control groups are
+//! put into a mount namespace.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::common::daemon::finish;
+use crate::common::temporary::Directory;
+use crate::common::{Daemon, Setup, skip};
+use crate::exporter::Exporter;
+use crate::exposition::{Metric, read, value};
+use crate::server::PROGRAM;
+
+/// What `unshare` runs: the directories of this test in the places of the real ones, and then the rest.
+const SCRIPT: &str = "mount --bind \"$1/run\" /run && mount --bind \"$1/cgroup\" /sys/fs/cgroup && shift && \
+                      exec \"$@\"";
+
+struct Machine {
+    directory: Directory,
+}
+
+impl Machine {
+    /// `None` where this cannot be tried.
+    fn new() -> Option<Self> {
+        if !skip::unless_root() {
+            return None;
+        }
+        let unshare = skip::unless_tool("unshare")?;
+        let possible = Command::new(unshare).args(["--mount", "true"]).status();
+        if !possible.is_ok_and(|status| status.success()) {
+            skip::say("there are no mount namespaces");
+            return None;
+        }
+        let directory = Directory::new();
+        fs::create_dir_all(directory.join("cgroup/init.scope")).unwrap();
+        Some(Self { directory })
+    }
+
+    /// The place of a server's control socket.
+    fn socket(&self, name: &str) -> PathBuf {
+        let directory = self.directory.join("run").join(name);
+        fs::create_dir_all(&directory).unwrap();
+        directory.join("control.sock")
+    }
+
+    /// The unit has processes.
+    fn runs(&self, unit: &str) {
+        let slice = self
+            .directory
+            .join("cgroup/system.slice/system-sockexec.slice");
+        fs::create_dir_all(slice.join(unit)).unwrap();
+    }
+
+    fn start(&self, name: &str) -> Daemon {
+        let socket = self.socket(name);
+        Setup::new()
+            .arguments([OsString::from("--control"), socket.into()])
+            .start()
+    }
+
+    /// The command line for `sockexecctl` on this machine.
+    fn words(&self) -> Vec<OsString> {
+        let words = ["unshare", "--mount", "sh", "-c", SCRIPT, "sh"].map(OsString::from);
+        let directory = self.directory.path().into();
+        let more = [directory, PROGRAM.into(), "--timeout".into(), "1".into()];
+        words.into_iter().chain(more).collect()
+    }
+}
+
+fn up(all: &[Metric], instance: &str) -> [f64; 2] {
+    ["sockexec_up", "sockexec_scrape_failed"]
+        .map(|name| value(all, name, Some(("instance", instance))))
+}
+
+#[test]
+fn one_answer_has_the_figures_of_all_and_starts_none() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let (main, web) = (machine.start("sockexec"), machine.start("sockexec-web"));
+    for unit in [
+        "sockexec.service",
+        "sockexec@web.service",
+        "sockexec@hung.service",
+    ] {
+        machine.runs(unit);
+    }
+    // For the service manager that holds this socket, a client would be a reason to start a server.
+    let resting = UnixListener::bind(machine.socket("sockexec-rests")).unwrap();
+    resting.set_nonblocking(true).unwrap();
+    let _hung = UnixListener::bind(machine.socket("sockexec-hung")).unwrap();
+    main.serves();
+    web.serves();
+    web.serves();
+    let exporter = Exporter::start(machine.words());
+    let all = read(&exporter.figures());
+    for (instance, state) in [
+        ("sockexec", [1.0, 0.0]),
+        ("sockexec@web", [1.0, 0.0]),
+        ("sockexec@rests", [0.0, 0.0]),
+        ("sockexec@hung", [0.0, 1.0]),
+    ] {
+        assert_eq!(up(&all, instance), state, "{instance}");
+    }
+    let accepted = |instance| {
+        value(
+            &all,
+            "sockexec_connections_accepted_total",
+            Some(("instance", instance)),
+        )
+    };
+    assert_eq!((accepted("sockexec"), accepted("sockexec@web")), (1.0, 2.0));
+    let start = |instance| {
+        value(
+            &all,
+            "process_start_time_seconds",
+            Some(("instance", instance)),
+        )
+    };
+    assert!(start("sockexec") > 0.0 && start("sockexec@web") > 0.0);
+    let nobody = resting.accept().unwrap_err();
+    assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    let errors = exporter.stop();
+    assert!(
+        errors.contains("sockexec@hung: /run/sockexec-hung/control.sock: no answer within 1 s")
+    );
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+#[test]
+fn at_a_shell_the_figures_of_all_are_printed_and_failures_reported() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let run = |options: &[&str]| {
+        let words = machine.words();
+        let mut command = Command::new(&words[0]);
+        finish(command.args(&words[1..]).arg("metrics").args(options))
+    };
+    fs::create_dir_all(machine.directory.join("run")).unwrap();
+    let none = run(&["--all"]);
+    assert_eq!(
+        (none.status.code(), &none.stdout[..]),
+        (Some(111), &b""[..])
+    );
+    let reason = String::from_utf8(none.stderr).unwrap();
+    assert!(
+        reason.contains("no server has a control socket"),
+        "{reason}"
+    );
+
+    let _web = machine.start("sockexec-web");
+    let _gone = machine.socket("sockexec-gone");
+    machine.runs("sockexec@web.service");
+    let one = run(&["-a"]);
+    assert_eq!(one.status.code(), Some(0));
+    let text = String::from_utf8(one.stdout).unwrap();
+    assert_eq!(up(&read(&text), "sockexec@web"), [1.0, 0.0]);
+    assert!(!text.contains("gone"));
+    let json = run(&["-a", "--json"]);
+    let text: String = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(up(&read(&text), "sockexec@web"), [1.0, 0.0]);
+
+    let _hung = UnixListener::bind(machine.socket("sockexec-hung")).unwrap();
+    machine.runs("sockexec@hung.service");
+    let both = run(&["-a"]);
+    assert_eq!(both.status.code(), Some(111));
+    let all = read(&String::from_utf8(both.stdout).unwrap());
+    assert_eq!(
+        (up(&all, "sockexec@web"), up(&all, "sockexec@hung")),
+        ([1.0, 0.0], [0.0, 1.0])
+    );
+    let reason = String::from_utf8(both.stderr).unwrap();
+    assert!(
+        reason.starts_with("sockexecctl: sockexec@hung: "),
+        "{reason}"
+    );
+}
+
+#[test]
+fn without_a_service_manager_every_socket_is_asked() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    fs::remove_dir(machine.directory.join("cgroup/init.scope")).unwrap();
+    let _main = machine.start("sockexec");
+    let exporter = Exporter::start(machine.words());
+    assert_eq!(up(&read(&exporter.figures()), "sockexec"), [1.0, 0.0]);
+}
+
+#[test]
+fn without_any_socket_there_is_no_answer_to_give() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    fs::create_dir_all(machine.directory.join("run")).unwrap();
+    let exporter = Exporter::start(machine.words());
+    let response = exporter.respond("GET /metrics HTTP/1.0\r\n\r\n");
+    assert_eq!(response.status, "503 Service Unavailable");
+    let reason = "no server has a control socket, /run/sockexec*/control.sock\n";
+    assert_eq!(response.body, reason);
+}
