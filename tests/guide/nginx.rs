@@ -222,3 +222,11 @@ fn the_locations_in_the_page_about_nginx_work() {
     nginx.shows("/factor?number=91", 200, "91: 7 13");
     nginx.shows("/factor?number=1;id", 400, "1;id");
 }
+
+#[test]
+fn the_location_in_the_page_about_migrating_works() {
+    let Some(nginx) = shown("docs/migrating.md") else {
+        return;
+    };
+    nginx.shows("/capitals?text=hello", 200, "HELLO");
+}
