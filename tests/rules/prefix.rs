@@ -58,6 +58,18 @@ fn choom_has_programs_go_first_when_memory_runs_out() {
 }
 
 #[test]
+fn choom_does_so_for_programs_of_another_user_too() {
+    if !skip::unless_root() || skip::unless_tool("choom").is_none() {
+        return;
+    }
+    let prefix = "run-prefix = [\"choom\", \"-n\", \"777\", \"--\"]";
+    let rule = format!("[[allow]]\nprogram = \"*\"\nrun-as = \"daemon\"\n{prefix}\n");
+    let daemon = start(&rule);
+    let script = "id -un; cat /proc/self/oom_score_adj";
+    assert_eq!(daemon.shell(script).succeeded(), "daemon\n777\n");
+}
+
+#[test]
 fn the_rule_is_about_the_program_and_not_about_what_is_in_front() {
     let daemon = start("[[allow]]\nprogram = \"/usr/bin/echo\"\nrun-prefix = [\"env\", \"--\"]\n");
     assert_eq!(daemon.run(&["echo", "hi"]).succeeded(), "hi\n");
