@@ -38,7 +38,10 @@ def receive(reply):
 def run(path, argv, stdin, stdout, stderr):
     """Streams the output and returns the exit code. A thread sends: neither direction waits for the other."""
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(path)
+    try:
+        connection.connect(path)
+    except OSError as error:
+        raise Failure(111, f"{path}: {error.strerror}")
     threading.Thread(target=send, args=(connection, argv, stdin), daemon=True).start()
     reply, kind, reason = connection.makefile("rb"), None, ""
     while kind not in (b"exitcode", b"termsig"):
