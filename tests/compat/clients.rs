@@ -177,7 +177,12 @@ fn converse(example: Option<Example>) {
     let killed = ["sh", "-c", "kill -9 $$"];
     example.fails(daemon.path(), &killed, 137, &["signal 9"]);
     let nowhere = daemon.directory.join("nowhere");
-    example.fails(&nowhere, &["true"], 111, &["no such file|enoent", "/nowhere"]);
+    example.fails(
+        &nowhere,
+        &["true"],
+        111,
+        &["no such file|enoent", "/nowhere"],
+    );
     breaks_off(&example, &daemon.directory.join("false"));
 }
 
