@@ -149,7 +149,7 @@ fn plain(text: &str) -> Option<String> {
     match text.split_once(' ') {
         Some((n, "MiB")) => Some((number(n)? << 20).to_string()),
         Some((n, "GiB")) => Some((number(n)? << 30).to_string()),
-        Some((n, "s")) => Some(number(n)?.to_string()),
+        Some((n, "s" | "%")) => Some(number(n)?.to_string()),
         _ => number(text).map(|n| n.to_string()),
     }
 }
