@@ -6,6 +6,7 @@
 mod common;
 
 mod agree;
+mod journal;
 mod links;
 mod nginx;
 mod pages;
