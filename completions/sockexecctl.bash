@@ -22,7 +22,7 @@ _sockexecctl() {
         --socket=*)
             socket=("${words[i]}")
             ;;
-        --timeout | --signal | --interval | --count | --user | --group | --label)
+        --timeout | --signal | --interval | --count | --user | --group | --label | --program | --by | --limit | -n)
             ((++i))
             ;;
         -*) ;;
@@ -36,7 +36,15 @@ _sockexecctl() {
         _filedir
         return
         ;;
-    --timeout | --interval | --count)
+    --by)
+        mapfile -t COMPREPLY < <(compgen -W 'program user rule' -- "$cur")
+        return
+        ;;
+    --program)
+        mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+        return
+        ;;
+    --timeout | --interval | --count | --limit | -n)
         # A number: nothing to offer.
         return
         ;;
@@ -58,6 +66,9 @@ _sockexecctl() {
     '') options+=' -V --version' ;;
     kill) options+=' --signal' ;;
     metrics) options+=' -a --all --http' ;;
+    recent) options+=' --failed --user --program -n --limit' ;;
+    follow) options+=' --retry' ;;
+    totals) options+=' --by' ;;
     top) options+=' --interval --count' ;;
     explain) options+=' --user --group --label' ;;
     esac
@@ -67,7 +78,7 @@ _sockexecctl() {
     fi
     case $command in
     '')
-        mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set explain reload drain metrics ping top version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set explain reload drain metrics recent follow totals ping top version' -- "$cur")
         ;;
     kill)
         mapfile -t COMPREPLY < <(compgen -W "$(_sockexecctl_jobs "${socket[@]}")" -- "$cur")

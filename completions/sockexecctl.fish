@@ -1,6 +1,6 @@
 # fish completion for sockexecctl(1)
 
-set -l commands status jobs kill set explain reload drain metrics ping top version
+set -l commands status jobs kill set explain reload drain metrics recent follow totals ping top version
 
 # The current jobs, if a server answers.
 function __sockexecctl_jobs
@@ -32,6 +32,9 @@ complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
     reload\t"read the configuration file again"
     drain\t"stop accepting, finish running jobs, and exit"
     metrics\t"all figures, in the text format of Prometheus"
+    recent\t"the last jobs that have ended, and how"
+    follow\t"starts and ends of jobs as they come"
+    totals\t"jobs by program, by user and by rule"
     ping\t"check that the server answers"
     top\t"a live screen of jobs and rates"
     version\t"the version of the server"'
@@ -57,5 +60,11 @@ complete -c sockexecctl -n '__fish_seen_subcommand_from explain' -l group -x -a 
 complete -c sockexecctl -n '__fish_seen_subcommand_from explain' -l label -x -d 'Security label of the client'
 complete -c sockexecctl -n '__fish_seen_subcommand_from metrics' -s a -l all -d 'Of all servers, with the label instance'
 complete -c sockexecctl -n '__fish_seen_subcommand_from metrics' -l http -d 'The answer to an HTTP request on standard input'
+complete -c sockexecctl -n '__fish_seen_subcommand_from recent' -l failed -d 'Only jobs that failed'
+complete -c sockexecctl -n '__fish_seen_subcommand_from recent' -l user -x -a '(__fish_complete_users)' -d 'Only jobs of this user'
+complete -c sockexecctl -n '__fish_seen_subcommand_from recent' -l program -x -a '(__fish_complete_command)' -d 'Only jobs of this program'
+complete -c sockexecctl -n '__fish_seen_subcommand_from recent' -s n -l limit -x -d 'This number of jobs at most'
+complete -c sockexecctl -n '__fish_seen_subcommand_from follow' -l retry -d 'Wait for the next server when this one ends'
+complete -c sockexecctl -n '__fish_seen_subcommand_from totals' -l by -x -a 'program user rule' -d 'Only the table of these groups'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Seconds between two updates'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l count -x -d 'Number of updates'

@@ -223,6 +223,7 @@ fn unsafe_stands_only_where_it_must() {
         "src/os/accounts/question.rs",
         "src/os/background.rs",
         "src/os/cgroup/place.rs",
+        "src/os/clock.rs",
         "src/os/descriptors.rs",
         "src/os/launch/buffer.rs",
         "src/os/launch/child.rs",

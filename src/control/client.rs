@@ -139,6 +139,11 @@ impl Client {
         }
     }
 
+    /// From now on each command may take up to this time, which must not be zero.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
     /// Sends a command and waits for its answer, of which it returns the payload. The connection
     /// stays open for the next command, as long as the server keeps it.
     ///

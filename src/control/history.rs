@@ -124,6 +124,23 @@ pub struct Event {
     pub stderr: Option<String>,
 }
 
+impl Event {
+    /// The job that has ended, if this is an end. Its number among the ended jobs is not known.
+    pub fn ended(&self) -> Option<Ended> {
+        Some(Ended {
+            seq: 0,
+            time: self.time,
+            job: self.job.clone(),
+            outcome: self.outcome.clone()?,
+            failed: self.failed.unwrap_or_default(),
+            exit: self.exit,
+            signal: self.signal.clone(),
+            fault: self.fault.clone(),
+            stderr: self.stderr.clone().unwrap_or_default(),
+        })
+    }
+}
+
 /// The answer to `totals`: jobs since the server's start, by program, by user and by rule. Each list
 /// begins with the group of the most jobs, and has a last one for all that are not listed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

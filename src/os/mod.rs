@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod background;
 pub mod cgroup;
+pub mod clock;
 pub mod descriptors;
 pub mod environment;
 pub mod errors;

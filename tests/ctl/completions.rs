@@ -9,9 +9,9 @@ use crate::common::skip;
 use crate::server::{PROGRAM, Server, stderr_of, stdout_of};
 use sockexec::settings::KEYS;
 
-const COMMANDS: [&str; 11] = [
-    "status", "jobs", "kill", "set", "explain", "reload", "drain", "metrics", "ping", "top",
-    "version",
+const COMMANDS: [&str; 14] = [
+    "status", "jobs", "kill", "set", "explain", "reload", "drain", "metrics", "recent", "follow",
+    "totals", "ping", "top", "version",
 ];
 
 fn file(name: &str) -> PathBuf {
@@ -98,6 +98,9 @@ fn options_and_commands_are_those_that_there_are() {
             &["top"],
             &["explain"],
             &["status"],
+            &["recent"],
+            &["follow"],
+            &["totals"],
         ] {
             let mut offered = BTreeSet::new();
             for dash in ["-", "--"] {

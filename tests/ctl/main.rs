@@ -12,6 +12,7 @@ mod arguments;
 mod commands;
 mod completions;
 mod faults;
+mod history;
 mod plain;
 mod pty;
 mod screen;

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::Value;
 use sockexec::control::client::SOCKET;
 use sockexec::control::question::Asked;
 use sockexec::settings::KEYS;
+
+use crate::totals::By;
 
 const ABOUT: &str = "\
 Inspects and controls a running sockexec server through its control socket.
@@ -96,6 +98,20 @@ pub enum Command {
         #[arg(long, conflicts_with_all = ["all", "json"])]
         http: bool,
     },
+    /// The last jobs that have ended, and how
+    Recent(RecentJobs),
+    /// Starts and ends of jobs as they come, until interrupted
+    Follow {
+        /// Wait for the next server when this one ends
+        #[arg(long)]
+        retry: bool,
+    },
+    /// Jobs by program, by user and by rule
+    Totals {
+        /// Only the table of these groups
+        #[arg(long, value_name = "GROUP")]
+        by: Option<By>,
+    },
     /// Check that the server answers
     Ping,
     /// A live screen of jobs and rates; q quits
@@ -110,6 +126,27 @@ pub enum Command {
     },
     /// The server's version
     Version,
+}
+
+/// Which ended jobs are wanted.
+#[derive(Clone, Debug, Args)]
+pub struct RecentJobs {
+    /// Only jobs that failed
+    #[arg(long)]
+    pub failed: bool,
+
+    /// Only jobs of this user, a name or a number
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+
+    /// Only jobs of this program, a name or a path
+    #[arg(long, value_name = "PROGRAM")]
+    pub program: Option<String>,
+
+    /// This number of jobs at most
+    #[arg(short = 'n', long = "limit", allow_negative_numbers = true, value_name = "N", default_value = "100",
+        value_parser = count)]
+    pub count: u64,
 }
 
 impl Arguments {
@@ -154,7 +191,7 @@ fn job(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A number of updates.
+/// A number of updates, or of jobs.
 fn count(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(count @ 1..) => Ok(count),

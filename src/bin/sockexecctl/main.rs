@@ -7,20 +7,26 @@
 //! |---|---|
 //! | `arguments` | the command line |
 //! | `ask` | the connection to the server, and the exit code of each failure |
+//! | `follow` | starts and ends of jobs, as they come |
 //! | `metrics` | the figures of several servers, and HTTP |
+//! | `recent` | the text of jobs that have ended |
 //! | `report` | the text of the answers |
 //! | `table` | columns, lines that wrap, the width of the terminal |
+//! | `totals` | the tables of jobs by group |
 //! | `units` | sizes and times for people |
 //! | `output` | standard output, and escaping for a terminal |
 //! | `top` | the live screen |
 
 mod arguments;
 mod ask;
+mod follow;
 mod metrics;
 mod output;
+mod recent;
 mod report;
 mod table;
 mod top;
+mod totals;
 mod units;
 
 use std::process::ExitCode;
@@ -57,6 +63,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         return top::run(arguments, interval, count);
     }
     match arguments.command {
+        Command::Follow { retry } => return follow::run(arguments, retry),
         Command::Metrics { http: true, .. } => return metrics::serve(arguments),
         Command::Metrics { all: true, .. } => return say_all_metrics(arguments),
         _ => {}
@@ -70,6 +77,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             Value::String(payload)
         } else {
             read(&payload)?
+        };
+        let value = match arguments.command {
+            Command::Totals { by } => totals::part(value, by),
+            _ => value,
         };
         return say(&[output::json(&value)]);
     }
@@ -89,7 +100,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Reload => say(&table::wrap(&report::reloaded(&read(&payload)?), width)),
         Command::Drain => say(&[report::draining(&read(&payload)?)]),
         Command::Metrics { .. } => say_metrics(&payload),
-        Command::Ping | Command::Version | Command::Top { .. } => say(&[printable(&payload)]),
+        Command::Recent(_) => say(&recent::text(&read(&payload)?, width)),
+        Command::Totals { by } => say(&totals::text(&read(&payload)?, by, width)),
+        Command::Ping | Command::Version | Command::Top { .. } | Command::Follow { .. } => {
+            say(&[printable(&payload)])
+        }
     }
 }
 
@@ -137,9 +152,14 @@ fn message(command: &Command) -> Result<(&'static str, Args), Failure> {
         Command::Reload => "reload",
         Command::Drain => "drain",
         Command::Metrics { .. } => "metrics",
+        Command::Recent(wanted) => {
+            args = recent::args(wanted)?;
+            "recent"
+        }
+        Command::Totals { .. } => "totals",
         Command::Ping => "ping",
         Command::Version => "version",
-        Command::Top { .. } => unreachable!("it asks for two things, again and again"),
+        Command::Top { .. } | Command::Follow { .. } => unreachable!("it asks again and again"),
     };
     Ok((name, args))
 }

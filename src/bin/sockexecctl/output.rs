@@ -73,7 +73,7 @@ pub fn complain(line: &str) {
 }
 
 /// Ends as any filter whose reader has gone. Rust programs start with SIGPIPE ignored.
-fn end_by_broken_pipe() -> ! {
+pub fn end_by_broken_pipe() -> ! {
     let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGPIPE);
     unreachable!("a default handler that ends the process has returned")
 }
