@@ -39,6 +39,20 @@ pub fn jobs(count: u64) -> Value {
         .collect()
 }
 
+/// Two jobs that have ended, of which the later one has failed.
+pub fn recent() -> Value {
+    let job = jobs(1)[0].take();
+    let ended = |seq: u64, outcome: &str, code: i32| {
+        let mut ended = job.clone();
+        let more = json!({"seq": seq, "time": 0.0, "outcome": outcome, "failed": code != 0,
+            "exit": code, "stderr": "no such file\\n", "state": "ended"});
+        let more = more.as_object().unwrap().clone();
+        ended.as_object_mut().unwrap().extend(more);
+        ended
+    };
+    json!({"ended": 2, "kept": 1000, "jobs": [ended(2, "exit-nonzero", 3), ended(1, "exit-zero", 0)]})
+}
+
 /// What a server with these jobs answers. Each status is a second after the one before.
 pub fn serving(count: u64) -> impl FnMut(&Request) -> Response + Send + 'static {
     let mut uptime = 3661;

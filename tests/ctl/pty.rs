@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
@@ -28,8 +29,32 @@ pub struct Top {
 }
 
 impl Top {
-    /// Starts it in a terminal of 80 columns and 24 lines.
+    /// Starts it in a terminal of 80 columns and 24 lines, and with colours.
     pub fn start<const N: usize>(socket: &Path, args: [&str; N]) -> Self {
+        Self::start_with(socket, args, [("TERM", "xterm"), ("NO_COLOR", "")])
+    }
+
+    /// The same with these variables.
+    pub fn start_with<const N: usize, const M: usize>(
+        socket: &Path,
+        args: [&str; N],
+        variables: [(&str, &str); M],
+    ) -> Self {
+        // The terminal sends signals only to a session that it controls.
+        Self::start_by(&["setsid", "--ctty", PROGRAM], socket, args, variables)
+    }
+
+    /// The same in a session that the terminal does not control: it sends no signals.
+    pub fn start_apart<const N: usize>(socket: &Path, args: [&str; N]) -> Self {
+        Self::start_by(&["setsid", PROGRAM], socket, args, [("TERM", "xterm")])
+    }
+
+    fn start_by<const N: usize, const M: usize>(
+        command: &[&str],
+        socket: &Path,
+        args: [&str; N],
+        variables: [(&str, &str); M],
+    ) -> Self {
         let size = Winsize {
             ws_row: 24,
             ws_col: 80,
@@ -37,14 +62,19 @@ impl Top {
             ws_ypixel: 0,
         };
         let pty = openpty(&size, None).unwrap();
+        // The program must not keep its own terminal.
+        let close = || FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC);
+        fcntl(&pty.master, close()).unwrap();
+        fcntl(&pty.slave, close()).unwrap();
         let before = tcgetattr(&pty.slave).unwrap();
         let end = || Stdio::from(pty.slave.try_clone().unwrap());
-        // The terminal sends signals only to a session that it controls.
-        let child = Command::new("setsid")
-            .args(["--ctty", PROGRAM, "--socket"])
+        let child = Command::new(command[0])
+            .args(&command[1..])
+            .arg("--socket")
             .arg(socket)
             .arg("top")
             .args(args)
+            .envs(variables)
             .stdin(end())
             .stdout(end())
             .stderr(end())
@@ -112,6 +142,14 @@ impl Top {
         let (status, vt) = self.wait_for_end();
         assert_eq!(status.signal(), Some(signal as i32), "{status}");
         assert!(!vt.alternate && vt.cursor);
+    }
+
+    /// The terminal goes. Waits for the end of the program.
+    pub fn hang_up(&mut self) -> ExitStatus {
+        let null = || File::open("/dev/null").unwrap();
+        self.master = null();
+        self.slave = null().into();
+        self.child.wait().unwrap()
     }
 
     fn ready(&self, end: Instant) -> bool {

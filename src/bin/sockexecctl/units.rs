@@ -35,6 +35,16 @@ pub fn per_second(rate: f64) -> String {
     }
 }
 
+/// A part of one, or several: `0.5%`, `12%`, `150%`.
+pub fn percent(part: f64) -> String {
+    let percent = part * 100.0;
+    if percent < 9.95 {
+        format!("{percent:.1}%")
+    } else {
+        format!("{percent:.0}%")
+    }
+}
+
 /// A time in at most six characters: `80us`, `1.5ms`, `12s`, `3m05s`, `2h10m`, `3d04h`.
 pub fn seconds(time: f64) -> String {
     if time.is_nan() || time <= 0.0 {
@@ -96,6 +106,18 @@ mod tests {
             (per_second(0.25), per_second(1234.4)),
             ("0.2/s".into(), "1234/s".into())
         );
+    }
+
+    #[test]
+    fn parts() {
+        for (part, text) in [
+            (0.0, "0.0%"),
+            (0.005, "0.5%"),
+            (0.099_6, "10%"),
+            (1.5, "150%"),
+        ] {
+            assert_eq!(percent(part), text);
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The lines of one update, for a screen of some size or without a limit.
+//! An update as plain text, for a screen of some size or without a limit.
 
 use crate::ask::Failure;
 use crate::output::printable;
@@ -14,12 +14,8 @@ pub type Size = (usize, usize);
 /// A whole update: figures, then as many jobs as fit, the oldest first.
 pub fn all(sample: &Sample, rates: Option<Rates>, size: Option<Size>) -> Vec<String> {
     let status = &sample.status;
-    let mut server = report::server(status);
-    if size.is_some() {
-        server.items.push("q quits".into());
-    }
     let rows = [
-        server,
+        report::server(status),
         report::connections(status),
         report::resources(status),
         rates_row(rates),
@@ -52,19 +48,10 @@ fn fit(lines: &mut Vec<String>, mut table: Vec<String>, width: usize, height: us
     lines.truncate(height);
 }
 
-/// The server does not answer: the reason, and its last answer.
-pub fn away(failure: &Failure, last: Option<&Sample>, size: Option<Size>) -> Vec<String> {
-    let width = size.map(|(width, _)| width);
+/// The server does not answer: the reason.
+pub fn away(failure: &Failure, width: Option<usize>) -> Vec<String> {
     let text = format!("{failure}; trying again");
-    let mut lines = vec![table::cut(printable(&text), width)];
-    if let Some(sample) = last {
-        let below = size.map(|(width, height)| (width, height.saturating_sub(1)));
-        lines.extend(all(sample, None, below));
-    }
-    if let Some((_, height)) = size {
-        lines.truncate(height);
-    }
-    lines
+    vec![table::cut(printable(&text), width)]
 }
 
 fn rates_row(rates: Option<Rates>) -> Row {

@@ -1,6 +1,7 @@
 //! A sample of a server's state, and the rates between two samples.
 
 use serde_json::{Value, json};
+use sockexec::control::client::Client;
 use sockexec::control::message::Args;
 use sockexec::control::payload::{Job, Status};
 
@@ -34,13 +35,18 @@ pub struct Rates {
 impl Sample {
     /// Queries the server.
     pub fn take(arguments: &Arguments) -> Result<Self, Failure> {
-        let mut client = ask::connect(arguments)?;
+        Self::take_from(&mut ask::connect(arguments)?)
+    }
+
+    /// Queries the server on a connection.
+    pub fn take_from(client: &mut Client) -> Result<Self, Failure> {
         let status: Value = read(&client.ask("status", Args::new())?)?;
         let jobs: Value = read(&client.ask("jobs", Args::new())?)?;
         Self::new(status, jobs).map_err(Failure::Payload)
     }
 
-    fn new(status: Value, jobs: Value) -> Result<Self, serde_json::Error> {
+    /// A sample of these answers.
+    pub fn new(status: Value, jobs: Value) -> Result<Self, serde_json::Error> {
         let mut sample = Self {
             status: serde_json::from_value(status.clone())?,
             jobs: serde_json::from_value(jobs.clone())?,

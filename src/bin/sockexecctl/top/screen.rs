@@ -1,62 +1,75 @@
-//! `top` on a terminal: one thread queries the server; this one draws, and handles keys and signals.
+//! `top` on a terminal: this thread draws, and handles what others find out: one queries the server,
+//! one reads the keyboard, one looks up names.
 //!
-//! A slow server delays neither keys nor signals.
+//! So a slow server delays neither keys nor signals.
 
 use std::io;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
+use crossterm::event::{self, KeyEvent};
+use signal_hook::consts::{SIGINT, SIGQUIT, SIGTSTP};
 use terminal_size::{Height, Width, terminal_size_of};
 
-use super::frame::{self, Size};
-use super::sample::{Look, Sample};
-use super::terminal::{Event, Terminal};
-use super::{Looks, Rates};
+use super::asker::{self, Answer, Asker};
+use super::draw::{self, Size};
+use super::facts::{Facts, Wish};
+use super::keys::{self, Effect};
+use super::model::Model;
+use super::names::Names;
+use super::terminal::{Event, Terminal, Waker};
+use crate::arguments::Arguments;
 use crate::ask::Failure;
 
 /// The assumed size of a terminal that does not know its own.
 const SIZE: Size = (80, 24);
 
-/// Draws each sample until there are no more, or the user quits.
-pub fn run(mut looks: Looks) -> Result<(), Failure> {
-    // If the server cannot be reached at all, the terminal stays as it was.
-    let first = match looks.next() {
-        Some(look) => look?,
-        None => return Ok(()),
-    };
-    let mut terminal = Terminal::open().map_err(Failure::Output)?;
-    let (sender, receiver) = channel();
-    let waker = terminal.waker().map_err(Failure::Output)?;
-    let watch = move || {
-        // In this order the channel is closed before the last wake-up, on every path.
-        let (waker, sender) = (waker, sender);
-        for look in looks {
-            // If the receiver is gone, the process is ending.
-            if sender.send(look).is_err() {
-                break;
-            }
-            waker.wake();
-        }
-    };
-    // This thread is not joined: it may be waiting for the server.
-    thread::Builder::new()
-        .name("looks".into())
-        .spawn(watch)
-        .map_err(Failure::Output)?;
-    let mut view = View::new(first);
-    loop {
-        let size = size();
-        terminal
-            .draw(&view.lines(size), size.1)
-            .map_err(Failure::Output)?;
-        match terminal.wait().map_err(Failure::Output)? {
-            Event::Leave => return Ok(()),
-            Event::Woken if !view.update(&receiver) => return Ok(()),
-            Event::Woken | Event::Redraw => {}
+/// What another thread has found out.
+#[derive(Debug)]
+enum News {
+    Answer(Answer),
+    Key(KeyEvent),
+    Resized,
+    Name(u32, String),
+    /// A signal was sent to a job, or not, and why.
+    Killed(Result<String, String>),
+}
+
+/// The way of news to the thread that draws.
+#[derive(Clone, Debug)]
+struct Post {
+    sender: Sender<News>,
+    waker: Arc<Mutex<Waker>>,
+}
+
+impl Post {
+    fn put(&self, news: News) {
+        // If the receiver is gone, the process is ending.
+        if self.sender.send(news).is_ok() {
+            self.waker
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .wake();
         }
     }
 }
 
+/// Shows the server's state until the user quits.
+pub fn run(arguments: &Arguments, interval: Duration) -> Result<(), Failure> {
+    let mut asker = Asker::new(arguments, interval);
+    // If the server cannot be reached at all, the terminal stays as it was.
+    let first = asker.update()?;
+    let mut screen = Screen::open(arguments).map_err(Failure::Output)?;
+    let names = screen.names().map_err(Failure::Output)?;
+    screen.read_keys().map_err(Failure::Output)?;
+    let wishes = screen.ask(asker).map_err(Failure::Output)?;
+    let mut model = Model::new(Facts::new(first, names));
+    screen.show(&mut model, &wishes).map_err(Failure::Output)
+}
+
+/// Standard output, as far as it is known.
 fn size() -> Size {
     match terminal_size_of(io::stdout()) {
         Some((Width(width), Height(height))) if width > 0 && height > 0 => {
@@ -66,40 +79,111 @@ fn size() -> Size {
     }
 }
 
-/// The state to draw.
+/// The terminal and the threads. These are not joined: they may be waiting for the server.
 #[derive(Debug)]
-struct View {
-    last: Sample,
-    rates: Option<Rates>,
-    /// The reason why there is no newer sample.
-    failure: Option<Failure>,
+struct Screen {
+    arguments: Arguments,
+    terminal: Terminal,
+    post: Post,
+    news: Receiver<News>,
 }
 
-impl View {
-    fn new((last, rates): Look) -> Self {
-        Self {
-            last,
-            rates,
-            failure: None,
-        }
+impl Screen {
+    fn open(arguments: &Arguments) -> io::Result<Self> {
+        // As on https://no-color.org: set, and not to nothing.
+        let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let terminal = Terminal::open(colours)?;
+        let (sender, news) = channel();
+        let waker = Arc::new(Mutex::new(terminal.waker()?));
+        Ok(Self {
+            arguments: arguments.clone(),
+            terminal,
+            post: Post { sender, waker },
+            news,
+        })
     }
 
-    /// Takes the samples that have arrived. False when there will be no more.
-    fn update(&mut self, receiver: &Receiver<Result<Look, Failure>>) -> bool {
+    fn names(&self) -> io::Result<Names> {
+        let post = self.post.clone();
+        Names::looked_up(move |uid, name| post.put(News::Name(uid, name)))
+    }
+
+    /// Reads the keyboard, if there is one. When the terminal is gone, the other thread finds out.
+    fn read_keys(&self) -> io::Result<()> {
+        let post = self.post.clone();
+        let read = move || {
+            while let Ok(event) = event::read() {
+                match event {
+                    event::Event::Key(key) => post.put(News::Key(key)),
+                    event::Event::Resize(..) => post.put(News::Resized),
+                    _ => {}
+                }
+            }
+        };
+        thread::Builder::new().name("keys".into()).spawn(read)?;
+        Ok(())
+    }
+
+    fn ask(&self, asker: Asker) -> io::Result<Sender<Wish>> {
+        let post = self.post.clone();
+        let (wishes, wished) = channel();
+        let ask = move || asker.run(&wished, |answer| post.put(News::Answer(answer)));
+        thread::Builder::new().name("asker".into()).spawn(ask)?;
+        Ok(wishes)
+    }
+
+    fn show(&mut self, model: &mut Model, wishes: &Sender<Wish>) -> io::Result<()> {
+        let mut wish = Wish::Nothing;
         loop {
-            match receiver.try_recv() {
-                Ok(Ok(look)) => *self = Self::new(look),
-                Ok(Err(failure)) => self.failure = Some(failure),
-                Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => return false,
+            self.terminal.draw(draw::screen(model, size()))?;
+            match self.terminal.wait()? {
+                Event::Gone => return Ok(()),
+                Event::Redraw => {}
+                Event::Woken => {
+                    while let Ok(news) = self.news.try_recv() {
+                        if self.take(model, news)? {
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+            if model.wish() != wish {
+                wish = model.wish();
+                // If the other thread is gone, there are no updates either.
+                let _ = wishes.send(wish);
             }
         }
     }
 
-    fn lines(&self, size: Size) -> Vec<String> {
-        match &self.failure {
-            Some(failure) => frame::away(failure, Some(&self.last), Some(size)),
-            None => frame::all(&self.last, self.rates, Some(size)),
+    /// Takes news. True if the user quits.
+    fn take(&mut self, model: &mut Model, news: News) -> io::Result<bool> {
+        match news {
+            News::Answer(Answer::Update(update)) => model.update(update.map(|update| *update)),
+            News::Answer(Answer::More(more)) => model.learn(more),
+            News::Name(uid, name) => model.name(uid, name),
+            News::Killed(Ok(text)) => model.message = Some((text, false)),
+            News::Killed(Err(why)) => model.message = Some((why, true)),
+            News::Resized => self.terminal.forget(),
+            News::Key(key) => match keys::press(model, key) {
+                None => {}
+                Some(Effect::Quit) => return Ok(true),
+                Some(Effect::Kill(id, signal)) => self.kill(id, signal)?,
+                Some(Effect::Redraw) => self.terminal.forget(),
+                Some(Effect::Interrupt) => self.terminal.raise(SIGINT)?,
+                Some(Effect::Suspend) => self.terminal.raise(SIGTSTP)?,
+                Some(Effect::Abort) => self.terminal.raise(SIGQUIT)?,
+            },
         }
+        Ok(false)
+    }
+
+    fn kill(&self, id: u64, signal: String) -> io::Result<()> {
+        let (post, arguments) = (self.post.clone(), self.arguments.clone());
+        let kill = move || {
+            let killed = asker::kill(&arguments, id, &signal);
+            post.put(News::Killed(killed.map_err(|failure| failure.to_string())));
+        };
+        thread::Builder::new().name("kill".into()).spawn(kill)?;
+        Ok(())
     }
 }

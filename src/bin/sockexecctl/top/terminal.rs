@@ -1,48 +1,49 @@
 //! The terminal under `top`: taken, drawn on, and given back on every way out.
 //!
-//! Owns the terminal's settings, the alternate screen and the signals of the process. The
-//! terminal is restored first whenever the process ends: by quitting, an error, a panic, or a
-//! signal that can be caught. After SIGSTOP or SIGTSTP it is taken again.
+//! Owns the raw mode, the alternate screen and the signals of the process. The terminal is restored
+//! first whenever the process ends: by quitting, an error, a panic, or a signal that can be caught.
+//! After SIGSTOP or SIGTSTP it is taken again.
 
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::style::{Attribute, Color, Print, SetAttribute, SetForegroundColor};
+use crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{execute, queue};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::termios::{InputFlags, LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::low_level::{emulate_default_handler, pipe};
 
-/// To the alternate screen, without a cursor.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l";
-
-/// Back from it.
-const LEAVE: &[u8] = b"\x1b[?25h\x1b[?1049l";
+use super::line::{Colour, Line, Style};
 
 /// The event that ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The user quits, or the terminal is gone.
-    Leave,
+    /// The terminal is gone.
+    Gone,
     /// A [`Waker`] was used.
     Woken,
-    /// The screen must be drawn again.
+    /// The screen has to be drawn again.
     Redraw,
 }
 
 /// The terminal while this process uses it.
 #[derive(Debug)]
 pub struct Terminal {
-    /// The previous settings, if there is a keyboard.
-    before: Arc<Mutex<Option<Termios>>>,
-    keyboard: bool,
     calls: UnixStream,
     caller: UnixStream,
     signals: Vec<(i32, Arc<AtomicBool>)>,
+    colours: bool,
+    /// The lines on the screen.
+    shown: Vec<Line>,
 }
 
 /// Ends a wait, from another thread.
@@ -57,40 +58,32 @@ impl Waker {
     }
 }
 
-/// A waiting thread learns that there will be no more wake-ups.
-impl Drop for Waker {
-    fn drop(&mut self) {
-        self.wake();
-    }
-}
-
 impl Terminal {
     /// Takes the terminal.
-    pub fn open() -> io::Result<Self> {
+    pub fn open(colours: bool) -> io::Result<Self> {
         let (calls, caller) = UnixStream::pair()?;
         calls.set_nonblocking(true)?;
         caller.set_nonblocking(true)?;
         let mut signals = Vec::new();
-        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT, SIGWINCH] {
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGCONT] {
             let seen = Arc::new(AtomicBool::new(false));
             signal_hook::flag::register(signal, Arc::clone(&seen))?;
             pipe::register(signal, caller.try_clone()?)?;
             signals.push((signal, seen));
         }
-        let before = tcgetattr(io::stdin()).ok();
-        let terminal = Self {
-            keyboard: before.is_some(),
-            before: Arc::new(Mutex::new(before)),
+        // A panic may end the process without unwinding, and its text belongs on the old screen.
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            give_back();
+            hook(panic);
+        }));
+        let mut terminal = Self {
             calls,
             caller,
             signals,
+            colours,
+            shown: Vec::new(),
         };
-        // A panic may end the process without unwinding, and its text belongs on the old screen.
-        let (before, hook) = (Arc::clone(&terminal.before), panic::take_hook());
-        panic::set_hook(Box::new(move |panic| {
-            give_back(&before);
-            hook(panic);
-        }));
         terminal.take()?;
         Ok(terminal)
     }
@@ -100,57 +93,82 @@ impl Terminal {
         self.caller.try_clone().map(Waker)
     }
 
-    /// Keys arrive one by one, without echo. Ctrl-C and Ctrl-Z remain signals.
-    fn take(&self) -> io::Result<()> {
-        if let Some(before) = &*self.before.lock().unwrap_or_else(PoisonError::into_inner) {
-            let mut settings = before.clone();
-            settings.local_flags &= !(LocalFlags::ICANON | LocalFlags::ECHO);
-            // Ctrl-S would block the drawing, and with it keys and signals.
-            settings.input_flags &= !InputFlags::IXON;
-            tcsetattr(io::stdin(), SetArg::TCSANOW, &settings)?;
-        }
-        write(ENTER)
+    fn take(&mut self) -> io::Result<()> {
+        // Without a keyboard there is nothing to set, and signals still end the process.
+        let _ = enable_raw_mode();
+        self.forget();
+        execute!(io::stdout(), EnterAlternateScreen, Hide)
     }
 
-    /// Draws lines from the top of a screen of `height` lines. They must fit in.
-    pub fn draw(&self, lines: &[String], height: usize) -> io::Result<()> {
-        let mut frame = b"\x1b[H".to_vec();
+    /// The screen may show anything: the next drawing is whole.
+    pub fn forget(&mut self) {
+        self.shown.clear();
+    }
+
+    /// Draws lines from the top of the screen, which they must fit into. Lines that have not changed
+    /// stay.
+    pub fn draw(&mut self, lines: Vec<Line>) -> io::Result<()> {
+        let mut frame = Vec::new();
+        let whole = self.shown.len() != lines.len();
+        if whole {
+            queue!(frame, SetAttribute(Attribute::Reset), Clear(ClearType::All))?;
+        }
         for (n, line) in lines.iter().enumerate() {
-            if n > 0 {
-                frame.extend_from_slice(b"\r\n");
+            if !whole && self.shown.get(n) == Some(line) {
+                continue;
             }
             // Old text is erased first: erasing afterwards would remove the last column of a full line.
-            frame.extend_from_slice(b"\x1b[K");
-            frame.extend_from_slice(line.as_bytes());
+            let row = n.try_into().unwrap_or(u16::MAX);
+            queue!(frame, MoveTo(0, row), Clear(ClearType::UntilNewLine))?;
+            for (style, text) in line.pieces() {
+                self.put(&mut frame, *style, text)?;
+            }
         }
-        if lines.len() < height {
-            frame.extend_from_slice(b"\r\n\x1b[J");
-        }
+        self.shown = lines;
         write(&frame)
     }
 
-    /// Waits for a key, a signal or a [`Waker`]. A signal that ends the process does so here.
+    fn put(&self, frame: &mut Vec<u8>, style: Style, text: &str) -> io::Result<()> {
+        if style.bold {
+            queue!(frame, SetAttribute(Attribute::Bold))?;
+        }
+        if style.reverse {
+            queue!(frame, SetAttribute(Attribute::Reverse))?;
+        }
+        let colour = style.colour.filter(|_| self.colours);
+        if let Some(colour) = colour {
+            queue!(frame, SetForegroundColor(palette(colour)))?;
+        }
+        queue!(frame, Print(text))?;
+        if style.bold || style.reverse || colour.is_some() {
+            queue!(frame, SetAttribute(Attribute::Reset))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a signal, a [`Waker`] or the terminal's end. A signal that ends the process does so
+    /// here.
     pub fn wait(&mut self) -> io::Result<Event> {
         loop {
-            let (stdin, calls) = (io::stdin(), &self.calls);
-            let mut ready = vec![PollFd::new(calls.as_fd(), PollFlags::POLLIN)];
-            if self.keyboard {
-                ready.push(PollFd::new(stdin.as_fd(), PollFlags::POLLIN));
-            }
+            let stdout = io::stdout();
+            let mut ready = [
+                PollFd::new(self.calls.as_fd(), PollFlags::POLLIN),
+                // Of this one only the end is of interest.
+                PollFd::new(stdout.as_fd(), PollFlags::empty()),
+            ];
             match poll(&mut ready, PollTimeout::NONE) {
                 Err(Errno::EINTR) => {}
                 done => _ = done?,
             }
-            let any = |fd: &PollFd<'_>| fd.any().unwrap_or_default();
-            let (called, typed) = (any(&ready[0]), ready.get(1).is_some_and(any));
+            let [called, gone] = ready.each_ref().map(|fd| fd.any().unwrap_or_default());
             if called {
                 self.forget_calls();
             }
-            if let Some(event) = self.signalled()? {
-                return Ok(event);
+            if self.signalled()? {
+                return Ok(Event::Redraw);
             }
-            if typed && leaves(stdin.as_fd()) {
-                return Ok(Event::Leave);
+            if gone {
+                return Ok(Event::Gone);
             }
             if called {
                 return Ok(Event::Woken);
@@ -163,41 +181,55 @@ impl Terminal {
         while self.calls.read(&mut bytes).is_ok_and(|length| length > 0) {}
     }
 
-    fn signalled(&self) -> io::Result<Option<Event>> {
+    /// Handles the signals that have come. True if the screen has to be drawn again.
+    fn signalled(&mut self) -> io::Result<bool> {
         let mut redraw = false;
-        for (signal, seen) in &self.signals {
+        for n in 0..self.signals.len() {
+            let (signal, seen) = &self.signals[n];
             if !seen.swap(false, Ordering::Relaxed) {
                 continue;
             }
             match *signal {
-                SIGWINCH => redraw = true,
-                // Another process may have changed the terminal's settings meanwhile.
                 SIGCONT => {
+                    // Another process may have changed the terminal's settings meanwhile.
+                    let _ = disable_raw_mode();
                     self.take()?;
                     redraw = true;
                 }
-                // The signal ends the process, or stops it until SIGCONT.
-                other => {
-                    give_back(&self.before);
-                    emulate_default_handler(other)?;
-                }
+                other => self.raise(other)?,
             }
         }
-        Ok(redraw.then_some(Event::Redraw))
+        Ok(redraw)
+    }
+
+    /// Does what the signal does by default: it ends the process, or stops it until SIGCONT.
+    pub fn raise(&self, signal: i32) -> io::Result<()> {
+        give_back();
+        emulate_default_handler(signal)
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        give_back(&self.before);
+        give_back();
     }
 }
 
-fn give_back(before: &Mutex<Option<Termios>>) {
+fn give_back() {
     // A failure means that the terminal is gone.
-    let _ = write(LEAVE);
-    if let Some(before) = &*before.lock().unwrap_or_else(PoisonError::into_inner) {
-        let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, before);
+    let _ = execute!(
+        io::stdout(),
+        SetAttribute(Attribute::Reset),
+        Show,
+        LeaveAlternateScreen
+    );
+    let _ = disable_raw_mode();
+}
+
+fn palette(colour: Colour) -> Color {
+    match colour {
+        Colour::Yellow => Color::DarkYellow,
+        Colour::Red => Color::DarkRed,
     }
 }
 
@@ -205,14 +237,4 @@ fn write(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
     stdout.flush()
-}
-
-/// Whether `q` is among the pressed keys. A keyboard that is gone counts as `q`.
-fn leaves(stdin: BorrowedFd<'_>) -> bool {
-    let mut keys = [0; 256];
-    match nix::unistd::read(stdin, &mut keys) {
-        Ok(0) => true,
-        Ok(length) => keys[..length].iter().any(|key| b"qQ".contains(key)),
-        Err(errno) => !matches!(errno, Errno::EINTR | Errno::EAGAIN),
-    }
 }
