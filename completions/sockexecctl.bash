@@ -22,7 +22,7 @@ _sockexecctl() {
         --socket=*)
             socket=("${words[i]}")
             ;;
-        --timeout | --signal | --interval | --count | --user | --group | --label | --program | --by | --limit | -n)
+        --timeout | --signal | --interval | --count | --user | --group | --label | --program | --by | --limit | -n | --rule)
             ((++i))
             ;;
         -*) ;;
@@ -44,7 +44,7 @@ _sockexecctl() {
         mapfile -t COMPREPLY < <(compgen -c -- "$cur")
         return
         ;;
-    --timeout | --interval | --count | --limit | -n)
+    --timeout | --interval | --count | --limit | -n | --rule)
         # A number: nothing to offer.
         return
         ;;
@@ -64,7 +64,7 @@ _sockexecctl() {
     esac
     case $command in
     '') options+=' -V --version' ;;
-    kill) options+=' --signal' ;;
+    kill) options+=' --signal --user --program --rule --all' ;;
     metrics) options+=' -a --all --http' ;;
     recent) options+=' --failed --user --program -n --limit' ;;
     follow) options+=' --retry' ;;

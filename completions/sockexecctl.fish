@@ -40,6 +40,10 @@ complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
     version\t"the version of the server"'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -a '(__sockexecctl_jobs)'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l signal -x -a 'TERM HUP INT QUIT KILL USR1 USR2 STOP CONT' -d 'The signal'
+complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l user -x -a '(__fish_complete_users)' -d 'All jobs of this user'
+complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l program -x -d 'All jobs of this program'
+complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l rule -x -d 'All jobs under this rule'
+complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l all -d 'All jobs'
 complete -c sockexecctl -n '__fish_seen_subcommand_from set' -a '
     max-connections=\t"connections served at once"
     timeout=\t"seconds that a connection may last, 0 for no deadline"

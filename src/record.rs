@@ -17,10 +17,12 @@
 //! | `record` | the record, and the entry in `jobs` |
 //! | `record/line` | the fields of a line |
 //! | `record/ended` | the entries of the history |
+//! | `record/matching` | whether it is one that an operator asks for |
 //! | `record/numbered` | the numbered records, with the fields for the journal |
 
 mod ended;
 mod line;
+mod matching;
 mod numbered;
 
 use std::rc::Rc;

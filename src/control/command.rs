@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::form::{self, Form};
 use super::history::{RECENT, Since, WAIT, Wanted};
+use super::kill::{Filter, Target};
 use super::message::{Args, Request};
 use super::question::Question;
 use super::table::{self, Argument, Description};
@@ -25,10 +26,10 @@ pub enum Command {
     Status,
     /// Its jobs.
     Jobs,
-    /// Send a signal to the process group of a job.
+    /// Send a signal to the process groups of jobs.
     Kill {
-        /// The job's number, from 1.
-        id: u64,
+        /// The jobs.
+        target: Target,
         /// The signal's number, 1 to [`SIGNAL_MAX`](crate::signal::SIGNAL_MAX).
         signal: i32,
     },
@@ -80,7 +81,7 @@ impl Command {
             "status" => Self::Status,
             "jobs" => Self::Jobs,
             "kill" => Self::Kill {
-                id: given.take("id", form::job)?.expect("it is required"),
+                target: given.target()?,
                 signal: given.take("signal", form::signal)?.unwrap_or(SIGTERM),
             },
             "set" => Self::Set(given.settings()?),
@@ -159,6 +160,17 @@ impl Given<'_> {
         })
     }
 
+    fn target(&self) -> Result<Target, String> {
+        let filter = Filter {
+            user: self.take("user", form::user)?,
+            program: self.take("program", form::text)?,
+            rule: self.take("rule", form::text)?,
+        };
+        let all = self.take("all", Value::as_bool)?.unwrap_or(false);
+        let (id, ids) = (self.take("id", form::job)?, self.take("ids", form::jobs)?);
+        Target::of(id, ids, filter, all)
+    }
+
     fn wanted(&self) -> Result<Wanted, String> {
         Ok(Wanted {
             limit: self.take("limit", form::count)?.unwrap_or(RECENT),
@@ -220,7 +232,10 @@ mod tests {
             (
                 "kill",
                 json!({"id": 12}),
-                Command::Kill { id: 12, signal: 15 },
+                Command::Kill {
+                    target: Target::One(12),
+                    signal: 15,
+                },
             ),
             (
                 "set",
@@ -272,7 +287,7 @@ mod tests {
     fn arguments_to_the_ends_of_their_ranges() {
         for signal in [json!("KILL"), json!("sigkill"), json!(9), json!("9")] {
             let command = Command::Kill {
-                id: u64::MAX,
+                target: Target::One(u64::MAX),
                 signal: 9,
             };
             assert_eq!(
@@ -295,6 +310,60 @@ mod tests {
         let one = vec![("max-connections", Setting::Number(1))];
         let args = json!({"max-connections": 1, "timeout": null});
         assert_eq!(read("set", args), Ok(Command::Set(one)));
+    }
+
+    #[test]
+    fn kill_takes_numbers_or_conditions() {
+        let filter = |user: Option<&str>, rule: Option<&str>| {
+            Target::Matching(Filter {
+                user: user.map(str::to_owned),
+                rule: rule.map(str::to_owned),
+                ..Filter::default()
+            })
+        };
+        for (args, target) in [
+            (json!({"id": 1}), Target::One(1)),
+            (json!({"id": 1, "all": false, "user": null}), Target::One(1)),
+            (json!({"ids": [1, 2]}), Target::These(vec![1, 2])),
+            (json!({"user": 33}), filter(Some("33"), None)),
+            (
+                json!({"user": "a", "rule": "b"}),
+                filter(Some("a"), Some("b")),
+            ),
+            (json!({"all": true}), filter(None, None)),
+        ] {
+            assert_eq!(read("kill", args), Ok(Command::Kill { target, signal: 15 }));
+        }
+        let kinds = "id, ids, all, or at least one of user, program, rule";
+        for (args, text) in [
+            (json!({}), format!("kill needs the argument {kinds}")),
+            (
+                json!({"all": false}),
+                format!("kill needs the argument {kinds}"),
+            ),
+            (
+                json!({"id": 1, "ids": [1]}),
+                format!("kill takes only one of {kinds}"),
+            ),
+            (
+                json!({"id": 1, "user": "a"}),
+                format!("kill takes only one of {kinds}"),
+            ),
+            (
+                json!({"all": true, "user": "a"}),
+                format!("kill takes only one of {kinds}"),
+            ),
+            (
+                json!({"ids": []}),
+                "ids: [] is not a list of numbers from 1".into(),
+            ),
+            (
+                json!({"ids": [0]}),
+                "ids: [0] is not a list of numbers from 1".into(),
+            ),
+        ] {
+            assert_eq!(read("kill", args), Err(text));
+        }
     }
 
     #[test]
@@ -368,7 +437,7 @@ mod tests {
             (
                 "kill",
                 json!({}),
-                "kill needs the argument id, a number from 1",
+                "kill needs the argument id, ids, all, or",
             ),
             ("kill", json!({"id": 0}), "id: 0 is not a number from 1"),
             (

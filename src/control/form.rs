@@ -22,6 +22,8 @@ const ACCOUNT_MAX: u32 = u32::MAX - 1;
 pub enum Form {
     /// The number of a job, from 1.
     Job,
+    /// Numbers of jobs, at least one.
+    Jobs,
     /// A signal by name or number.
     Signal,
     /// The number of a user.
@@ -50,6 +52,7 @@ impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Job | Self::Count => f.write_str("number from 1"),
+            Self::Jobs => f.write_str("list of numbers from 1"),
             Self::Event => f.write_str("number from 0"),
             Self::Wait => write!(f, "number of seconds from 0 to {WAIT_MAX}"),
             Self::Bool => write!(f, "value ({})", Kind::Bool.accepted()),
@@ -90,6 +93,11 @@ impl Serialize for Form {
 
 pub(super) fn job(value: &Value) -> Option<u64> {
     value.as_u64().filter(|&id| id > 0)
+}
+
+pub(super) fn jobs(value: &Value) -> Option<Vec<u64>> {
+    let jobs = value.as_array().filter(|jobs| !jobs.is_empty())?;
+    jobs.iter().map(job).collect()
 }
 
 pub(super) fn count(value: &Value) -> Option<u64> {

@@ -17,6 +17,7 @@
 //! | [`form`] | the forms of arguments, and their ranges |
 //! | [`payload`] | the answers to `status`, `jobs` and others |
 //! | [`history`] | the answers to `recent`, `events` and `totals` |
+//! | [`kill`] | the jobs that `kill` is about, and its answer |
 //! | [`question`] | a question about the rules, also on a command line |
 //! | [`explained`] | the answer to that, and its text |
 //! | [`client`] | a client, for tools |
@@ -29,6 +30,7 @@ pub mod command;
 pub mod explained;
 pub mod form;
 pub mod history;
+pub mod kill;
 pub mod message;
 pub mod payload;
 pub mod question;

@@ -109,6 +109,23 @@ fn client(name: &str) -> Result<(Option<u32>, Vec<u32>), String> {
     }
 }
 
+/// The number of a user, by its name or its number.
+///
+/// # Errors
+///
+/// When there is no such user, or the databases do not answer.
+pub fn user(name: &str) -> Result<u32, String> {
+    if let Some(number) = number(name) {
+        return Ok(number);
+    }
+    let name_shown = name.escape_debug();
+    match accounts::user(name) {
+        Ok(Some(number)) => Ok(number),
+        Ok(None) => Err(format!("there is no user \"{name_shown}\"")),
+        Err(errno) => Err(format!("user \"{name_shown}\": {}", errno.desc())),
+    }
+}
+
 fn group(name: &str) -> Result<u32, String> {
     if let Some(number) = number(name) {
         return Ok(number);

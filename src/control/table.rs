@@ -33,13 +33,6 @@ pub struct Argument {
 
 /// All commands. The arguments of `set` are the settings that it may change.
 pub fn commands() -> Vec<Description> {
-    let id = Argument {
-        name: "id",
-        form: Form::Job,
-        required: true,
-        meaning: "the number of the job, as in jobs and the log",
-    };
-    let signal = optional("signal", Form::Signal, "the signal, by default TERM");
     let settings = KEYS.iter().filter_map(|key| {
         let meaning = key.is.settable?;
         Some(optional(key.name, Form::Setting(key), meaning))
@@ -65,8 +58,8 @@ pub fn commands() -> Vec<Description> {
         plain("jobs", "the current jobs"),
         Description {
             name: "kill",
-            meaning: "sends a signal to the process group of a job",
-            arguments: vec![id, signal],
+            meaning: "sends a signal to the process group of a job, or of each of several",
+            arguments: targets(),
         },
         Description {
             name: "set",
@@ -92,6 +85,19 @@ pub fn commands() -> Vec<Description> {
             arguments: since(),
         },
         plain("totals", "ended jobs by program, by user and by rule"),
+    ]
+}
+
+fn targets() -> Vec<Argument> {
+    let id = "the number of the job, as in jobs and the log";
+    vec![
+        optional("id", Form::Job, id),
+        optional("signal", Form::Signal, "the signal, by default TERM"),
+        optional("ids", Form::Jobs, "the numbers of several jobs"),
+        optional("user", Form::User, "all jobs of this user"),
+        optional("program", Form::Text, "all jobs of this program"),
+        optional("rule", Form::Text, "all jobs under this rule"),
+        optional("all", Form::Bool, "all jobs"),
     ]
 }
 
@@ -144,7 +150,7 @@ mod tests {
     fn help_tells_of_every_argument() {
         let help: Value = serde_json::from_str(&help()).unwrap();
         assert_eq!(help[5]["command"], "kill");
-        let id = json!({"name": "id", "form": "number from 1", "required": true,
+        let id = json!({"name": "id", "form": "number from 1", "required": false,
             "meaning": "the number of the job, as in jobs and the log"});
         assert_eq!(help[5]["arguments"][0], id);
         assert_eq!(help[0]["arguments"], json!([]));

@@ -33,20 +33,6 @@ impl Ended {
     pub fn failed(&self) -> bool {
         self.outcome != SUCCESS
     }
-
-    /// Whether it is a job of this user: a name, or a number.
-    pub fn is_of_user(&self, user: &str) -> bool {
-        self.record.names.client.as_deref() == Some(user)
-            || self.record.peer.uid().map(|uid| uid.to_string()).as_deref() == Some(user)
-    }
-
-    /// Whether its program was called like this. A name without a slash is also that of a path's
-    /// last part.
-    pub fn is_of_program(&self, program: &str) -> bool {
-        let called = self.record.summary.excerpt.program();
-        let last = called.rsplit(|&byte| byte == b'/').next();
-        called == program.as_bytes() || last == Some(program.as_bytes())
-    }
 }
 
 /// An entry of the history, and its number.

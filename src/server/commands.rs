@@ -8,13 +8,12 @@ use super::history::LISTED_MAX;
 use super::replies::{answered, has_memory, json, response};
 use crate::control::command::Command;
 use crate::control::message::{Request, Response};
-use crate::control::payload::{Draining, Killed};
+use crate::control::payload::Draining;
 use crate::control::table;
 use crate::id::ConnectionId;
 use crate::os::memory;
 use crate::os::peer::Peer;
 use crate::session::Input;
-use crate::signal;
 
 /// The maximum memory for a byte of JSON when it is read, in bytes: a number of one digit and
 /// its comma become one value, in a list that doubles when it is full.
@@ -102,7 +101,7 @@ impl Server {
                 has_memory(LISTED_MAX)?;
                 json(&self.totals_answer())?
             }
-            Command::Kill { id, signal } => json(&self.kill(id, signal)?)?,
+            Command::Kill { target, signal } => self.kill(&target, signal)?,
             Command::Set(settings) => {
                 self.set(&settings);
                 json(&self.limits_answer())?
@@ -118,42 +117,5 @@ impl Server {
                 })?
             }
         })
-    }
-
-    fn kill(&self, id: u64, number: i32) -> Result<Killed, String> {
-        let job = ConnectionId::numbered(id).and_then(|id| self.table.get(id));
-        let name = signal::name_or_number(number);
-        let Some(entry) = job.filter(|entry| entry.connection.session().is_active()) else {
-            return self.kill_detached(id, number, name);
-        };
-        match entry.connection.kill(number) {
-            None => Err(format!("job {id} has no program that runs")),
-            Some(Err(errno)) => Err(format!("job {id}: {name}: {}", errno.desc())),
-            Some(Ok(pid)) => {
-                log::info!("job {id}: {name} to group {pid}, by command");
-                Ok(Killed {
-                    pid: pid.unsigned_abs(),
-                    signal: name,
-                })
-            }
-        }
-    }
-}
-
-impl Server {
-    /// Sends a signal to what a job has left.
-    fn kill_detached(&self, id: u64, number: i32, name: String) -> Result<Killed, String> {
-        let cgroups = &self.orphans.cgroups;
-        let signalled = ConnectionId::numbered(id).and_then(|id| cgroups.signal(id, number));
-        match signalled {
-            None => Err(format!("there is no job {id}")),
-            Some(Err(errno)) => Err(format!("job {id}: {name}: {}", errno.desc())),
-            Some(Ok(processes)) => {
-                let count = processes.len();
-                log::info!("job {id}: {name} to {count} detached processes, by command");
-                let pid = processes.first().map_or(0, |pid| pid.unsigned_abs());
-                Ok(Killed { pid, signal: name })
-            }
-        }
     }
 }

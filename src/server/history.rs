@@ -246,11 +246,14 @@ impl Serialize for RecentAnswer<'_> {
         let (ended, wanted) = (&self.history.ended, self.wanted);
         let is_wanted = |job: &Ended| {
             (job.failed() || !wanted.failed)
-                && wanted.user.as_ref().is_none_or(|user| job.is_of_user(user))
+                && wanted
+                    .user
+                    .as_ref()
+                    .is_none_or(|user| job.record.is_of_user(user))
                 && wanted
                     .program
                     .as_ref()
-                    .is_none_or(|program| job.is_of_program(program))
+                    .is_none_or(|program| job.record.is_of_program(program))
         };
         let most = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
         let jobs = ended

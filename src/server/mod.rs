@@ -11,6 +11,7 @@
 //! | `orders` | carrying out the orders of the schedule |
 //! | `shutdown` | signals, and the shutdown |
 //! | `commands` | the commands of control connections |
+//! | `kill` | the command `kill` |
 //! | `replies` | the answers to them, some of which wait |
 //! | `answers`, `metrics` | the state of the server, for control clients |
 //! | `explain` | which rule decides, and why, without a request |
@@ -49,6 +50,7 @@ mod explain;
 mod guard;
 mod history;
 mod io;
+mod kill;
 mod launches;
 mod listeners;
 mod manager;

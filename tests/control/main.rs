@@ -14,6 +14,7 @@ mod framing;
 mod history;
 mod jobs;
 mod kill;
+mod kills;
 mod metrics;
 mod page;
 mod reload;

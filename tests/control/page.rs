@@ -132,6 +132,17 @@ fn it_has_the_keys_of_the_history() {
 }
 
 #[test]
+fn it_has_the_keys_of_kill() {
+    let daemon = start(&[]);
+    let client = daemon.begin(request(&["sleep", "1000"]));
+    daemon.wait_jobs("running", 1);
+    let id = daemon.jobs()[0]["id"].clone();
+    let answer = daemon.ask("kill", json!({"ids": [id, 4_000_000]}));
+    explained(&answer, &section("The payload of kill"));
+    client.reply();
+}
+
+#[test]
 fn it_has_the_commands_and_their_arguments() {
     let daemon = start(&[]);
     let section = section("Commands");

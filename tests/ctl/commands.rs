@@ -40,6 +40,25 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
             "SIGKILL sent to the process group of 4567\n",
         ),
         (
+            "kill 12 13 14",
+            json!({"ids": [12, 13, 14], "signal": "TERM"}),
+            json!({"signal": "SIGTERM", "jobs": [{"id": 12, "pid": 1}, {"id": 13, "pid": 2},
+                {"id": 14, "pid": 3}], "failed": [], "waiting": 0}),
+            "SIGTERM sent to 3 jobs: 12 13 14\n",
+        ),
+        (
+            "kill --user root --program id --rule web --signal 9",
+            json!({"user": 0, "program": "id", "rule": "web", "signal": "9"}),
+            json!({"signal": "SIGKILL", "jobs": [{"id": 12, "pid": 1}], "failed": [], "waiting": 2}),
+            "SIGKILL sent to 1 job: 12\n2 more jobs have no program yet, and got none\n",
+        ),
+        (
+            "kill --all",
+            json!({"all": true, "signal": "TERM"}),
+            json!({"signal": "SIGTERM", "jobs": [{"id": 12, "pid": 1}], "failed": [], "waiting": 0}),
+            "SIGTERM sent to 1 job: 12\n",
+        ),
+        (
             "set timeout=60 log-level=info",
             json!({"timeout": 60, "log-level": "info"}),
             limits.clone(),
@@ -118,6 +137,22 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
             payload,
             "{line}"
         );
+    }
+}
+
+#[test]
+fn a_job_that_gets_no_signal_is_named_and_makes_the_exit_code_1() {
+    let answer = json!({"signal": "SIGTERM", "jobs": [{"id": 12, "pid": 1}],
+        "failed": [{"id": 13, "error": "there is no job 13"}], "waiting": 0});
+    let server = Server::answering(move |_| Response::success(answer.to_string()));
+    for (json, stdout) in [(&[][..], "SIGTERM sent to 1 job: 12\n"), (&["--json"], "{")] {
+        let output = tool(server.path(), ["kill", "12", "13"])
+            .args(json)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stdout_of(&output).starts_with(stdout));
+        assert_eq!(stderr_of(&output), "sockexecctl: there is no job 13\n");
     }
 }
 

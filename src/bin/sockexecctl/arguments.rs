@@ -10,6 +10,7 @@ use sockexec::control::client::SOCKET;
 use sockexec::control::question::Asked;
 use sockexec::settings::KEYS;
 
+use crate::kill::Kill;
 use crate::totals::By;
 
 const ABOUT: &str = "\
@@ -58,20 +59,8 @@ pub enum Command {
     Status,
     /// The current jobs
     Jobs,
-    /// Send a signal to a job's program and all of its process group
-    Kill {
-        /// The number of the job, as in the table of jobs and in the server's log
-        #[arg(value_parser = job)]
-        id: u64,
-        /// The signal, by name or number
-        #[arg(
-            long,
-            allow_negative_numbers = true,
-            value_name = "SIGNAL",
-            default_value = "TERM"
-        )]
-        signal: String,
-    },
+    /// Send a signal to the program of a job, or of each of several, and all of its process group
+    Kill(Kill),
     #[command(about = set_help())]
     Set {
         /// The limits to change
@@ -180,14 +169,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
         _ => Err(format!(
             "not a number of seconds from {SECONDS_MIN} to {SECONDS_MAX}"
         )),
-    }
-}
-
-/// The number of a job.
-fn job(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(id @ 1..) => Ok(id),
-        _ => Err("not the number of a job, 1 or more (a signal is given with --signal)".into()),
     }
 }
 

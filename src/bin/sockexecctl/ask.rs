@@ -22,15 +22,18 @@ pub enum Failure {
     Nothing(String),
     /// A name on the command line means nothing.
     Name(String),
+    /// Some of what was named was not done, for these reasons.
+    Partly(Vec<String>),
     /// This side's descriptors fail.
     Output(io::Error),
 }
 
 impl Failure {
-    /// 1 if the server refused the command, 100 for wrong usage, 111 for any other failure.
+    /// 1 if the server refused the command or a part of it, 100 for wrong usage, 111 for any other failure.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Server(error) if matches!(error.reason(), Reason::Failure(_)) => 1,
+            Self::Partly(_) => 1,
             Self::Name(_) => EXIT_USAGE,
             _ => 111,
         }
@@ -42,6 +45,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Server(error) => error.fmt(f),
             Self::Nothing(error) | Self::Name(error) => f.write_str(error),
+            Self::Partly(errors) => f.write_str(&errors.join("; ")),
             Self::Payload(error) => write!(f, "the answer cannot be understood: {error}"),
             Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
         }

@@ -8,6 +8,7 @@
 //! | `arguments` | the command line |
 //! | `ask` | the connection to the server, and the exit code of each failure |
 //! | `follow` | starts and ends of jobs, as they come |
+//! | `kill` | `kill`: its command line and its result |
 //! | `metrics` | the figures of several servers, and HTTP |
 //! | `recent` | the text of jobs that have ended |
 //! | `report` | the text of the answers |
@@ -20,6 +21,7 @@
 mod arguments;
 mod ask;
 mod follow;
+mod kill;
 mod metrics;
 mod output;
 mod recent;
@@ -82,13 +84,17 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             Command::Totals { by } => totals::part(value, by),
             _ => value,
         };
-        return say(&[output::json(&value)]);
+        say(&[output::json(&value)])?;
+        return match &arguments.command {
+            Command::Kill(kill) => kill.check(&value),
+            _ => Ok(()),
+        };
     }
     let width = output::width();
-    match arguments.command {
+    match &arguments.command {
         Command::Status => say(&report::status(&read(&payload)?, width)),
         Command::Jobs => say(&report::jobs(&read::<Vec<_>>(&payload)?, width)),
-        Command::Kill { .. } => say(&[report::killed(&read(&payload)?)]),
+        Command::Kill(kill) => kill.report(&payload),
         Command::Set { .. } => {
             let limits: Limits = read(&payload)?;
             say(&table::wrap(&[report::limits(&limits)], width))
@@ -101,7 +107,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Drain => say(&[report::draining(&read(&payload)?)]),
         Command::Metrics { .. } => say_metrics(&payload),
         Command::Recent(_) => say(&recent::text(&read(&payload)?, width)),
-        Command::Totals { by } => say(&totals::text(&read(&payload)?, by, width)),
+        Command::Totals { by } => say(&totals::text(&read(&payload)?, *by, width)),
         Command::Ping | Command::Version | Command::Top { .. } | Command::Follow { .. } => {
             say(&[printable(&payload)])
         }
@@ -135,9 +141,8 @@ fn message(command: &Command) -> Result<(&'static str, Args), Failure> {
     let name = match command {
         Command::Status => "status",
         Command::Jobs => "jobs",
-        Command::Kill { id, signal } => {
-            args.insert("id".into(), (*id).into());
-            args.insert("signal".into(), signal.as_str().into());
+        Command::Kill(kill) => {
+            args = kill.args()?;
             "kill"
         }
         Command::Set { settings } => {
