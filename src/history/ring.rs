@@ -28,6 +28,11 @@ impl<T> Ring<T> {
         self.most
     }
 
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The number of the last entry; 0 before the first.
     pub fn last(&self) -> u64 {
         self.count
@@ -39,8 +44,13 @@ impl<T> Ring<T> {
         let excess = self.entries.len().saturating_sub(most);
         self.entries.drain(..excess);
         if most == 0 {
-            self.entries = VecDeque::new();
+            self.drop_all();
         }
+    }
+
+    /// Keeps none of those that there are.
+    pub fn drop_all(&mut self) {
+        self.entries = VecDeque::new();
     }
 
     /// Adds an entry. `grow`: there is memory for one more; without it the oldest one makes room.
@@ -149,6 +159,10 @@ mod tests {
             for _ in 0..100 {
                 match random.below(8) {
                     0 => ring.keep(random.below(7) as usize),
+                    1 if random.below(4) == 0 => {
+                        ring.drop_all();
+                        kept.clear();
+                    }
                     n => {
                         all += 1;
                         let room = kept.len() < ring.most() && n > 1;

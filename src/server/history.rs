@@ -2,8 +2,8 @@
 //! and rule.
 //!
 //! Memory: of a job at most its record with 256 bytes of arguments and 512 bytes of standard error,
-//! some 2 KiB, which the list of jobs and the events share. While the system is short of memory,
-//! nothing grows.
+//! some 2 KiB, which the list of jobs and the events share. When the system is short of memory, all of
+//! them are dropped, and their space is there for requests.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -110,6 +110,17 @@ impl History {
     /// How many jobs are kept.
     pub(super) fn kept(&self) -> usize {
         self.ended.most()
+    }
+
+    /// Drops all jobs and events if the system is short of memory.
+    pub(super) fn make_room(&mut self) {
+        if self.ended.is_empty() && self.events.is_empty() {
+            return;
+        }
+        if memory::is_short() {
+            self.ended.drop_all();
+            self.events.drop_all();
+        }
     }
 
     /// The number of the last event.
