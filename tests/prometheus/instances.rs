@@ -8,12 +8,14 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::Command;
 
+use sockexec::control::message::Response;
+
 use crate::common::daemon::finish;
 use crate::common::temporary::Directory;
 use crate::common::{Daemon, Setup, skip};
 use crate::exporter::Exporter;
 use crate::exposition::{Metric, read, value};
-use crate::server::PROGRAM;
+use crate::server::{PROGRAM, Server, converse};
 
 /// What `unshare` runs: the directories of this test in the places of the real ones, and then the rest.
 const SCRIPT: &str = "mount --bind \"$1/run\" /run && mount --bind \"$1/cgroup\" /sys/fs/cgroup && shift && \
@@ -129,6 +131,40 @@ fn one_answer_has_the_figures_of_all_and_starts_none() {
         errors.contains("sockexec@hung: /run/sockexec-hung/control.sock: no answer within 1 s")
     );
     assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+#[test]
+fn a_server_cannot_speak_for_another_one_or_hide_it() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let _main = machine.start("sockexec");
+    let forged = "# HELP sockexec_programs_running x\n# TYPE sockexec_programs_running gauge\n\
+                  sockexec_programs_running{instance=\"sockexec\"} 9\n";
+    let twisted =
+        "# HELP sockexec_programs_running x\n# TYPE sockexec_programs_running histogram\n";
+    let endless = "x".repeat(5 << 20);
+    let texts = [
+        ("forged", forged),
+        ("twisted", twisted),
+        ("endless", &endless),
+    ];
+    let _others = texts.map(|(name, text)| {
+        machine.runs(&format!("sockexec@{name}.service"));
+        let text = text.to_owned();
+        let socket = machine.socket(&format!("sockexec-{name}"));
+        Server::at(&socket, move |peer| {
+            converse(peer, |_| Response::success(text.clone()));
+        })
+    });
+    machine.runs("sockexec.service");
+    let all = read(&Exporter::start(machine.words()).figures());
+    let running = Some(("instance", "sockexec"));
+    assert_eq!(value(&all, "sockexec_programs_running", running), 0.0);
+    assert_eq!(up(&all, "sockexec"), [1.0, 0.0]);
+    for (name, _) in texts {
+        assert_eq!(up(&all, &format!("sockexec@{name}")), [0.0, 1.0], "{name}");
+    }
 }
 
 #[test]
