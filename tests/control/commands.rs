@@ -34,7 +34,10 @@ fn help_lists_every_command_with_its_arguments() {
     for (index, name) in all.iter().enumerate() {
         let arguments = names(&help[index]["arguments"], "name");
         match *name {
-            "kill" => assert_eq!(arguments, ["id", "signal"]),
+            "kill" => assert_eq!(
+                arguments,
+                ["id", "signal", "ids", "user", "program", "rule", "all"]
+            ),
             "explain" => {
                 assert_eq!(
                     arguments,
