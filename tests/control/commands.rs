@@ -63,11 +63,13 @@ fn help_lists_every_command_with_its_arguments() {
             _ => assert_eq!(arguments, [""; 0]),
         }
     }
-    let id = &help[5]["arguments"][0];
-    assert_eq!(
-        (&id["required"], id["form"].is_string()),
-        (&json!(true), true)
-    );
+    let (id, program) = (&help[5]["arguments"][0], &help[9]["arguments"][3]);
+    for (argument, required) in [(id, false), (program, true)] {
+        assert_eq!(
+            (&argument["required"], argument["form"].is_string()),
+            (&json!(required), true)
+        );
+    }
 }
 
 #[test]
