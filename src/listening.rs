@@ -7,8 +7,7 @@ use sockexec::config::{Address, Config};
 use sockexec::execution::Account;
 use sockexec::os::listen::{self, Inherited};
 use sockexec::os::poller::LISTENERS_MAX;
-use sockexec::os::tcp::listen_tcp;
-use sockexec::server::Listener;
+use sockexec::server::{Listener, Own};
 use sockexec::wire::{Protocol, Purpose};
 
 use crate::Fatal;
@@ -127,29 +126,17 @@ fn open(
     config: &Config,
     user: Option<&Account>,
 ) -> Result<Listener, Fatal> {
-    let queue = config.settings.queue as usize;
-    let (socket, file) = match address {
-        Address::Path(path) => {
-            let mode = match protocol.purpose() {
-                Purpose::Program => config.settings.mode.0,
-                Purpose::Commands => CONTROL_MODE,
-            };
-            let (socket, bound) = listen::listen_at(path, mode, queue)
-                .map_err(Fatal::system(&path.display().to_string()))?;
-            if let Some(user) = user {
-                bound
-                    .give_to(user.uid, user.gid)
-                    .map_err(Fatal::system(&path.display().to_string()))?;
-            }
-            log::info!("serving {} for {}", bound.path().display(), protocol.name());
-            (socket, Some(bound))
-        }
-        Address::Tcp(address) => {
-            let socket =
-                listen_tcp(*address, queue).map_err(Fatal::system(&address.to_string()))?;
-            log::info!("serving {address} for {}", protocol.name());
-            (socket, None)
-        }
+    let own = Own {
+        address: address.clone(),
+        protocol,
+        mode: match protocol.purpose() {
+            Purpose::Program => config.settings.mode.0,
+            Purpose::Commands => CONTROL_MODE,
+        },
+        owner: user.map(|user| (user.uid, user.gid)),
+        queue: config.settings.queue as usize,
     };
-    Ok(Listener::own(socket, protocol, file))
+    let listener = Listener::own(own).map_err(Fatal::system(&address.to_string()))?;
+    log::info!("serving {} for {}", listener.address(), protocol.name());
+    Ok(listener)
 }

@@ -39,6 +39,8 @@ pub enum Command {
     Reload,
     /// Stop accepting, let running jobs finish, then exit.
     Drain,
+    /// Accept again, after a drain.
+    Undrain,
     /// Which rule decides about a request, and why.
     Explain(Question),
     /// All figures in the text format of Prometheus.
@@ -87,6 +89,7 @@ impl Command {
             "set" => Self::Set(given.settings()?),
             "reload" => Self::Reload,
             "drain" => Self::Drain,
+            "undrain" => Self::Undrain,
             "explain" => Self::Explain(given.question()?),
             "metrics" => Self::Metrics,
             "recent" => Self::Recent(given.wanted()?),
@@ -244,6 +247,7 @@ mod tests {
             ),
             ("reload", json!({}), Command::Reload),
             ("drain", json!({}), Command::Drain),
+            ("undrain", json!({}), Command::Undrain),
             (
                 "explain",
                 json!({"program": "id"}),
@@ -280,7 +284,7 @@ mod tests {
                     .any(|c| c.name == name.to_ascii_lowercase())
             );
         }
-        assert_eq!(table::commands().len(), 14);
+        assert_eq!(table::commands().len(), 15);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::os::descriptors::{copy_to, move_up, open_null, set_nonblocking};
 use crate::os::peer;
 
 /// How long to wait for other servers that start in the same directory; each takes microseconds.
-const LOCK_WAIT: Duration = Duration::from_secs(5);
+pub const LOCK_WAIT: Duration = Duration::from_secs(5);
 
 /// How long to wait before the next attempt.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
@@ -167,12 +167,18 @@ impl Drop for Bound {
 }
 
 /// Listens at `path`, with `mode` from the moment the socket exists, and a queue of at most
-/// `queue` connections. Replaces a stale socket, and nothing else.
+/// `queue` connections. Replaces a stale socket, and nothing else. Waits for `patience` at most for
+/// other servers that start in the same directory.
 ///
 /// # Errors
 ///
 /// When the path is in use, is no socket or is too long, or the system refuses. The message has the reason.
-pub fn listen_at(path: &Path, mode: u32, queue: usize) -> io::Result<(OwnedFd, Bound)> {
+pub fn listen_at(
+    path: &Path,
+    mode: u32,
+    queue: usize,
+    patience: Duration,
+) -> io::Result<(OwnedFd, Bound)> {
     let address = UnixAddr::new(path).map_err(|errno| match errno {
         Errno::ENAMETOOLONG => io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -188,7 +194,7 @@ pub fn listen_at(path: &Path, mode: u32, queue: usize) -> io::Result<(OwnedFd, B
     let fd = new()?;
     // Until it listens, a socket looks stale: servers that start at the same time must not
     // remove each other's.
-    let _lock = lock_directory(path)?;
+    let _lock = lock_directory(path, patience)?;
     match bind_with_mode(&fd, &address, mode) {
         Err(Errno::EADDRINUSE) => {
             make_way(path, &address, &new()?)?;
@@ -212,14 +218,14 @@ fn bind_with_mode(fd: &OwnedFd, address: &UnixAddr, mode: u32) -> Result<(), Err
 }
 
 /// Locks the directory against other servers that start. An unreadable directory is not locked.
-fn lock_directory(path: &Path) -> io::Result<Option<Flock<fs::File>>> {
+fn lock_directory(path: &Path, patience: Duration) -> io::Result<Option<Flock<fs::File>>> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
     let mut directory = match fs::File::open(parent.unwrap_or(Path::new("."))) {
         Ok(directory) => directory,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
         Err(error) => return Err(error),
     };
-    let until = Instant::now() + LOCK_WAIT;
+    let until = Instant::now() + patience;
     loop {
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(Some(lock)),

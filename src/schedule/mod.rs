@@ -262,7 +262,10 @@ impl Schedule {
             Phase::Serving => {
                 self.phase = Phase::Finishing { until };
                 self.share_out();
-                self.close_listeners(false);
+                match until {
+                    None => self.orders.push_back(Order::PauseListeners),
+                    Some(_) => self.close_listeners(false),
+                }
                 if grace.is_some_and(|grace| grace.is_zero()) {
                     self.stop(false, now);
                 }
@@ -270,6 +273,22 @@ impl Schedule {
             }
             Phase::Finishing { until: None } if until.is_some() => {
                 self.phase = Phase::Finishing { until };
+                self.close_listeners(false);
+                true
+            }
+            Phase::Finishing { .. } | Phase::Ending { .. } | Phase::Over => false,
+        }
+    }
+
+    /// Takes back a drain without a deadline: connections are accepted again. Returns whether the
+    /// server serves now; one that has ended its last job, or stops, does not come back.
+    pub fn undrain(&mut self) -> bool {
+        match self.phase {
+            Phase::Serving => true,
+            Phase::Finishing { until: None } => {
+                self.phase = Phase::Serving;
+                self.orders.retain(|order| *order != Order::PauseListeners);
+                self.share_out();
                 true
             }
             Phase::Finishing { .. } | Phase::Ending { .. } | Phase::Over => false,
@@ -385,6 +404,7 @@ impl Schedule {
             Order::Drop(_)
             | Order::Launch(_)
             | Order::Read { .. }
+            | Order::PauseListeners
             | Order::CloseListeners { .. }
             | Order::Stop { .. }
             | Order::StopNow

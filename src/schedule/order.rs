@@ -25,6 +25,9 @@ pub enum Order {
     },
     /// Close this connection, which lingers: too many do.
     Drop(ConnectionId),
+    /// Accept nothing more on the listening sockets for programs, until further notice: a drain
+    /// without a deadline can be taken back.
+    PauseListeners,
     /// Close the listening sockets for programs, or all of them.
     CloseListeners {
         /// Whether the listeners for control connections are closed, too.

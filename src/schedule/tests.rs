@@ -248,7 +248,7 @@ fn a_draining_server_keeps_no_slots_for_other_users() {
     server.orders();
     assert_eq!(server.schedule.wait(all[2]), Wait::Slot);
     assert!(server.schedule.drain(None, server.now));
-    assert_eq!(server.orders(), [Order::CloseListeners { control: false }]);
+    assert_eq!(server.orders(), [Order::PauseListeners]);
     assert_eq!(server.schedule.wait(all[2]), Wait::Nothing);
     assert_eq!(server.schedule.counts().active, 3);
 }
@@ -315,6 +315,69 @@ fn a_late_client_of_a_draining_server_only_hears_that_it_stops() {
     server.orders();
     let late = server.arrive(1, Class::Job);
     assert_eq!(server.orders(), [Order::Refuse(late, Rejection::Stopping)]);
+}
+
+#[test]
+fn a_drain_is_taken_back_while_a_job_runs() {
+    let mut server = Server::new(LIMITS);
+    let first = server.ask(1);
+    server.schedule.drain(None, server.now);
+    server.orders();
+    assert!(!server.schedule.accepts(Class::Job));
+    assert!(server.schedule.undrain() && server.schedule.undrain());
+    assert_eq!(server.schedule.phase(), Phase::Serving);
+    assert!(server.schedule.accepts(Class::Job));
+    // The share holds again: two of four slots.
+    server.arrive(1, Class::Job);
+    let third = server.arrive(1, Class::Job);
+    server.orders();
+    assert_eq!(server.schedule.wait(third), Wait::Slot);
+    // It does not end with its last job.
+    for id in [first, first.next(), third] {
+        server.finish(id);
+        server.leave(id);
+    }
+    assert!(!server.orders().contains(&Order::End));
+}
+
+#[test]
+fn a_drain_that_is_taken_back_at_once_pauses_nothing() {
+    let mut server = Server::new(LIMITS);
+    server.ask(1);
+    server.orders();
+    server.schedule.drain(None, server.now);
+    server.schedule.undrain();
+    assert_eq!(server.orders(), []);
+    server.schedule.drain(None, server.now);
+    server.schedule.undrain();
+    server.schedule.drain(None, server.now);
+    assert_eq!(server.orders(), [Order::PauseListeners]);
+}
+
+#[test]
+fn a_stop_is_not_taken_back_and_closes_what_a_drain_has_paused() {
+    let mut server = Server::new(LIMITS);
+    server.ask(1);
+    server.schedule.drain(None, server.now);
+    server.orders();
+    server.schedule.drain(Some(HURRY), server.now);
+    assert_eq!(server.orders(), [Order::CloseListeners { control: false }]);
+    assert!(!server.schedule.undrain());
+    assert!(!server.schedule.accepts(Class::Job));
+    server.schedule.hurry(server.now);
+    assert!(!server.schedule.undrain());
+}
+
+#[test]
+fn a_server_that_has_ended_its_last_job_does_not_come_back() {
+    let mut server = Server::new(LIMITS);
+    let job = server.ask(1);
+    server.schedule.drain(None, server.now);
+    server.orders();
+    server.finish(job);
+    server.leave(job);
+    assert_eq!(server.orders(), [Order::End]);
+    assert!(!server.schedule.undrain());
 }
 
 #[test]

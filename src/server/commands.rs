@@ -8,7 +8,6 @@ use super::history::LISTED_MAX;
 use super::replies::{answered, has_memory, json, response};
 use crate::control::command::Command;
 use crate::control::message::{Request, Response};
-use crate::control::payload::Draining;
 use crate::control::table;
 use crate::id::ConnectionId;
 use crate::os::memory;
@@ -62,9 +61,11 @@ impl Server {
         let result = Command::read(&request).and_then(|command| {
             // Changes, and their author, must be found later; questions need not be.
             let level = match command {
-                Command::Kill { .. } | Command::Set(_) | Command::Reload | Command::Drain => {
-                    log::Level::Info
-                }
+                Command::Kill { .. }
+                | Command::Set(_)
+                | Command::Reload
+                | Command::Drain
+                | Command::Undrain => log::Level::Info,
                 _ => log::Level::Debug,
             };
             log::log!(
@@ -111,11 +112,11 @@ impl Server {
             Command::Drain => {
                 let counts = self.schedule.counts();
                 log::info!("drain: {} connections active", counts.active);
+                let draining = self.draining();
                 self.drain(None);
-                json(&Draining {
-                    active: (counts.active + counts.over_quota) as u64,
-                })?
+                json(&draining)?
             }
+            Command::Undrain => json(&self.undrain()?)?,
         })
     }
 }

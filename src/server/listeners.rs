@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{Shutdown, shutdown};
 
 use super::io::{BACK_OFF, Io};
-use crate::os::listen::{self, AcceptError, Bound};
+use super::own::Own;
+use crate::os::errors::reason;
+use crate::os::listen::{self, AcceptError, Bound, LOCK_WAIT};
 use crate::os::poller::{Poller, Token, Watched};
 use crate::os::rights::Rights;
 use crate::wire::Protocol;
@@ -26,6 +28,8 @@ pub struct Listener {
     handed_over: bool,
     /// Its name in the file system, if this process has made it.
     file: Option<Bound>,
+    /// How this process has made it, and can do so again.
+    own: Option<Own>,
 }
 
 impl Listener {
@@ -33,18 +37,46 @@ impl Listener {
     pub fn handed_over(socket: OwnedFd, protocol: Protocol) -> Self {
         Self {
             handed_over: true,
-            ..Self::own(socket, protocol, None)
+            ..Self::new(socket, protocol)
         }
     }
 
-    /// A socket that this process has bound, to an address or to a name in the file system.
-    pub fn own(socket: OwnedFd, protocol: Protocol, file: Option<Bound>) -> Self {
+    /// A socket that this process makes.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot. The message has the reason.
+    pub fn own(own: Own) -> std::io::Result<Self> {
+        let (socket, file) = own.open(LOCK_WAIT)?;
+        Ok(Self::opened(own, socket, file))
+    }
+
+    /// Its address, for people.
+    pub fn address(&self) -> String {
+        listen::describe(self.socket.as_fd())
+    }
+
+    fn opened(own: Own, socket: OwnedFd, file: Option<Bound>) -> Self {
+        // The directory may be another one by the next time.
+        let own = match &file {
+            Some(bound) => own.at(bound.path()),
+            None => own,
+        };
+        Self {
+            file,
+            own: Some(own.clone()),
+            ..Self::new(socket, own.protocol)
+        }
+    }
+
+    fn new(socket: OwnedFd, protocol: Protocol) -> Self {
         Self {
             rights: Rights::of_listener(socket.as_fd()),
             socket: Watched::new(socket, Token::Listener(0)),
             protocol,
             handed_over: false,
-            file,
+            file: None,
+            own: None,
         }
     }
 }
@@ -54,6 +86,8 @@ impl Listener {
 pub(super) struct Listeners {
     /// By the number in their tokens.
     all: BTreeMap<usize, Listener>,
+    /// Those of a paused server that this process has made, by the same numbers.
+    paused: BTreeMap<usize, Own>,
     /// No connection is accepted before this moment.
     again: Option<Instant>,
     /// Sockets that are shut down, with clients that could not be accepted for a shortage.
@@ -131,13 +165,17 @@ impl Listeners {
     pub(super) fn close(&mut self, poller: &Poller, chosen: impl Fn(Protocol) -> Close) {
         for (index, mut listener) in std::mem::take(&mut self.all) {
             let close = chosen(listener.protocol);
-            if close == Close::No {
+            let stays = close == Close::Paused && listener.handed_over;
+            if close == Close::No || stays {
                 self.all.insert(index, listener);
                 continue;
             }
+            if let Some(own) = listener.own.take().filter(|_| close == Close::Paused) {
+                self.paused.insert(index, own);
+            }
             // No new client finds it from here on.
             drop(listener.file.take());
-            if !listener.handed_over && close == Close::Emptied {
+            if !listener.handed_over && close != Close::Yes {
                 // The kernel refuses all that connect from here on, so that nothing is in the
                 // queue when the socket is closed.
                 let _ = shutdown(listener.socket.as_raw_fd(), Shutdown::Both);
@@ -146,6 +184,26 @@ impl Listeners {
                 listener.socket.close(poller);
             }
         }
+    }
+
+    /// Opens the sockets of a paused server again: all of them, or none.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be opened. The text names it.
+    pub(super) fn open_again(&mut self) -> Result<(), String> {
+        let mut opened = Vec::new();
+        for (&index, own) in &self.paused {
+            let (socket, file) = own
+                .open(Duration::ZERO)
+                .map_err(|error| format!("{}: {}", own.address, reason(&error)))?;
+            let mut listener = Listener::opened(own.clone(), socket, file);
+            listener.socket.set_token(Token::Listener(index));
+            opened.push((index, listener));
+        }
+        self.paused.clear();
+        self.all.extend(opened);
+        Ok(())
     }
 
     /// Accepts the clients that are left in the queues of closed sockets. With the error of a
@@ -192,4 +250,6 @@ pub(super) enum Close {
     Yes,
     /// It is closed, and clients in its queue are answered.
     Emptied,
+    /// The same, and it may be opened again; but one that was handed over stays, with its queue.
+    Paused,
 }

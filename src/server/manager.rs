@@ -19,14 +19,22 @@ pub(super) struct Load {
     connections_max: usize,
     /// Connections accepted since the start.
     accepted: u64,
+    /// It accepts none any more.
+    draining: bool,
 }
 
 impl Load {
-    pub(super) fn new(counts: &Counts, connections_max: usize, accepted: u64) -> Self {
+    pub(super) fn new(
+        counts: &Counts,
+        connections_max: usize,
+        accepted: u64,
+        draining: bool,
+    ) -> Self {
         Self {
             active: counts.active,
             connections_max,
             accepted,
+            draining,
         }
     }
 }
@@ -123,8 +131,10 @@ fn status(load: Load, fault: Option<&str>) -> String {
         active,
         connections_max,
         accepted,
+        draining,
     } = load;
-    let load = format!("{active} of {connections_max} connections active, {accepted} accepted");
+    let state = if draining { "draining: " } else { "" };
+    let load = format!("{state}{active} of {connections_max} connections active, {accepted} accepted");
     match fault {
         // A notification ends a value at the end of its line.
         Some(fault) => {

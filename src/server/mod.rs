@@ -31,6 +31,7 @@
 //! | `people` | the users of clients, part of the guard |
 //! | `accounts` | their accounts, looked up by other processes |
 //! | `listeners` | the listening sockets |
+//! | `own` | one that the server makes itself |
 //! | `orphans` | processes that belong to no connection |
 //! | `cgroups` | the cgroups of jobs, part of the orphans |
 //! | `io` | the poller, buffers, the time of the turn |
@@ -57,6 +58,7 @@ mod manager;
 mod metrics;
 mod orders;
 mod orphans;
+mod own;
 mod peers;
 mod people;
 mod reload;
@@ -76,6 +78,7 @@ pub use self::explain::explain;
 use self::guard::Guard;
 use self::io::{BACK_OFF, Io};
 pub use self::listeners::Listener;
+pub use self::own::Own;
 use self::listeners::Listeners;
 use self::manager::{Load, Manager};
 use self::orphans::Orphans;
@@ -88,7 +91,7 @@ use crate::os::peer::Peer;
 use crate::os::poller::{Ready, Token, Watched};
 use crate::os::rights;
 use crate::os::signals::Signals;
-use crate::schedule::Schedule;
+use crate::schedule::{Phase, Schedule};
 use crate::statistics::Statistics;
 use crate::wire::Protocol;
 
@@ -263,6 +266,8 @@ impl Server {
 
     fn load(&self) -> Load {
         let most = self.schedule.capacity().connections;
-        Load::new(&self.schedule.counts(), most, self.statistics.accepted)
+        let draining = self.schedule.phase() != Phase::Serving;
+        let accepted = self.statistics.accepted;
+        Load::new(&self.schedule.counts(), most, accepted, draining)
     }
 }

@@ -25,6 +25,10 @@ impl Server {
                 Order::Drop(id) => self.work(id, |connection, context| {
                     connection.inform(Input::ClientGone, context);
                 }),
+                Order::PauseListeners => self.close_listeners(|class| match class {
+                    Class::Job => Close::Paused,
+                    Class::Control => Close::No,
+                }),
                 Order::CloseListeners { control } => self.close_listeners(|class| match class {
                     Class::Job => Close::Emptied,
                     Class::Control if control => Close::Yes,

@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 
 use super::Server;
 use super::listeners::Close;
+use crate::control::payload::Draining;
 use crate::schedule::{Class, Phase};
 use crate::session::Input;
 
@@ -54,6 +55,36 @@ impl Server {
             // Not for a drain without a deadline: the service manager would end the server after
             // its own stop timeout.
             self.manager.stopping();
+        }
+    }
+
+    /// Accepts connections for programs again, after a drain.
+    ///
+    /// # Errors
+    ///
+    /// When the server stops, or a socket cannot be opened again. Then it drains as before.
+    pub(super) fn undrain(&mut self) -> Result<Draining, String> {
+        match self.schedule.phase() {
+            Phase::Serving => {}
+            Phase::Finishing { until: None } => {
+                let opened = self.listeners.open_again();
+                opened.map_err(|error| format!("the server drains on: {error}"))?;
+                self.schedule.undrain();
+                let active = self.schedule.counts().active;
+                log::info!("undrain: accepting again, {active} connections active");
+            }
+            Phase::Finishing { .. } | Phase::Ending { .. } | Phase::Over => {
+                return Err("the server stops, and accepts no connection any more".into());
+            }
+        }
+        Ok(self.draining())
+    }
+
+    /// How many connections there are to finish.
+    pub(super) fn draining(&self) -> Draining {
+        let counts = self.schedule.counts();
+        Draining {
+            active: (counts.active + counts.over_quota) as u64,
         }
     }
 

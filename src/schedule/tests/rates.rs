@@ -96,7 +96,7 @@ fn another_rate_applies_at_once_and_a_drain_serves_those_who_are_parked() {
     let (_first, second) = (server.ask(1), server.ask(1));
     server.orders();
     server.schedule.drain(None, server.now);
-    assert_eq!(server.orders(), [Order::CloseListeners { control: false }]);
+    assert_eq!(server.orders(), [Order::PauseListeners]);
     server.schedule.configure(LIMITS, server.now);
     assert_eq!(server.orders(), [Order::Launch(second)]);
 }

@@ -263,7 +263,10 @@ impl<C: Chance> World<C> {
         let expected = match self.phase {
             Phase::Serving => {
                 self.phase = Phase::Finishing { until };
-                self.due.push_back(Order::CloseListeners { control: false });
+                self.due.push_back(match grace {
+                    None => Order::PauseListeners,
+                    Some(_) => Order::CloseListeners { control: false },
+                });
                 if grace.is_some_and(|grace| grace.is_zero()) {
                     self.stops(false);
                 }
@@ -271,11 +274,27 @@ impl<C: Chance> World<C> {
             }
             Phase::Finishing { until: None } if until.is_some() => {
                 self.phase = Phase::Finishing { until };
+                self.due.push_back(Order::CloseListeners { control: false });
                 true
             }
             _ => false,
         };
         assert_eq!(self.schedule.drain(grace, self.now), expected);
+    }
+
+    /// The command that takes a drain back, at any moment.
+    pub(super) fn undrains(&mut self) {
+        let serves = match self.phase {
+            Phase::Serving => true,
+            Phase::Finishing { until: None } => {
+                self.phase = Phase::Serving;
+                self.due.retain(|order| *order != Order::PauseListeners);
+                true
+            }
+            _ => false,
+        };
+        assert_eq!(self.schedule.undrain(), serves);
+        assert_eq!(self.schedule.phase(), self.phase);
     }
 
     fn stops(&mut self, grace_over: bool) {

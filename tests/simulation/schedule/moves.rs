@@ -30,6 +30,7 @@ impl<C: Chance> World<C> {
             27 if self.chance.once_in(2) => self.reloads(),
             28 => self.time_passes(),
             29 if self.chance.once_in(20) => self.is_to_stop(),
+            29 => self.undrains(),
             30..=31 => self.one(|client| matches!(client.job, Job::Postponed), Self::resumes),
             _ => {}
         }

@@ -65,7 +65,8 @@ impl<C: Chance> World<C> {
                 self.leaves(id);
             }
             Order::End => self.ends(),
-            Order::CloseListeners { .. } | Order::Leave | Order::Stop { .. } | Order::StopNow => {
+            Order::PauseListeners
+            | Order::CloseListeners { .. } | Order::Leave | Order::Stop { .. } | Order::StopNow => {
                 assert_eq!(self.due.pop_front(), Some(order));
                 self.obeys(order);
             }
@@ -164,8 +165,8 @@ impl<C: Chance> World<C> {
 
     fn obeys(&mut self, order: Order) {
         match order {
-            Order::CloseListeners { control: false } => {
-                self.listens = false;
+            Order::PauseListeners | Order::CloseListeners { control: false } => {
+                self.listens &= order == Order::PauseListeners;
                 // The last of its queue.
                 while self.chance.once_in(3) {
                     let user = self.any_user();
