@@ -67,6 +67,7 @@ _sockexecctl() {
     kill) options+=' --signal --user --program --rule --all' ;;
     metrics) options+=' -a --all --http' ;;
     recent) options+=' --failed --user --program -n --limit' ;;
+    drain) options+=' --wait' ;;
     follow) options+=' --retry' ;;
     totals) options+=' --by' ;;
     top) options+=' --interval --count' ;;
@@ -78,7 +79,7 @@ _sockexecctl() {
     fi
     case $command in
     '')
-        mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set explain reload drain metrics recent follow totals ping top version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set explain reload drain undrain metrics recent follow totals ping top version' -- "$cur")
         ;;
     kill)
         mapfile -t COMPREPLY < <(compgen -W "$(_sockexecctl_jobs "${socket[@]}")" -- "$cur")

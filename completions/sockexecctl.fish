@@ -1,6 +1,6 @@
 # fish completion for sockexecctl(1)
 
-set -l commands status jobs kill set explain reload drain metrics recent follow totals ping top version
+set -l commands status jobs kill set explain reload drain undrain metrics recent follow totals ping top version
 
 # The current jobs, if a server answers.
 function __sockexecctl_jobs
@@ -31,6 +31,7 @@ complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
     explain\t"which rule decides about a request, and why"
     reload\t"read the configuration file again"
     drain\t"stop accepting, finish running jobs, and exit"
+    undrain\t"accept again, after a drain"
     metrics\t"all figures, in the text format of Prometheus"
     recent\t"the last jobs that have ended, and how"
     follow\t"starts and ends of jobs as they come"
@@ -40,6 +41,7 @@ complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
     version\t"the version of the server"'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -a '(__sockexecctl_jobs)'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l signal -x -a 'TERM HUP INT QUIT KILL USR1 USR2 STOP CONT' -d 'The signal'
+complete -c sockexecctl -n '__fish_seen_subcommand_from drain' -l wait -d 'Wait until the server has ended'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l user -x -a '(__fish_complete_users)' -d 'All jobs of this user'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l program -x -d 'All jobs of this program'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l rule -x -d 'All jobs under this rule'

@@ -68,7 +68,10 @@ pub fn commands() -> Vec<Description> {
         },
         plain("reload", "reads the configuration file again"),
         plain("drain", "stops accepting, finishes running jobs, exits"),
-        plain("undrain", "accepts again, after a drain, while a job still runs"),
+        plain(
+            "undrain",
+            "accepts again, after a drain, while a job still runs",
+        ),
         Description {
             name: "explain",
             meaning: "which rule decides about a request, and why",

@@ -134,7 +134,8 @@ fn status(load: Load, fault: Option<&str>) -> String {
         draining,
     } = load;
     let state = if draining { "draining: " } else { "" };
-    let load = format!("{state}{active} of {connections_max} connections active, {accepted} accepted");
+    let load =
+        format!("{state}{active} of {connections_max} connections active, {accepted} accepted");
     match fault {
         // A notification ends a value at the end of its line.
         Some(fault) => {

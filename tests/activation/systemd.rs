@@ -138,6 +138,46 @@ fn systemd_hands_over_a_control_socket() {
 }
 
 #[test]
+fn a_drained_server_leaves_its_queue_and_an_undrained_one_serves_it() {
+    let directory = Directory::new();
+    let (exec, control) = (directory.join("exec"), directory.join("control"));
+    let options = [
+        "-l",
+        exec.to_str().unwrap(),
+        "-l",
+        control.to_str().unwrap(),
+        "--fdname=exec:control",
+    ];
+    let Some(mut starter) = socket_activate(&options, &["--log", "stderr"]) else {
+        return;
+    };
+    let mut running = Client::connect(&exec);
+    running.send(shell("echo up; exec cat"));
+    assert_eq!(running.line(), "up");
+    let mut asking = Control::connect(&control);
+    asking.ask("drain", &json!({})).unwrap();
+    let mut late = Client::connect(&exec);
+    late.send("1:2,4:echo,2:hi,0:,");
+    let status: Value = serde_json::from_str(&asking.ask("status", &json!({})).unwrap()).unwrap();
+    assert_eq!(
+        (&status["state"], &status["queued"]),
+        (&json!("draining"), &json!(1))
+    );
+    // Nobody is served before it is taken back.
+    assert_eq!(status["totals"]["accepted"], 1);
+    asking.ask("undrain", &json!({})).unwrap();
+    assert_eq!(late.reply().succeeded(), "hi\n");
+    asking.ask("drain", &json!({})).unwrap();
+    let later = Client::connect(&exec);
+    running.send("0:,");
+    assert_eq!(running.reply().end, End::Exit(0));
+    // The queue is that of the next server.
+    assert_eq!(starter.wait().code(), Some(0));
+    assert!(exec.exists());
+    drop(later);
+}
+
+#[test]
 fn systemd_hands_over_sockets_for_sockproc() {
     let directory = Directory::new();
     let path = directory.join("sockproc");

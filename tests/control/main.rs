@@ -20,6 +20,7 @@ mod page;
 mod reload;
 mod set;
 mod status;
+mod undrain;
 
 use common::{Daemon, Setup};
 

@@ -96,6 +96,12 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
             "draining, 3 to finish\n",
         ),
         (
+            "undrain",
+            json!({}),
+            json!({"active": 2}),
+            "accepting again, 2 active\n",
+        ),
+        (
             "jobs",
             json!({}),
             json!([]),

@@ -11,6 +11,7 @@ mod answers;
 mod arguments;
 mod commands;
 mod completions;
+mod drain;
 mod faults;
 mod history;
 mod plain;

@@ -18,6 +18,9 @@ Inspects and controls a running sockexec server through its control socket.
 
 The server answers only root and its own user. See sockexecctl(1).";
 
+/// How long to wait for an answer, without the option.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The longest time that an option accepts, in seconds: a day.
 const SECONDS_MAX: f64 = 86_400.0;
 
@@ -44,10 +47,9 @@ pub struct Arguments {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Seconds to wait for an answer
-    #[arg(long, global = true, allow_negative_numbers = true, value_name = "SECONDS", default_value = "5",
-        value_parser = seconds)]
-    pub timeout: Duration,
+    /// Seconds to wait for an answer, or with drain --wait for the server's end [default: 5]
+    #[arg(long, global = true, allow_negative_numbers = true, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
 
     #[command(subcommand)]
     pub command: Command,
@@ -77,7 +79,13 @@ pub enum Command {
     /// Make the server read its configuration file again
     Reload,
     /// Make the server stop accepting, finish its running jobs, and exit
-    Drain,
+    Drain {
+        /// Wait until the server has ended
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Make a draining server accept again
+    Undrain,
     /// All figures, in the text format of Prometheus
     Metrics {
         /// Of all servers: each figure has the unit's name as the label instance
@@ -139,6 +147,11 @@ pub struct RecentJobs {
 }
 
 impl Arguments {
+    /// How long to wait for an answer.
+    pub fn timeout(&self) -> Duration {
+        self.timeout.unwrap_or(TIMEOUT)
+    }
+
     /// Reads the command line of this process.
     pub fn read() -> Result<Self, clap::Error> {
         let arguments = Self::try_parse()?;

@@ -85,7 +85,7 @@ fn follow(
     arguments: &Arguments,
     position: &mut Position,
 ) -> Result<(), (Failure, bool)> {
-    client.set_timeout(arguments.timeout + WAIT);
+    client.set_timeout(arguments.timeout() + WAIT);
     let mut before = Instant::now();
     loop {
         let slow = before.elapsed() >= IDLE_MIN;

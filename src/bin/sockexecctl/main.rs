@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `arguments` | the command line |
 //! | `ask` | the connection to the server, and the exit code of each failure |
+//! | `drain` | `drain --wait` |
 //! | `follow` | starts and ends of jobs, as they come |
 //! | `kill` | `kill`: its command line and its result |
 //! | `metrics` | the figures of several servers, and HTTP |
@@ -20,6 +21,7 @@
 
 mod arguments;
 mod ask;
+mod drain;
 mod follow;
 mod kill;
 mod metrics;
@@ -65,6 +67,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         return top::run(arguments, interval, count);
     }
     match arguments.command {
+        Command::Drain { wait: true } => return drain::run(arguments),
         Command::Follow { retry } => return follow::run(arguments, retry),
         Command::Metrics { http: true, .. } => return metrics::serve(arguments),
         Command::Metrics { all: true, .. } => return say_all_metrics(arguments),
@@ -104,7 +107,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             say(&lines.iter().map(|line| printable(line)).collect::<Vec<_>>())
         }
         Command::Reload => say(&table::wrap(&report::reloaded(&read(&payload)?), width)),
-        Command::Drain => say(&[report::draining(&read(&payload)?)]),
+        Command::Drain { .. } => say(&[report::draining(&read(&payload)?)]),
+        Command::Undrain => say(&[report::undrained(&read(&payload)?)]),
         Command::Metrics { .. } => say_metrics(&payload),
         Command::Recent(_) => say(&recent::text(&read(&payload)?, width)),
         Command::Totals { by } => say(&totals::text(&read(&payload)?, *by, width)),
@@ -155,7 +159,8 @@ fn message(command: &Command) -> Result<(&'static str, Args), Failure> {
             "explain"
         }
         Command::Reload => "reload",
-        Command::Drain => "drain",
+        Command::Drain { .. } => "drain",
+        Command::Undrain => "undrain",
         Command::Metrics { .. } => "metrics",
         Command::Recent(wanted) => {
             args = recent::args(wanted)?;

@@ -233,6 +233,11 @@ pub fn draining(draining: &Draining) -> String {
     format!("draining, {} to finish", draining.active)
 }
 
+/// The result of `undrain`.
+pub fn undrained(draining: &Draining) -> String {
+    format!("accepting again, {} active", draining.active)
+}
+
 /// The result of `reload`.
 pub fn reloaded(reloaded: &Reloaded) -> Vec<Row> {
     let list = |keys: &[String]| match keys {

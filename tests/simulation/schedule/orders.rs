@@ -66,7 +66,10 @@ impl<C: Chance> World<C> {
             }
             Order::End => self.ends(),
             Order::PauseListeners
-            | Order::CloseListeners { .. } | Order::Leave | Order::Stop { .. } | Order::StopNow => {
+            | Order::CloseListeners { .. }
+            | Order::Leave
+            | Order::Stop { .. }
+            | Order::StopNow => {
                 assert_eq!(self.due.pop_front(), Some(order));
                 self.obeys(order);
             }

@@ -54,7 +54,7 @@ pub fn of_all(arguments: &Arguments) -> Result<(String, Vec<String>), Failure> {
     let mut exposition = Exposition::default();
     let mut failures = Vec::new();
     for some in instances.chunks(AT_ONCE) {
-        for (instance, answer) in some.iter().zip(ask_all(some, arguments.timeout)) {
+        for (instance, answer) in some.iter().zip(ask_all(some, arguments.timeout())) {
             if let Err(why) = exposition.add(&instance.name, &answer) {
                 failures.push(format!("{}: {why}", instance.name));
             }
@@ -65,7 +65,7 @@ pub fn of_all(arguments: &Arguments) -> Result<(String, Vec<String>), Failure> {
 
 /// Answers the HTTP request on standard input.
 pub fn serve(arguments: &Arguments) -> Result<(), Failure> {
-    let mut exchange = Exchange::new(arguments.timeout);
+    let mut exchange = Exchange::new(arguments.timeout());
     let wanted = match exchange.request() {
         // The client has gone, or has only checked whether something listens.
         Ok(None) => return Ok(()),
