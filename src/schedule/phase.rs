@@ -3,7 +3,7 @@
 //! | phase | new connections | running programs | leaves by |
 //! |---|---|---|---|
 //! | `Serving` | accepted | run | a drain, a stop, the idle exit |
-//! | `Finishing` | only for control | continue for the time of grace, if there is one | the last of them, the time; without one, an undrain |
+//! | `Finishing` | only for control | continue, perhaps for a time of grace | the last of them, the time, an undrain |
 //! | `Ending` | none | must end | the last connection, the time |
 //! | `Over` | none | | |
 

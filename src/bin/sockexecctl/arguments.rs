@@ -47,7 +47,7 @@ pub struct Arguments {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Seconds to wait for an answer, or with drain --wait for the server's end [default: 5]
+    /// Seconds to wait for an answer, or for the end of a drain that waits for it [default: 5]
     #[arg(long, global = true, allow_negative_numbers = true, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
 
