@@ -87,6 +87,7 @@ pub use self::outgoing::Piece;
 pub use self::quoting::Quoted;
 use self::settle::{Orders, settle};
 pub use self::summary::{Summary, Traffic};
+pub use self::tail::TAIL_MAX;
 use crate::settings::Settings;
 use crate::wire::Protocol;
 

@@ -54,6 +54,7 @@ impl<C: Chance> World<C> {
                 0 => chance.below(200_000) as u64,
                 _ => 1 << 30,
             },
+            recent_jobs: [0, 1000, 1000][chance.below(3)],
             ..Settings::default()
         };
         let request = Request::any(&mut chance, protocol);

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use sockexec::program::{Exit, SpawnError, Stream};
 use sockexec::session::timers::GIVE_UP;
 use sockexec::session::verdict::Fault;
-use sockexec::session::{Input, Summary};
+use sockexec::session::{Input, Summary, TAIL_MAX};
 use sockexec::statistics::Statistics;
 use sockexec::wire::{Protocol, netstring};
 
@@ -41,9 +41,23 @@ impl<C: Chance> World<C> {
         let counted = u64::from(!summary.silent);
         assert_eq!(statistics.ended(), counted, "{summary:?} {statistics}");
         assert_ne!(self.shut, summary.disconnected, "{summary:?}");
+        self.check_tail(&summary);
         if self.shut {
             self.check_reply(&summary);
         }
+    }
+
+    /// The end of standard error that is kept: of what was read, also if nobody got it.
+    fn check_tail(&self, summary: &Summary) {
+        let written = self.program.as_ref().map(|program| &program.written);
+        let written = written.map_or(&[][..], |written| &written[Stream::Stderr as usize]);
+        let read = usize::try_from(summary.bytes_out[Stream::Stderr as usize]).unwrap();
+        let tail = &written[..read][read.saturating_sub(TAIL_MAX)..];
+        let kept = match self.settings.recent_jobs {
+            0 => &[],
+            _ => tail,
+        };
+        assert_eq!(self.session.stderr_tail(), kept);
     }
 
     fn check_reply(&self, summary: &Summary) {
