@@ -28,7 +28,12 @@ impl<T> Ring<T> {
         self.most
     }
 
-    /// Whether none is kept.
+    /// How many are kept now.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

@@ -11,7 +11,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 use nix::sys::prctl;
 
@@ -37,6 +37,9 @@ static RESERVE: [AtomicPtr<u8>; PIECES] = [const { AtomicPtr::new(ptr::null_mut(
 
 /// The number of pieces left.
 static LEFT: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether a large allocation was refused since the last call of [`take_refusal`].
+static REFUSED: AtomicBool = AtomicBool::new(false);
 
 /// Makes the allocator return large pieces of memory as soon as they are freed, and fills the
 /// reserve. Otherwise the allocator would adapt to a few large requests and keep such memory.
@@ -105,9 +108,18 @@ fn gather() {
     }
 }
 
-/// Whether `size` bytes are available now, for data that comes in many small pieces.
+/// Whether `size` bytes are available now, for data that comes in many small pieces. That they are not
+/// is no refusal yet.
 pub fn has(size: usize) -> bool {
-    !is_short() && Vec::<u8>::new().try_reserve_exact(size).is_ok()
+    let refused = REFUSED.load(Ordering::Acquire);
+    let has = !is_short() && Vec::<u8>::new().try_reserve_exact(size).is_ok();
+    REFUSED.store(refused, Ordering::Release);
+    has
+}
+
+/// Whether data from a client or a program found no memory since the last call.
+pub fn take_refusal() -> bool {
+    REFUSED.swap(false, Ordering::AcqRel)
 }
 
 /// Fills up the reserve, as far as there is memory.
@@ -154,11 +166,19 @@ impl Allocator {
     /// Asks the system, and once more for each piece of the reserve.
     fn ask(size: usize, mut system: impl FnMut() -> *mut u8) -> *mut u8 {
         if size >= LARGE && has_little() {
+            REFUSED.store(true, Ordering::Release);
             return ptr::null_mut();
         }
         loop {
             let found = system();
-            if !found.is_null() || size >= LARGE || !spend() {
+            if !found.is_null() {
+                return found;
+            }
+            if size >= LARGE {
+                REFUSED.store(true, Ordering::Release);
+                return found;
+            }
+            if !spend() {
                 return found;
             }
         }

@@ -88,3 +88,91 @@ fn put_end<S: serde::ser::SerializeStruct>(entry: &mut S, ended: &Ended) -> Resu
     entry.serialize_field("fault", &fault)?;
     entry.serialize_field("stderr", &escaped(&ended.stderr))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::control::history;
+    use crate::id::ConnectionId;
+    use crate::os::peer::Peer;
+    use crate::program::Arguments;
+    use crate::record::JobState;
+    use crate::session::{Excerpt, Summary};
+    use crate::wire::Protocol;
+
+    fn ended(program: &str, exit: Option<Exit>, outcome: &'static str) -> Ended {
+        let arguments = Arguments::try_collect([program.as_bytes(), b"-x"]).unwrap();
+        let summary = Summary {
+            excerpt: Excerpt::of(&arguments, true),
+            state: JobState::Replying,
+            exit,
+            ..Summary::default()
+        };
+        let peer = Peer::Local {
+            uid: Some(33),
+            gid: Some(34),
+            pid: 6341,
+        };
+        let id = ConnectionId::numbered(7).unwrap();
+        let mut record = JobRecord::new(id, (Protocol::Exec, peer), Some(9), false, summary);
+        record.names.client = Some("www-data".into());
+        Ended {
+            time: 1.5,
+            record,
+            outcome,
+            stderr: b"a\\b\xff".to_vec(),
+        }
+    }
+
+    /// The entry as it is read, and as it was written.
+    fn read<T>(entry: Entry<'_>) -> (T, Value)
+    where
+        T: serde::de::DeserializeOwned + serde::Serialize,
+    {
+        let written = serde_json::to_value(entry).unwrap();
+        let read: T = serde_json::from_value(written.clone()).unwrap();
+        (read, written)
+    }
+
+    #[test]
+    fn entries_are_written_as_they_are_read() {
+        let code = ended("ls", Some(Exit::Code(2)), "exit-nonzero");
+        let (job, written) = read::<history::Ended>(Entry::Recent(3, &code));
+        assert_eq!(serde_json::to_value(&job).unwrap(), written);
+        assert_eq!((job.seq, job.exit, job.failed), (3, Some(2), true));
+        assert_eq!((&job.job.state[..], job.job.pid), ("ended", Some(9)));
+        assert_eq!(job.stderr, "a\\\\b\\xff");
+        let number = libc::SIGKILL;
+        let dumped = false;
+        let killed = ended("ls", Some(Exit::Signal { number, dumped }), "signal");
+        let (event, written) = read::<history::Event>(Entry::End(4, &killed));
+        assert_eq!((&event.kind[..], event.seq), ("end", 4));
+        assert_eq!(written["exit"], Value::Null);
+        let job = event.ended().unwrap();
+        assert_eq!((job.signal.as_deref(), job.failed), (Some("SIGKILL"), true));
+        let (event, written) = read::<history::Event>(Entry::Start(5, 2.5, &killed.record));
+        assert_eq!(serde_json::to_value(&event).unwrap(), written);
+        assert_eq!((&event.kind[..], event.ended()), ("start", None));
+        assert_eq!(written["time"], json!(2.5));
+    }
+
+    #[test]
+    fn users_and_programs_are_found_by_each_of_their_names() {
+        let job = ended("/bin/ls", None, "exit-zero");
+        assert!(!job.failed());
+        for user in ["33", "www-data"] {
+            assert!(job.record.is_of_user(user), "{user}");
+        }
+        for user in ["", "3", "www", "034"] {
+            assert!(!job.record.is_of_user(user), "{user}");
+        }
+        for program in ["/bin/ls", "ls"] {
+            assert!(job.record.is_of_program(program), "{program}");
+        }
+        for program in ["", "s", "bin/ls", "/bin/", "-x"] {
+            assert!(!job.record.is_of_program(program), "{program}");
+        }
+    }
+}

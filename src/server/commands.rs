@@ -48,6 +48,9 @@ impl Server {
     ) -> (Request, Option<Response>) {
         let needed = VALUE_MAX * message.len() + ANSWER_EACH * self.table.len();
         if !memory::has(needed) {
+            self.control.history.give_up(self.io.now());
+        }
+        if !memory::has(needed) {
             let failure = Response::failure("the server has no memory for it");
             return (Request::default(), Some(failure));
         }
@@ -94,7 +97,7 @@ impl Server {
             Command::Recent(wanted) => {
                 let history = &self.control.history;
                 let most = usize::try_from(wanted.limit).unwrap_or(usize::MAX);
-                has_memory(most.min(history.kept()))?;
+                has_memory(most.min(history.jobs()))?;
                 json(&history.recent(&wanted))?
             }
             Command::Events(_) => unreachable!("it may have to wait"),

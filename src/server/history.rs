@@ -3,11 +3,11 @@
 //!
 //! Memory: of a job at most its record with 256 bytes of arguments and 512 bytes of standard error,
 //! some 2 KiB, which the list of jobs and the events share. When the system is short of memory, all of
-//! them are dropped, and their space is there for requests.
+//! them are dropped, and their space is there for requests; only the totals go on.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
@@ -28,6 +28,9 @@ pub(super) const EVENTS_MAX: usize = 256;
 
 /// Events that are kept for each job that is: its start and its end.
 const EVENTS_EACH: usize = 2;
+
+/// How long nothing is kept after the system was short of memory.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// An event.
 #[derive(Clone, Debug)]
@@ -52,6 +55,8 @@ pub(super) struct History {
     programs: Groups<Vec<u8>>,
     users: Groups<Uid>,
     rules: Groups<Title>,
+    /// Memory is short: nothing is kept until then.
+    paused_until: Option<Instant>,
 }
 
 /// The number of a user, if it is known.
@@ -95,6 +100,7 @@ impl History {
             programs: Groups::default(),
             users: Groups::default(),
             rules: Groups::default(),
+            paused_until: None,
         }
     }
 
@@ -112,15 +118,20 @@ impl History {
         self.ended.most()
     }
 
-    /// Drops all jobs and events if the system is short of memory.
-    pub(super) fn make_room(&mut self) {
-        if self.ended.is_empty() && self.events.is_empty() {
-            return;
+    /// Drops all jobs and events if the system is short of memory, and keeps no more for a while.
+    pub(super) fn make_room(&mut self, now: Instant) {
+        if memory::take_refusal() || memory::is_short() {
+            self.give_up(now);
+        } else if self.paused_until.is_some_and(|until| until <= now) {
+            self.paused_until = None;
         }
-        if memory::is_short() {
-            self.ended.drop_all();
-            self.events.drop_all();
-        }
+    }
+
+    /// Drops all jobs and events, and keeps no more for a while.
+    pub(super) fn give_up(&mut self, now: Instant) {
+        self.ended.drop_all();
+        self.events.drop_all();
+        self.paused_until = Some(now + PAUSE);
     }
 
     /// The number of the last event.
@@ -132,7 +143,7 @@ impl History {
     pub(super) fn start(&mut self, mut record: JobRecord) {
         record.summary.excerpt.shorten();
         let event = Event::Start(now(), Rc::new(record));
-        self.events.push(event, !memory::is_short());
+        self.events.push(event, self.paused_until.is_none());
     }
 
     /// A job has ended.
@@ -145,7 +156,7 @@ impl History {
             stderr: stderr.to_vec(),
         });
         self.count(&ended);
-        let grow = !memory::is_short();
+        let grow = self.paused_until.is_none();
         self.events.push(Event::End(Rc::clone(&ended)), grow);
         self.ended.push(ended, grow);
     }
@@ -168,6 +179,16 @@ impl History {
         self.rules.count(&Title(group.rule), &tally);
     }
 
+    /// How many jobs there are to look at.
+    pub(super) fn jobs(&self) -> usize {
+        self.ended.len()
+    }
+
+    /// How many events there are behind this number.
+    pub(super) fn behind(&self, number: u64) -> usize {
+        self.events.after(number).1.count()
+    }
+
     /// The last jobs that have ended, of those that are wanted.
     pub(super) fn recent<'a>(&'a self, wanted: &'a Wanted) -> RecentAnswer<'a> {
         RecentAnswer {
@@ -176,11 +197,12 @@ impl History {
         }
     }
 
-    /// The events behind this number.
-    pub(super) fn events(&self, after: u64) -> EventsAnswer<'_> {
+    /// The events behind this number, at most this many.
+    pub(super) fn events(&self, after: u64, most: usize) -> EventsAnswer<'_> {
         EventsAnswer {
             history: self,
             after,
+            most,
         }
     }
 
@@ -284,6 +306,7 @@ impl Serialize for RecentAnswer<'_> {
 pub(super) struct EventsAnswer<'a> {
     history: &'a History,
     after: u64,
+    most: usize,
 }
 
 impl Serialize for EventsAnswer<'_> {
@@ -291,7 +314,7 @@ impl Serialize for EventsAnswer<'_> {
         let ring = &self.history.events;
         let (missed, events) = ring.after(self.after);
         let events: Vec<_> = events
-            .take(EVENTS_MAX)
+            .take(self.most)
             .map(|(seq, event)| match event {
                 Event::Start(time, record) => Entry::Start(seq, *time, record),
                 Event::End(ended) => Entry::End(seq, ended),

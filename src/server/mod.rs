@@ -197,7 +197,7 @@ impl Server {
         let log_waits = crate::log::flush_or_retry_after();
         let timeout = self.timeout(log_waits);
         self.io.wait(ready, timeout)?;
-        self.control.history.make_room();
+        self.control.history.make_room(self.io.now());
         self.sweep();
         let mut listeners = self.look_unwatched();
         for ready in ready.drain(..) {

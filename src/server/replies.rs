@@ -39,8 +39,14 @@ impl Server {
     }
 
     fn events_behind(&self, after: u64) -> Result<String, String> {
-        has_memory(EVENTS_MAX)?;
-        json(&self.control.history.events(after))
+        let history = &self.control.history;
+        // As many as there is memory for: the client asks again.
+        let mut most = history.behind(after).min(EVENTS_MAX);
+        while most > 1 && has_memory(most).is_err() {
+            most /= 2;
+        }
+        has_memory(most)?;
+        json(&history.events(after, most))
     }
 
     /// Answers the questions about events that are due.

@@ -128,6 +128,56 @@ fn a_large_command_without_memory_fails_and_the_daemon_goes_on() {
     all_is_well(&daemon, running);
 }
 
+/// Runs this number of programs, each of which leaves as much in the history as it may.
+fn fill_history(daemon: &Daemon, count: usize) {
+    let long = "x".repeat(2000);
+    let script = format!("printf {} >&2", "e".repeat(600));
+    for _ in 0..count {
+        assert_eq!(daemon.run(&["sh", "-c", &script, &long]).end, End::Exit(0));
+    }
+}
+
+#[test]
+fn the_history_takes_the_memory_that_the_manual_has_and_gives_it_back() {
+    let daemon = Setup::new().control().config("recent-jobs = 200").start();
+    let data = || status(daemon.pid(), "RssAnon").parse::<u64>().unwrap();
+    fill_history(&daemon, 1);
+    let begin = data();
+    fill_history(&daemon, 200);
+    let full = data();
+    // 2 KiB for each, and what the allocator needs.
+    assert!(full - begin < 200 * 3, "{begin} {full}");
+    fill_history(&daemon, 200);
+    assert!(data() - full < 64, "{full} {}", data());
+    daemon.ask("set", serde_json::json!({"recent-jobs": 0}));
+    let recent = daemon.ask("recent", serde_json::json!({}));
+    assert_eq!(
+        (&recent["ended"], &recent["kept"]),
+        (&401.into(), &0.into())
+    );
+}
+
+#[test]
+fn the_history_gives_way_to_clients_that_need_its_memory() {
+    let setup = Setup::new().control();
+    let (daemon, running) = running(setup.arguments(["-m", "3000", "-q", "3000", "-t", "0"]));
+    fill_history(&daemon, 300);
+    confine(&daemon, 0);
+    press(&daemon);
+    let since = serde_json::json!({"after": 0, "wait": 0});
+    let mut missed = None;
+    eventually("an answer", || {
+        let Ok(events) = daemon.control().ask("events", &since) else {
+            return false;
+        };
+        let events: serde_json::Value = serde_json::from_str(&events).unwrap();
+        missed = events["missed"].as_u64();
+        true
+    });
+    assert!(missed > Some(600), "{missed:?}");
+    all_is_well(&daemon, running);
+}
+
 #[test]
 fn so_many_connections_that_memory_ends_wait_and_are_served() {
     crowd(300);
@@ -145,6 +195,12 @@ fn crowd(more: u64) {
     let setup = Setup::new().arguments(["-m", "3000", "-q", "3000", "-t", "0"]);
     let (daemon, running) = running(setup);
     confine(&daemon, more);
+    press(&daemon);
+    all_is_well(&daemon, running);
+}
+
+/// Many clients at once, each of which gets its reply or the reason.
+fn press(daemon: &Daemon) {
     let clients: Vec<_> = (0..900).map(|_| daemon.connect()).collect();
     for client in &clients {
         // A client that was refused already does not accept it.
@@ -159,5 +215,4 @@ fn crowd(more: u64) {
             _ => reply.refused(111, &["emory"]),
         }
     }
-    all_is_well(&daemon, running);
 }
