@@ -104,6 +104,8 @@ impl Reader {
         ];
         let control = self.daemon.control_path();
         let ctl = format!("{ctl} --socket {}", control.display());
+        let pid = self.daemon.pid();
+        let children = format!("/proc/{pid}/task/{pid}/children");
         fs::create_dir(directory.join("bin")).unwrap();
         for (name, text) in [
             ("sudo", "exec \"$@\"".to_owned()),
@@ -112,11 +114,17 @@ impl Reader {
                 format!("exec {} \"$@\"", crate::common::daemon::PROGRAM),
             ),
             ("sockexec-client", format!("exec {client} \"$@\"")),
-            // A job that is shown has been started before.
+            // A job that is shown has been started before, so it has the number before the command's;
+            // or it has ended.
             (
                 "sockexecctl",
                 format!(
-                    "if [ \"$1\" = jobs ]; then until {ctl} jobs | grep -q running; do :; done; fi\n\
+                    "if [ \"$1\" = jobs ]; then\n\
+                     until grep -q . {children}; do :; done\n\
+                     until {ctl} jobs | grep -q running; do :; done\n\
+                     elif [ \"$1\" = recent ]; then\n\
+                     until {ctl} recent | grep -q sleep; do :; done\n\
+                     fi\n\
                      exec {ctl} \"$@\""
                 ),
             ),
@@ -150,23 +158,26 @@ impl Reader {
         .replace("root", &self.user)
     }
 
-    /// The last line of the log, as the journal has it.
-    fn journal(&self) {
-        let ended = |line: &str| line.contains(" exit=") || line.contains("fault=");
-        let log = self.daemon.log.all();
-        let last = log.iter().rev().find(|line| ended(line));
-        let text = last.and_then(|line| line.split_once(": "));
-        let text = text.map_or("", |(_, text)| text);
-        self.daemon
-            .directory
-            .file("journal", 0o644, format!("{text}\n"));
+    /// The last line about a job, as the journal has it, when this many have ended.
+    fn journal(&self, jobs: usize) {
+        let ended = |line: &&String| {
+            let words = ["exit=", "signal=", "fault="];
+            words.iter().any(|word| line.contains(&format!(" {word}")))
+        };
+        let last = self.daemon.log.wait(|lines| {
+            let ended: Vec<_> = lines.iter().filter(ended).collect();
+            let last = ended.last().and_then(|line| line.split_once(": "));
+            let text = last.map_or("", |(_, text)| text).to_owned();
+            (ended.len() >= jobs).then_some(text)
+        });
+        let text = format!("{}\n", last.expect("a line for each job"));
+        self.daemon.directory.file("journal", 0o644, text);
     }
 
     /// Runs the commands of a block in one shell, and compares.
     #[track_caller]
     fn run(&self, session: &[(&String, &Vec<String>)]) {
         const MARK: &str = "~~~ next ~~~\n";
-        self.journal();
         let mut script = String::new();
         for (command, _) in session {
             script += &format!(
@@ -195,7 +206,7 @@ impl Reader {
 /// Runs all sessions of a page.
 fn follow(page: &str) {
     let reader = Reader::new();
-    let mut count = 0;
+    let [mut count, mut jobs] = [0; 2];
     for steps in steps(page) {
         let mut session = Vec::new();
         for step in &steps {
@@ -207,7 +218,12 @@ fn follow(page: &str) {
             }
         }
         count += session.len();
+        reader.journal(jobs);
         reader.run(&session);
+        let clients = session
+            .iter()
+            .filter(|(command, _)| command.contains("sockexec-client "));
+        jobs += clients.count();
     }
     assert!(count > 10, "{page}: {count} commands");
 }
