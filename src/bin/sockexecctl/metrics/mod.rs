@@ -17,6 +17,8 @@ mod request;
 mod response;
 
 use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -53,11 +55,10 @@ pub fn of_all(arguments: &Arguments) -> Result<(String, Vec<String>), Failure> {
     }
     let mut exposition = Exposition::default();
     let mut failures = Vec::new();
-    for some in instances.chunks(AT_ONCE) {
-        for (instance, answer) in some.iter().zip(ask_all(some, arguments.timeout())) {
-            if let Err(why) = exposition.add(&instance.name, &answer) {
-                failures.push(format!("{}: {why}", instance.name));
-            }
+    let answers = ask_all(&instances, arguments.timeout());
+    for (instance, answer) in instances.iter().zip(answers) {
+        if let Err(why) = exposition.add(&instance.name, &answer) {
+            failures.push(format!("{}: {why}", instance.name));
         }
     }
     Ok((exposition.into_string(), failures))
@@ -97,18 +98,29 @@ fn figures(arguments: &Arguments) -> Response {
     }
 }
 
+/// Asks all, some at the same time: one that hangs holds up no other.
 fn ask_all(instances: &[Instance], timeout: Duration) -> Vec<Answer> {
+    let next = AtomicUsize::new(0);
+    let answers: Vec<_> = instances.iter().map(|_| OnceLock::new()).collect();
     thread::scope(|scope| {
-        let asked: Vec<_> = instances
-            .iter()
-            .map(|instance| scope.spawn(move || ask(instance, timeout)))
-            .collect();
-        let failed = |_| Answer::Failed("the request failed".into());
-        asked
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(failed))
-            .collect()
-    })
+        for _ in 0..instances.len().min(AT_ONCE) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let found = instances.get(index).zip(answers.get(index));
+                    let Some((instance, answer)) = found else {
+                        return;
+                    };
+                    let _ = answer.set(ask(instance, timeout));
+                }
+            });
+        }
+    });
+    let missing = || Answer::Failed("the request was not made".into());
+    let answers = answers.into_iter().map(OnceLock::into_inner);
+    answers
+        .map(|answer| answer.unwrap_or_else(missing))
+        .collect()
 }
 
 fn ask(instance: &Instance, timeout: Duration) -> Answer {
