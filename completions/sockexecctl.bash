@@ -9,7 +9,7 @@ _sockexecctl() {
     # shellcheck disable=SC2034
     local cur prev words cword
     _init_completion -n = || return
-    local options='-s --socket --json --timeout -h --help'
+    local options='-s --socket --instance --json --timeout -h --help'
     local command='' i
     local -a socket=()
     # The command is the first word that is neither an option nor what belongs to one.
@@ -21,6 +21,10 @@ _sockexecctl() {
             ;;
         --socket=*)
             socket=("${words[i]}")
+            ;;
+        --instance)
+            ((++i))
+            socket=(--instance "${words[i]}")
             ;;
         --timeout | --signal | --interval | --count | --user | --group | --label | --program | --by | --limit | -n | --rule)
             ((++i))
@@ -34,6 +38,11 @@ _sockexecctl() {
     case $prev in
     -s | --socket)
         _filedir
+        return
+        ;;
+    --instance)
+        mapfile -t COMPREPLY < <(cd /run 2>/dev/null && compgen -G "sockexec-$cur*/control.sock" |
+            sed 's/^sockexec-//; s/.control.sock$//')
         return
         ;;
     --by)
@@ -67,6 +76,7 @@ _sockexecctl() {
     kill) options+=' --signal --user --program --rule --all' ;;
     metrics) options+=' -a --all --http' ;;
     recent) options+=' --failed --user --program -n --limit' ;;
+    status) options+=' -a --all' ;;
     drain) options+=' --wait' ;;
     follow) options+=' --retry' ;;
     totals) options+=' --by' ;;

@@ -10,7 +10,9 @@ function __sockexecctl_jobs
         switch $words[$i]
             case -s --socket
                 set socket --socket $words[(math $i + 1)]
-            case '--socket=*'
+            case --instance
+                set socket --instance $words[(math $i + 1)]
+            case '--socket=*' '--instance=*'
                 set socket $words[$i]
         end
     end
@@ -19,6 +21,7 @@ end
 
 complete -c sockexecctl -f
 complete -c sockexecctl -s s -l socket -r -F -d 'Control socket of the server'
+complete -c sockexecctl -l instance -x -a '(string replace -rf "/run/sockexec-(.*)/control.sock" \'$1\' /run/sockexec-*/control.sock)' -d 'Server of this tenant'
 complete -c sockexecctl -l json -d 'Print the answer as JSON'
 complete -c sockexecctl -l timeout -x -d 'Seconds to wait for an answer'
 complete -c sockexecctl -s h -l help -d 'Print help'
@@ -41,6 +44,7 @@ complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
     version\t"the version of the server"'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -a '(__sockexecctl_jobs)'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l signal -x -a 'TERM HUP INT QUIT KILL USR1 USR2 STOP CONT' -d 'The signal'
+complete -c sockexecctl -n '__fish_seen_subcommand_from status' -s a -l all -d 'A line about each server'
 complete -c sockexecctl -n '__fish_seen_subcommand_from drain' -l wait -d 'Wait until the server has ended'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l user -x -a '(__fish_complete_users)' -d 'All jobs of this user'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l program -x -d 'All jobs of this program'

@@ -14,6 +14,7 @@ pub mod control;
 pub mod daemon;
 pub mod inject;
 pub mod lines;
+pub mod machine;
 pub mod notify;
 pub mod process;
 pub mod random;

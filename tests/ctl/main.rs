@@ -14,6 +14,7 @@ mod completions;
 mod drain;
 mod faults;
 mod history;
+mod instances;
 mod plain;
 mod pty;
 mod screen;

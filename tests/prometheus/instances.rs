@@ -1,77 +1,18 @@
 //! All servers of a machine in one answer. The places of their sockets and of their control groups are
 //! put into a mount namespace.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::process::Command;
 
 use sockexec::control::message::Response;
 
 use crate::common::daemon::finish;
-use crate::common::temporary::Directory;
-use crate::common::{Daemon, Setup, skip};
+use crate::common::machine::Machine;
 use crate::exporter::Exporter;
 use crate::exposition::{Metric, read, value};
-use crate::server::{PROGRAM, Server, converse};
-
-/// What `unshare` runs: the directories of this test in the places of the real ones, and then the rest.
-const SCRIPT: &str = "mount --bind \"$1/run\" /run && mount --bind \"$1/cgroup\" /sys/fs/cgroup && shift && \
-                      exec \"$@\"";
-
-struct Machine {
-    directory: Directory,
-}
-
-impl Machine {
-    /// `None` where this cannot be tried.
-    fn new() -> Option<Self> {
-        if !skip::unless_root() {
-            return None;
-        }
-        let unshare = skip::unless_tool("unshare")?;
-        let possible = Command::new(unshare).args(["--mount", "true"]).status();
-        if !possible.is_ok_and(|status| status.success()) {
-            skip::say("there are no mount namespaces");
-            return None;
-        }
-        let directory = Directory::new();
-        fs::create_dir_all(directory.join("cgroup/init.scope")).unwrap();
-        Some(Self { directory })
-    }
-
-    /// The place of a server's control socket.
-    fn socket(&self, name: &str) -> PathBuf {
-        let directory = self.directory.join("run").join(name);
-        fs::create_dir_all(&directory).unwrap();
-        directory.join("control.sock")
-    }
-
-    /// The unit has processes.
-    fn runs(&self, unit: &str) {
-        let slice = self
-            .directory
-            .join("cgroup/system.slice/system-sockexec.slice");
-        fs::create_dir_all(slice.join(unit)).unwrap();
-    }
-
-    fn start(&self, name: &str) -> Daemon {
-        let socket = self.socket(name);
-        Setup::new()
-            .arguments([OsString::from("--control"), socket.into()])
-            .start()
-    }
-
-    /// The command line for `sockexecctl` on this machine.
-    fn words(&self) -> Vec<OsString> {
-        let words = ["unshare", "--mount", "sh", "-c", SCRIPT, "sh"].map(OsString::from);
-        let directory = self.directory.path().into();
-        let more = [directory, PROGRAM.into(), "--timeout".into(), "1".into()];
-        words.into_iter().chain(more).collect()
-    }
-}
+use crate::server::{Server, converse};
 
 fn up(all: &[Metric], instance: &str) -> [f64; 2] {
     ["sockexec_up", "sockexec_scrape_failed"]

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -10,6 +10,7 @@ use sockexec::control::client::SOCKET;
 use sockexec::control::question::Asked;
 use sockexec::settings::KEYS;
 
+use crate::instances;
 use crate::kill::Kill;
 use crate::totals::By;
 
@@ -39,9 +40,13 @@ const SECONDS_MIN: f64 = 0.001;
     max_term_width = 96
 )]
 pub struct Arguments {
-    /// The server's control socket
-    #[arg(short, long, global = true, value_name = "PATH", default_value = SOCKET)]
-    pub socket: PathBuf,
+    /// The server's control socket [default: /run/sockexec/control.sock]
+    #[arg(short, long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+
+    /// The server of this tenant, sockexec@NAME: its control socket is /run/sockexec-NAME/control.sock
+    #[arg(long, global = true, value_name = "NAME", value_parser = instances::socket_of)]
+    pub instance: Option<PathBuf>,
 
     /// Print the answer as JSON, on one line
     #[arg(long, global = true)]
@@ -58,7 +63,11 @@ pub struct Arguments {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// State, limits, totals and percentiles
-    Status,
+    Status {
+        /// Of all servers of this machine, a line each; none is started for that
+        #[arg(short, long)]
+        all: bool,
+    },
     /// The current jobs
     Jobs,
     /// Send a signal to the program of a job, or of each of several, and all of its process group
@@ -147,6 +156,12 @@ pub struct RecentJobs {
 }
 
 impl Arguments {
+    /// The control socket of the server that is meant.
+    pub fn socket(&self) -> &Path {
+        let given = self.instance.as_ref().or(self.socket.as_ref());
+        given.map_or(Path::new(SOCKET), PathBuf::as_path)
+    }
+
     /// How long to wait for an answer.
     pub fn timeout(&self) -> Duration {
         self.timeout.unwrap_or(TIMEOUT)
@@ -163,7 +178,19 @@ impl Arguments {
                 }
             }
         }
-        Ok(arguments)
+        // An option before the command and one behind it are no conflict to the parser.
+        let (socket, instance) = (&arguments.socket, &arguments.instance);
+        let all = matches!(arguments.command, Command::Status { all: true });
+        let conflict = match (socket, instance) {
+            (Some(_), Some(_)) => Some("--instance cannot be used with --socket"),
+            (Some(_), None) if all => Some("status --all cannot be used with --socket"),
+            (None, Some(_)) if all => Some("status --all cannot be used with --instance"),
+            _ => None,
+        };
+        match conflict {
+            Some(text) => Err(Self::command().error(ErrorKind::ArgumentConflict, text)),
+            None => Ok(arguments),
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl From<ControlError> for Failure {
 
 /// Connects to the server that the command line names.
 pub fn connect(arguments: &Arguments) -> Result<Client, Failure> {
-    Ok(Client::connect(&arguments.socket, arguments.timeout())?)
+    Ok(Client::connect(arguments.socket(), arguments.timeout())?)
 }
 
 /// Reads the payload of an answer.

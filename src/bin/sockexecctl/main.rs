@@ -9,8 +9,10 @@
 //! | `ask` | the connection to the server, and the exit code of each failure |
 //! | `drain` | `drain --wait` |
 //! | `follow` | starts and ends of jobs, as they come |
+//! | `instances` | the servers that there are, and whether they run |
 //! | `kill` | `kill`: its command line and its result |
 //! | `metrics` | the figures of several servers, and HTTP |
+//! | `overview` | a line about each server |
 //! | `recent` | the text of jobs that have ended |
 //! | `report` | the text of the answers |
 //! | `table` | columns, lines that wrap, the width of the terminal |
@@ -23,9 +25,11 @@ mod arguments;
 mod ask;
 mod drain;
 mod follow;
+mod instances;
 mod kill;
 mod metrics;
 mod output;
+mod overview;
 mod recent;
 mod report;
 mod table;
@@ -67,6 +71,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         return top::run(arguments, interval, count);
     }
     match arguments.command {
+        Command::Status { all: true } => return overview::run(arguments),
         Command::Drain { wait: true } => return drain::run(arguments),
         Command::Follow { retry } => return follow::run(arguments, retry),
         Command::Metrics { http: true, .. } => return metrics::serve(arguments),
@@ -95,7 +100,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let width = output::width();
     match &arguments.command {
-        Command::Status => say(&report::status(&read(&payload)?, width)),
+        Command::Status { .. } => say(&report::status(&read(&payload)?, width)),
         Command::Jobs => say(&report::jobs(&read::<Vec<_>>(&payload)?, width)),
         Command::Kill(kill) => kill.report(&payload),
         Command::Set { .. } => {
@@ -143,7 +148,7 @@ fn say_all_metrics(arguments: &Arguments) -> Result<(), Failure> {
 fn message(command: &Command) -> Result<(&'static str, Args), Failure> {
     let mut args = Args::new();
     let name = match command {
-        Command::Status => "status",
+        Command::Status { .. } => "status",
         Command::Jobs => "jobs",
         Command::Kill(kill) => {
             args = kill.args()?;

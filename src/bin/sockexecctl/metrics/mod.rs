@@ -2,7 +2,6 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `instances` | the servers that there are, and whether they run |
 //! | `exposition` | their figures in one text, each with the label `instance` |
 //! | `request`, `response` | HTTP |
 //! | `exchange` | standard input and output, on which a client is |
@@ -12,7 +11,6 @@
 
 mod exchange;
 mod exposition;
-mod instances;
 mod request;
 mod response;
 
@@ -27,11 +25,11 @@ use sockexec::control::message::Args;
 
 use self::exchange::Exchange;
 use self::exposition::{Answer, Exposition};
-use self::instances::Instance;
 use self::request::Wanted;
 use self::response::Response;
 use crate::arguments::Arguments;
 use crate::ask::Failure;
+use crate::instances::{self, Instance};
 use crate::output::complain;
 
 /// The maximum size of one server's figures: far more than those of a thousand rules. A tenant's
@@ -43,9 +41,9 @@ const AT_ONCE: usize = 32;
 
 /// The figures of all servers, and the failures of those that should have answered.
 pub fn of_all(arguments: &Arguments) -> Result<(String, Vec<String>), Failure> {
-    let instances = match arguments.socket == Path::new(SOCKET) {
+    let instances = match arguments.socket() == Path::new(SOCKET) {
         true => instances::all(),
-        false => vec![Instance::at(&arguments.socket)],
+        false => vec![Instance::at(arguments.socket())],
     };
     if instances.is_empty() {
         let place = instances::PLACE;

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The directory with the directories of all servers.
 pub const PLACE: &str = "/run";
 
+/// The name of a control socket.
+const SOCKET: &str = "control.sock";
+
 /// Where the control groups of units are: on most systems, and on those that mix both versions.
 const TREES: [&str; 3] = [
     "/sys/fs/cgroup",
@@ -66,7 +69,7 @@ fn in_directory(place: &Path) -> Vec<Instance> {
     let mut all: Vec<_> = entries
         .filter_map(|entry| {
             let name = unit_of(entry.file_name().to_str()?)?;
-            let socket = entry.path().join("control.sock");
+            let socket = entry.path().join(SOCKET);
             let is_socket = fs::metadata(&socket).is_ok_and(|found| found.file_type().is_socket());
             is_socket.then_some(Instance {
                 name,
@@ -86,6 +89,19 @@ fn unit_of(directory: &str) -> Option<String> {
         None => (directory == "sockexec").then(|| directory.to_owned()),
         Some(name) if name.is_empty() || !name.chars().all(is_part_of_name) => None,
         Some(name) => Some(format!("sockexec@{name}")),
+    }
+}
+
+/// The control socket of the tenant of this name.
+///
+/// # Errors
+///
+/// When it cannot be the name of one.
+pub fn socket_of(name: &str) -> Result<PathBuf, String> {
+    let directory = format!("sockexec-{name}");
+    match unit_of(&directory) {
+        Some(_) => Ok(Path::new(PLACE).join(directory).join(SOCKET)),
+        None => Err("not the name of a tenant: letters, digits and any of :_.-\\@".into()),
     }
 }
 
@@ -147,6 +163,15 @@ mod tests {
             ("other", None),
         ] {
             assert_eq!(unit_of(directory).as_deref(), unit, "{directory}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_has_its_socket() {
+        let path = Path::new("/run/sockexec-web/control.sock");
+        assert_eq!(socket_of("web").as_deref(), Ok(path));
+        for name in ["", "a/b", "../x", "a b", "\u{e4}"] {
+            assert!(socket_of(name).is_err(), "{name}");
         }
     }
 
