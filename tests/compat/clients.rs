@@ -2,6 +2,7 @@
 //! interpreter and has the same conversations with the daemon.
 
 use crate::common::daemon::{command, finish};
+use crate::common::temporary::Directory;
 use crate::common::{Daemon, PATIENCE, Setup, process, skip};
 use nix::sys::signal::Signal;
 use std::fs;
@@ -34,17 +35,28 @@ fn interpreted(interpreter: &str, file: &'static str) -> Option<Example> {
     Some(Example { file, words })
 }
 
-/// The client in Go, compiled. Go keeps what it has compiled, so that this takes its time once.
-fn compiled(file: &'static str) -> Option<Example> {
+/// Where Go keeps what it has compiled, so that this takes its time once; or in a directory of the
+/// test, if the tests were built by another user.
+fn go_cache(directory: &Directory) -> PathBuf {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go");
+    let writable = fs::create_dir_all(&kept).and_then(|()| fs::write(kept.join("used"), ""));
+    match writable {
+        Ok(()) => kept,
+        Err(_) => directory.join("go"),
+    }
+}
+
+/// The client in Go, compiled into this directory.
+fn compiled(file: &'static str, directory: &Directory) -> Option<Example> {
     let go = skip::unless_tool("go")?;
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let program = directory.join(format!("client-go-{}", std::process::id()));
+    let program = directory.join("client");
+    let cache = go_cache(directory);
     let mut build = command(go);
     build
         .args(["build", "-o"])
         .args([&program, &source(file)])
-        .env("GOCACHE", directory.join("go-cache"))
-        .env("GOPATH", directory.join("go"))
+        .env("GOCACHE", cache.join("cache"))
+        .env("GOPATH", &cache)
         .env("GOTOOLCHAIN", "local")
         .env("CGO_ENABLED", "0");
     let output = build.stdin(Stdio::null()).output().unwrap();
@@ -270,8 +282,6 @@ fn the_example_in_php() {
 
 #[test]
 fn the_example_in_go() {
-    let example = compiled("client.go");
-    let program = example.as_ref().map(|example| example.words[0].clone());
-    converse(example);
-    program.map(fs::remove_file).transpose().unwrap();
+    let directory = Directory::new();
+    converse(compiled("client.go", &directory));
 }
