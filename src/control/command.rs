@@ -41,6 +41,8 @@ pub enum Command {
     Drain,
     /// Accept again, after a drain.
     Undrain,
+    /// The rules in force.
+    Rules,
     /// Which rule decides about a request, and why.
     Explain(Question),
     /// All figures in the text format of Prometheus.
@@ -90,6 +92,7 @@ impl Command {
             "reload" => Self::Reload,
             "drain" => Self::Drain,
             "undrain" => Self::Undrain,
+            "rules" => Self::Rules,
             "explain" => Self::Explain(given.question()?),
             "metrics" => Self::Metrics,
             "recent" => Self::Recent(given.wanted()?),
@@ -248,6 +251,7 @@ mod tests {
             ("reload", json!({}), Command::Reload),
             ("drain", json!({}), Command::Drain),
             ("undrain", json!({}), Command::Undrain),
+            ("rules", json!({}), Command::Rules),
             (
                 "explain",
                 json!({"program": "id"}),
@@ -284,7 +288,7 @@ mod tests {
                     .any(|c| c.name == name.to_ascii_lowercase())
             );
         }
-        assert_eq!(table::commands().len(), 15);
+        assert_eq!(table::commands().len(), 16);
     }
 
     #[test]

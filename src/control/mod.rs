@@ -18,6 +18,7 @@
 //! | [`payload`] | the answers to `status`, `jobs` and others |
 //! | [`history`] | the answers to `recent`, `events` and `totals` |
 //! | [`kill`] | the jobs that `kill` is about, and its answer |
+//! | [`rules`] | the answer to `rules` |
 //! | [`question`] | a question about the rules, also on a command line |
 //! | [`explained`] | the answer to that, and its text |
 //! | [`client`] | a client, for tools |
@@ -34,4 +35,5 @@ pub mod kill;
 pub mod message;
 pub mod payload;
 pub mod question;
+pub mod rules;
 pub mod table;

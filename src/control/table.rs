@@ -72,6 +72,7 @@ pub fn commands() -> Vec<Description> {
             "undrain",
             "accepts again, after a drain, while a job still runs",
         ),
+        plain("rules", "the rules in force, in order"),
         Description {
             name: "explain",
             meaning: "which rule decides about a request, and why",

@@ -111,6 +111,7 @@ impl Server {
                 json(&self.limits_answer())?
             }
             Command::Explain(question) => json(&self.explain(&question))?,
+            Command::Rules => json(&self.rules_answer())?,
             Command::Reload => json(&self.reload()?)?,
             Command::Drain => {
                 let counts = self.schedule.counts();

@@ -166,7 +166,7 @@ fn names(aspects: &[Aspect]) -> Vec<String> {
 }
 
 /// The limits of a program under a rule, or without one, by the keys of the configuration file.
-fn limits(
+pub(super) fn limits(
     rule: Option<&Rule>,
     execution: &Execution,
     timeout: Option<Duration>,

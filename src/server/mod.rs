@@ -12,6 +12,7 @@
 //! | `shutdown` | signals, and the shutdown |
 //! | `commands` | the commands of control connections |
 //! | `kill` | the command `kill` |
+//! | `rules` | the rules in force |
 //! | `replies` | the answers to them, some of which wait |
 //! | `answers`, `metrics` | the state of the server, for control clients |
 //! | `explain` | which rule decides, and why, without a request |
@@ -64,6 +65,7 @@ mod people;
 mod reload;
 mod replies;
 mod reporting;
+mod rules;
 mod shutdown;
 mod table;
 mod work;

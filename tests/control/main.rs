@@ -18,6 +18,7 @@ mod kills;
 mod metrics;
 mod page;
 mod reload;
+mod rules;
 mod set;
 mod status;
 mod undrain;

@@ -132,6 +132,16 @@ fn it_has_the_keys_of_the_history() {
 }
 
 #[test]
+fn it_has_the_keys_of_rules() {
+    let rule = "[[allow]]\nprogram = \"/usr/bin/id\"\n";
+    let daemon = Setup::new().control().config(rule).start();
+    let mut answer = daemon.ask("rules", json!({}));
+    // Those of the configuration file.
+    answer["rules"][0]["limits"] = Value::Null;
+    explained(&answer, &section("The payload of rules"));
+}
+
+#[test]
 fn it_has_the_keys_of_kill() {
     let daemon = start(&[]);
     let client = daemon.begin(request(&["sleep", "1000"]));

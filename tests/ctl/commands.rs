@@ -96,6 +96,15 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
             "draining, 3 to finish\n",
         ),
         (
+            "rules",
+            json!({}),
+            json!({"summary": "1 rule; any other request is refused", "default": "deny",
+                "others": "any other request: nice 3", "rules": [{"number": 1, "name": "web",
+                "text": "rule 1 (web): every client; every program", "running": 2, "waiting": 10}]}),
+            "RUNNING WAITING RULE\n      2      10 rule 1 (web): every client; every program\n\
+             any other request: nice 3\n1 rule; any other request is refused\n",
+        ),
+        (
             "undrain",
             json!({}),
             json!({"active": 2}),

@@ -83,6 +83,8 @@ pub enum Command {
         )]
         settings: Vec<(String, Value)>,
     },
+    /// The rules in force, in order, and how many programs run under each
+    Rules,
     /// Explain which rule decides about a request, with which limits, and why others do not
     Explain(Asked),
     /// Make the server read its configuration file again

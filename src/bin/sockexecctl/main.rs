@@ -15,6 +15,7 @@
 //! | `overview` | a line about each server |
 //! | `recent` | the text of jobs that have ended |
 //! | `report` | the text of the answers |
+//! | `rules` | the text of the rules in force |
 //! | `table` | columns, lines that wrap, the width of the terminal |
 //! | `totals` | the tables of jobs by group |
 //! | `units` | sizes and times for people |
@@ -32,6 +33,7 @@ mod output;
 mod overview;
 mod recent;
 mod report;
+mod rules;
 mod table;
 mod top;
 mod totals;
@@ -113,6 +115,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Command::Reload => say(&table::wrap(&report::reloaded(&read(&payload)?), width)),
         Command::Drain { .. } => say(&[report::draining(&read(&payload)?)]),
+        Command::Rules => say(&rules::text(&read(&payload)?, width)),
         Command::Undrain => say(&[report::undrained(&read(&payload)?)]),
         Command::Metrics { .. } => say_metrics(&payload),
         Command::Recent(_) => say(&recent::text(&read(&payload)?, width)),
@@ -166,6 +169,7 @@ fn message(command: &Command) -> Result<(&'static str, Args), Failure> {
         Command::Reload => "reload",
         Command::Drain { .. } => "drain",
         Command::Undrain => "undrain",
+        Command::Rules => "rules",
         Command::Metrics { .. } => "metrics",
         Command::Recent(wanted) => {
             args = recent::args(wanted)?;
