@@ -9,6 +9,10 @@ use crate::control::history::Since;
 use crate::control::message::Request;
 use crate::id::ConnectionId;
 
+/// How many questions wait at most: fewer than there may be control connections, so that those never
+/// take all of these.
+pub(super) const HELD_MAX: usize = 8;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Control {
@@ -55,22 +59,29 @@ impl Control {
     }
 
     /// Holds a question, if there is nothing new. Returns whether it does.
+    ///
+    /// # Errors
+    ///
+    /// When too many wait already.
     pub(super) fn hold(
         &mut self,
         (id, request): (ConnectionId, &Request),
         (after, wait): (u64, Duration),
         now: Instant,
-    ) -> bool {
-        let holds = !wait.is_zero() && after == self.history.last_event();
-        if holds {
-            self.held.push(Held {
-                id,
-                request: request.clone(),
-                after,
-                until: now + wait,
-            });
+    ) -> Result<bool, String> {
+        if wait.is_zero() || after != self.history.last_event() {
+            return Ok(false);
         }
-        holds
+        if self.held.len() >= HELD_MAX {
+            return Err(format!("{HELD_MAX} clients wait for events already"));
+        }
+        self.held.push(Held {
+            id,
+            request: request.clone(),
+            after,
+            until: now + wait,
+        });
+        Ok(true)
     }
 
     /// Takes the questions that are to be answered now.

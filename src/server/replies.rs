@@ -32,7 +32,7 @@ impl Server {
             Phase::Ending { .. } | Phase::Over => Duration::ZERO,
         };
         let after = control.known(since);
-        match control.hold(asked, (after, wait), self.io.now()) {
+        match control.hold(asked, (after, wait), self.io.now())? {
             true => Ok(None),
             false => self.events_behind(after).map(Some),
         }

@@ -314,6 +314,24 @@ fn a_drain_and_a_stop_end_the_wait_for_events() {
 }
 
 #[test]
+fn followers_leave_connections_to_others() {
+    let daemon = start(&[]);
+    let mut followers: Vec<_> = (0..8)
+        .map(|_| asked(&daemon, &json!({"wait": LONG})))
+        .collect();
+    // All of them are carried out before the next one.
+    daemon.control().ask("ping", &json!({})).unwrap();
+    let error = daemon.fails("events", json!({"wait": LONG}));
+    assert!(error.contains("8 clients wait"), "{error}");
+    // What needs no wait is answered.
+    daemon.ask("events", json!({"wait": 0}));
+    daemon.run(&["true"]);
+    for follower in &mut followers {
+        assert_eq!(answer(follower)["events"][0]["kind"], "start");
+    }
+}
+
+#[test]
 fn a_follower_that_goes_is_forgotten() {
     let daemon = start(&[]);
     for _ in 0..50 {

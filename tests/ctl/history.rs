@@ -295,6 +295,30 @@ fn with_retry_it_finds_the_next_server_and_begins_with_its_first_event() {
     drop(next);
 }
 
+/// A server closes a connection on which no command comes for a while, as when the reader of the
+/// follower's output takes its time.
+#[test]
+fn a_slow_reader_loses_the_connection_and_misses_nothing() {
+    let many: Vec<_> = (1..=2000).map(|seq| event(seq, "start")).collect();
+    let mut answers = vec![events(7, 0, &[event(2001, "start")]), events(7, 0, &many)];
+    let (sender, asked) = channel();
+    let server = Server::start(move |peer| {
+        // One answer for each connection.
+        if let (Some(request), Some(answer)) = (take(peer, &sender), answers.pop()) {
+            peer.say(&message(request, answer));
+        }
+    });
+    let (mut child, stdout) = follower(&mut tool(server.path(), ["follow", "--json"]));
+    asked.recv().unwrap();
+    // At least as long as shows that it was slow.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let lines: Vec<_> = stdout.lines().map(Result::unwrap).collect();
+    assert_eq!(lines.len(), 2001);
+    assert_eq!(asked.recv(), Ok(json!(2000)));
+    // The other connection ended at once: that was the server's end.
+    assert_eq!(child.wait().unwrap().code(), Some(111));
+}
+
 #[test]
 fn it_ends_with_its_reader_also_while_nothing_comes() {
     let (sender, asked) = channel();
