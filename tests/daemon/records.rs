@@ -217,7 +217,17 @@ fn arguments_that_may_be_secret_are_nowhere() {
         all.iter().any(|line| line.ends_with(" argc=4 argv=sh ...")),
         "{all:#?}"
     );
-    assert!(!jobs.contains("secret"), "{jobs}");
+    let none = serde_json::json!({});
+    let history = [
+        daemon.ask("recent", none.clone()),
+        daemon.ask("events", serde_json::json!({"after": 0})),
+        daemon.ask("totals", none),
+    ];
+    let history = serde_json::Value::from(history.to_vec()).to_string();
+    assert!(history.contains("/no/such/program"), "{history}");
+    for text in [jobs, history] {
+        assert!(!text.contains("secret"), "{text}");
+    }
     assert!(!all.iter().any(|line| line.contains("secret")), "{all:#?}");
 }
 
