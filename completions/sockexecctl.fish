@@ -23,7 +23,7 @@ complete -c sockexecctl -f
 complete -c sockexecctl -s s -l socket -r -F -d 'Control socket of the server'
 complete -c sockexecctl -l instance -x -a '(string replace -rf "/run/sockexec-(.*)/control.sock" \'$1\' /run/sockexec-*/control.sock)' -d 'Server of this tenant'
 complete -c sockexecctl -l json -d 'Print the answer as JSON'
-complete -c sockexecctl -l timeout -x -d 'Seconds to wait for an answer'
+complete -c sockexecctl -l timeout -x -d 'How long to wait for an answer (5s, 1m)'
 complete -c sockexecctl -s h -l help -d 'Print help'
 complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'Print the version'
 complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
@@ -53,8 +53,8 @@ complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l rule -x -d 'All
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l all -d 'All jobs'
 complete -c sockexecctl -n '__fish_seen_subcommand_from set' -a '
     max-connections=\t"connections served at once"
-    timeout=\t"seconds that a connection may last, 0 for no deadline"
-    kill-timeout=\t"seconds between SIGTERM and SIGKILL"
+    timeout=\t"how long a connection may last, 0 for no deadline"
+    kill-timeout=\t"time between SIGTERM and SIGKILL"
     requests-per-second=\t"requests of a user that may start in a second, 0 for any number"
     burst=\t"requests of a user that may start at once, where there is a rate"
     detached-max=\t"cgroups in which processes live on after their job"
@@ -77,5 +77,5 @@ complete -c sockexecctl -n '__fish_seen_subcommand_from recent' -l program -x -a
 complete -c sockexecctl -n '__fish_seen_subcommand_from recent' -s n -l limit -x -d 'This number of jobs at most'
 complete -c sockexecctl -n '__fish_seen_subcommand_from follow' -l retry -d 'Wait for the next server when this one ends'
 complete -c sockexecctl -n '__fish_seen_subcommand_from totals' -l by -x -a 'program user rule' -d 'Only the table of these groups'
-complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Seconds between two updates'
+complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Time between two updates (500ms, 5s)'
 complete -c sockexecctl -n '__fish_seen_subcommand_from top' -l count -x -d 'Number of updates'

@@ -7,6 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::settings::duration;
 use crate::settings::value::{Kind, Value};
 
 /// Finds a key, and its accepted values.
@@ -60,9 +61,15 @@ impl<'a> Document<'a> {
     /// A value is not of this kind.
     pub fn wrong(&self, value: &Spanned<DeValue<'_>>, key: &str, kind: Kind) -> String {
         let mut wanted = wanted(kind);
-        let is_bare = !matches!(kind, Kind::Mode | Kind::Words(_) | Kind::Bytes(..));
+        let is_bare = matches!(kind, Kind::Number(..) | Kind::Rate(_) | Kind::Bool);
         if is_bare && value.get_ref().is_str() {
             wanted.push_str(", without quotes");
+        }
+        if let (Kind::Mode, DeValue::Integer(number)) = (kind, value.get_ref()) {
+            let quoted = format!("{:0>4}", number.as_str());
+            if kind.parse(&quoted).is_ok() {
+                wanted = format!("{}; write it in quotes: \"{quoted}\"", kind.accepted());
+            }
         }
         self.refusal(&value.span(), key, &wanted)
     }
@@ -87,7 +94,14 @@ impl<'a> Document<'a> {
         let key = self.key_at(at.start).and_then(find);
         let what = match (key, reason) {
             (Some((key, _)), "duplicate key") => format!("{key}: {reason}"),
-            // Such as 5s, for which quotes would not help.
+            // Such as 0660 or 5m.
+            (Some((key, wanted)), _)
+                if wanted.contains("string") && self.bare_at(at.start).is_some() =>
+            {
+                let value = self.bare_at(at.start).unwrap_or_default();
+                format!("{key}: not {wanted}; write it in quotes: \"{value}\"")
+            }
+            // Such as 5, where quotes would not help.
             (Some((key, wanted)), "string values must be quoted")
                 if ["a number", "0 or", "true"]
                     .iter()
@@ -109,6 +123,15 @@ impl<'a> Document<'a> {
         let (key, _) = self.text[start..].lines().next()?.split_once('=')?;
         Some(key.trim())
     }
+
+    /// The value in the line of a byte, if it is one word, without quotes.
+    fn bare_at(&self, at: usize) -> Option<&str> {
+        let line = self.text.lines().nth(line(self.text.as_bytes(), at) - 1)?;
+        let (_, value) = line.split_once('=')?;
+        let value = value.split('#').next()?.trim();
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/' | b'-' | b'_');
+        (!value.is_empty() && value.bytes().all(plain)).then_some(value)
+    }
 }
 
 /// A value of a setting, if it is accepted.
@@ -122,9 +145,10 @@ pub fn scalar(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
         (Kind::Rate(_), DeValue::Integer(_)) => kind.rate(number(value)? as f64),
         (Kind::Rate(_), DeValue::Float(rate)) => kind.rate(rate.as_str().parse().ok()?),
         (Kind::Bool, DeValue::Boolean(is)) => Some(Value::Bool(*is)),
-        (Kind::Mode | Kind::Words(_) | Kind::Bytes(..), DeValue::String(text)) => {
-            kind.parse(text).ok()
-        }
+        (
+            Kind::Mode | Kind::Words(_) | Kind::Bytes(..) | Kind::Seconds(..),
+            DeValue::String(text),
+        ) => kind.parse(text).ok(),
         _ => None,
     }
 }
@@ -137,6 +161,12 @@ pub fn wanted(kind: Kind) -> String {
             "{}, or a string such as \"200M\" (K, M or G)",
             kind.accepted()
         ),
+        Kind::Seconds(least, most) => {
+            format!(
+                "a number of seconds from {least} to {most}, or a string such as {}",
+                duration::QUOTED
+            )
+        }
         Kind::Words(words) => {
             let quoted: Vec<_> = words
                 .iter()

@@ -27,6 +27,7 @@ Examples:
   sockexec-client /run/my/exec.sock uname -a
 
 Without PATH the listening sockets come from systemd, or with --inetd from inetd or s6.
+A TIME is a number of seconds, or a time with units such as 500ms, 90s, 5m, 1h30m or 2d.
 An option wins over the configuration file.
 Exit codes: 0 ended on request, 100 wrong usage, 111 the system refused something.";
 
@@ -224,6 +225,7 @@ mod tests {
             ("sockexec -q 70000 x", "--queue", "1 to 65535"),
             ("sockexec -t minus x", "--timeout", "seconds from 0 to"),
             ("sockexec -k nan x", "--kill-timeout", "seconds from 0 to"),
+            ("sockexec -t 5min x", "--timeout", "90s, 5m, 1h30m or 2d"),
             ("sockexec -M 888 x", "--mode", "0 to 0777"),
             ("sockexec -M +7 x", "--mode", "0 to 0777"),
             (

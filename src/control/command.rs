@@ -315,6 +315,11 @@ mod tests {
         let args = json!({"max-connections": 1_000_000, "timeout": 315_360_000,
             "kill-timeout": 0.5, "log-level": "DEBUG"});
         assert_eq!(read("set", args), Ok(Command::Set(settings)));
+        for text in ["5400", "90m", "1h30m"] {
+            let time = Setting::Seconds(Duration::from_secs(5400));
+            let command = Command::Set(vec![("timeout", time)]);
+            assert_eq!(read("set", json!({"timeout": text})), Ok(command));
+        }
         let one = vec![("max-connections", Setting::Number(1))];
         let args = json!({"max-connections": 1, "timeout": null});
         assert_eq!(read("set", args), Ok(Command::Set(one)));
@@ -420,7 +425,8 @@ mod tests {
     #[test]
     fn refusals_name_the_thing_and_the_range() {
         let connections = "is not a number from 1 to 1000000";
-        let seconds = "is not a number of seconds from 0 to 315360000";
+        let seconds =
+            "is not a number of seconds from 0 to 315360000, or a string such as \"90s\",";
         let signal = "is not a signal (a name such as TERM, or a number from 1 to 64)";
         let level = "is not a level (error, warn, info or debug)";
         let rate = "is not a number, 0 or from 0.001 to 1000000";
@@ -496,7 +502,7 @@ mod tests {
             (
                 "events",
                 json!({"wait": 3601}),
-                "is not a number of seconds from 0 to 3600",
+                "is not a number of seconds from 0 to 3600, or a string such as",
             ),
             (
                 "totals",
@@ -509,7 +515,8 @@ mod tests {
             ("set", json!({"max-connections": 1.5}), connections),
             ("set", json!({"timeout": -0.1}), seconds),
             ("set", json!({"kill-timeout": 315_360_000.5}), seconds),
-            ("set", json!({"timeout": "60"}), seconds),
+            ("set", json!({"timeout": "60 s"}), seconds),
+            ("set", json!({"timeout": [60]}), seconds),
             ("set", json!({"log-level": "trace"}), level),
             ("set", json!({"log-level": 3}), level),
         ] {

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::history::WAIT_MAX;
 use crate::settings::Key;
-use crate::settings::value::{Kind, RATE_MIN, Value as Setting};
+use crate::settings::duration;
+use crate::settings::value::{Kind, RATE_MIN, Stored as _, Value as Setting};
 use crate::signal::{self, SIGNAL_MAX};
 
 /// How much of a client's text is repeated in an error, in characters.
@@ -54,7 +55,7 @@ impl fmt::Display for Form {
             Self::Job | Self::Count => f.write_str("number from 1"),
             Self::Jobs => f.write_str("list of numbers from 1"),
             Self::Event => f.write_str("number from 0"),
-            Self::Wait => write!(f, "number of seconds from 0 to {WAIT_MAX}"),
+            Self::Wait => f.write_str(&time(0.0, WAIT_MAX)),
             Self::Bool => write!(f, "value ({})", Kind::Bool.accepted()),
             Self::User => f.write_str("user (a name or a number)"),
             Self::Signal => write!(
@@ -69,9 +70,7 @@ impl fmt::Display for Form {
                 Kind::Number(least, most) | Kind::Bytes(least, most) => {
                     write!(f, "number from {least} to {most}")
                 }
-                Kind::Seconds(least, most) => {
-                    write!(f, "number of seconds from {least} to {most}")
-                }
+                Kind::Seconds(least, most) => f.write_str(&time(least, most)),
                 Kind::Rate(most) => write!(f, "number, 0 or from {RATE_MIN} to {most}"),
                 Kind::Bool => write!(f, "value ({})", key.kind.accepted()),
                 Kind::Mode => write!(f, "string with {}", key.kind.accepted()),
@@ -83,6 +82,12 @@ impl fmt::Display for Form {
             },
         }
     }
+}
+
+/// A time in this range.
+fn time(least: f64, most: f64) -> String {
+    let quoted = duration::QUOTED;
+    format!("number of seconds from {least} to {most}, or a string such as {quoted}")
 }
 
 impl Serialize for Form {
@@ -112,9 +117,8 @@ pub(super) fn user(value: &Value) -> Option<String> {
 }
 
 pub(super) fn wait(value: &Value) -> Option<Duration> {
-    let seconds = value.as_f64()?;
-    let accepted = (0.0..=WAIT_MAX).contains(&seconds);
-    accepted.then(|| Duration::from_secs_f64(seconds))
+    let wait = setting(Kind::Seconds(0.0, WAIT_MAX), value)?;
+    Duration::stored(wait)
 }
 
 pub(super) fn signal(value: &Value) -> Option<i32> {
@@ -147,7 +151,10 @@ pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
 pub(super) fn setting(kind: Kind, value: &Value) -> Option<Setting> {
     match kind {
         Kind::Number(..) | Kind::Bytes(..) => kind.number(value.as_u64()?),
-        Kind::Seconds(..) => kind.seconds(value.as_f64()?),
+        Kind::Seconds(..) => match value.as_str() {
+            Some(text) => kind.parse(text).ok(),
+            None => kind.seconds(value.as_f64()?),
+        },
         Kind::Rate(_) => kind.rate(value.as_f64()?),
         Kind::Bool => Some(Setting::Bool(value.as_bool()?)),
         Kind::Mode => kind.parse(value.as_str()?).ok(),

@@ -10,6 +10,7 @@
 //!
 //! Pure: plain values.
 
+pub mod duration;
 pub mod value;
 
 use std::time::Duration;
@@ -195,7 +196,7 @@ settings! {
     /// without limit.
     timeout: Option<Duration> = Some(Duration::from_secs(60)), "timeout", TIME,
         FILE.settable("how long a connection may last, 0 for no deadline")
-            .option(Some('t'), "SECONDS", "Seconds that a connection may last, 0 for no deadline");
+            .option(Some('t'), "TIME", "How long a connection may last, 0 for no deadline");
     /// How long a request may take from the connection's acceptance to its last argument,
     /// whatever `timeout` is.
     request_timeout: Duration = Duration::from_secs(10), "request-timeout",
@@ -205,8 +206,8 @@ settings! {
         FILE.settable("from SIGTERM to SIGKILL for a program that must end")
             .option(
                 Some('k'),
-                "SECONDS",
-                "Seconds between SIGTERM and SIGKILL for a program that must end",
+                "TIME",
+                "Time between SIGTERM and SIGKILL for a program that must end",
             );
     /// How long a client may continue to send after its reply has been sent.
     linger: Duration = Duration::from_secs(1), "linger", Kind::Seconds(0.0, 60.0), FILE;
@@ -214,15 +215,15 @@ settings! {
     stop_grace: Duration = Duration::ZERO, "stop-grace", TIME,
         FILE.shown().option(
             None,
-            "SECONDS",
-            "Seconds that programs have to end by themselves when the server shuts down",
+            "TIME",
+            "Time that programs have to end by themselves when the server shuts down",
         );
     /// The time without any connection after which the server exits; zero: never.
     idle_exit: Duration = Duration::ZERO, "idle-exit", TIME,
         FILE.option(
             None,
-            "SECONDS",
-            "Seconds without any connection after which to exit, 0 for never",
+            "TIME",
+            "Time without any connection after which to exit, 0 for never",
         )
         .or(", with --inetd 30");
     /// The share of one user of the shared totals, in percent.

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::duration;
+
 /// The longest time that a setting takes: ten years.
 pub const SECONDS_MAX: f64 = 315_360_000.0;
 
@@ -55,7 +57,12 @@ impl Kind {
             Self::Number(least, most) | Self::Bytes(least, most) => {
                 format!("a number from {least} to {most}")
             }
-            Self::Seconds(least, most) => format!("a number of seconds from {least} to {most}"),
+            Self::Seconds(least, most) => {
+                format!(
+                    "a number of seconds from {least} to {most}, or {}",
+                    duration::EXAMPLES
+                )
+            }
             Self::Rate(most) => format!("0 or a number from {RATE_MIN} to {most}"),
             Self::Mode => "an octal mode from 0 to 0777".into(),
             Self::Bool => "true or false".into(),
@@ -78,7 +85,7 @@ impl Kind {
         let value = match self {
             Self::Number(..) => text.parse().ok().and_then(|n| self.number(n)),
             Self::Bytes(..) => bytes(text).and_then(|n| self.number(n)),
-            Self::Seconds(..) => text.parse().ok().and_then(|s| self.seconds(s)),
+            Self::Seconds(..) => duration::parse(text).and_then(|s| self.seconds(s)),
             Self::Rate(_) => text.parse().ok().and_then(|rate| self.rate(rate)),
             Self::Mode => mode(text),
             Self::Bool => text.parse().ok().map(Value::Bool),
@@ -324,8 +331,10 @@ mod tests {
             ),
             (
                 Kind::Seconds(0.1, 60.0),
-                &["0", "0.09", "60.1", "nan", "inf", "-1", "", "soon"],
-                "not a number of seconds from 0.1 to 60",
+                &[
+                    "0", "0.09", "60.1", "nan", "inf", "-1", "", "soon", "99ms", "2m", "5 s",
+                ],
+                "not a number of seconds from 0.1 to 60, or 500ms, 90s, 5m, 1h30m or 2d",
             ),
             (
                 Kind::Mode,

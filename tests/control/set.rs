@@ -1,6 +1,6 @@
 //! `set`: each limit applies to new jobs at once, and a value out of range changes nothing.
 
-use crate::common::{Client, Daemon, End, request, shell};
+use crate::common::{Client, Daemon, End, Setup, request, shell};
 use crate::start;
 use serde_json::json;
 use std::time::Instant;
@@ -37,6 +37,31 @@ fn a_timeout_is_for_new_jobs() {
     }
     before.reply().succeeded();
     endless.reply().succeeded();
+}
+
+#[test]
+fn a_time_may_have_units_in_options_the_file_and_set() {
+    let file = "request-timeout = \"1m30s\"\nkill-timeout = \"500ms\"\n\n[[allow]]\nprogram = \"*\"\n\
+                timeout = \"2d\"\n";
+    let daemon = Setup::new()
+        .control()
+        .config(file)
+        .arguments(["-t", "1h30m", "--stop-grace=2m"])
+        .start();
+    let limits = &daemon.ask("status", json!({}))["limits"];
+    assert_eq!(limits["timeout"], 5400.0);
+    assert_eq!(limits["stop-grace"], 120.0);
+    assert_eq!(limits["request-timeout"], 90.0);
+    assert_eq!(limits["kill-timeout"], 0.5);
+    let rule = daemon.ask("explain", json!({"program": "id"}));
+    assert_eq!(rule["limits"]["timeout"], 172_800, "{rule}");
+    let limits = daemon.ask("set", json!({"timeout": "3d", "kill-timeout": "1m"}));
+    assert_eq!(
+        (limits["timeout"].as_f64(), limits["kill-timeout"].as_f64()),
+        (Some(259_200.0), Some(60.0))
+    );
+    let error = daemon.fails("set", json!({"timeout": "5 minutes"}));
+    assert!(error.contains("\"90s\", \"5m\" or \"1h30m\""), "{error}");
 }
 
 #[test]

@@ -31,6 +31,8 @@ fn command_lines_without_sense_exit_100_and_name_the_range() {
         (&["set", "-1"], "not of the form NAME=VALUE"),
         (&["set", "timeout=1", "timeout=2"], "twice"),
         (&["--timeout", "0", "ping"], "0.001 to 86400"),
+        (&["--timeout", "2d", "ping"], "0.001 to 86400"),
+        (&["--timeout", "5min", "ping"], "90s, 5m, 1h30m"),
         (&["top", "--interval", "nan"], "--interval"),
         (&["top", "--interval", "1e9"], "0.001 to 86400"),
         (&["top", "--interval", "-1"], "0.001 to 86400"),

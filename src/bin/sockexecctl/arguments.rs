@@ -9,6 +9,7 @@ use serde_json::Value;
 use sockexec::control::client::SOCKET;
 use sockexec::control::question::Asked;
 use sockexec::settings::KEYS;
+use sockexec::settings::value::{Kind, Stored as _};
 
 use crate::instances;
 use crate::kill::Kill;
@@ -52,8 +53,9 @@ pub struct Arguments {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Seconds to wait for an answer, or for the end of a drain that waits for it [default: 5]
-    #[arg(long, global = true, allow_negative_numbers = true, value_name = "SECONDS", value_parser = seconds)]
+    /// How long to wait for an answer, or for the end of a drain that waits for it: seconds, or a
+    /// time such as 500ms or 1m [default: 5]
+    #[arg(long, global = true, allow_negative_numbers = true, value_name = "TIME", value_parser = time)]
     pub timeout: Option<Duration>,
 
     #[command(subcommand)]
@@ -124,9 +126,9 @@ pub enum Command {
     Ping,
     /// A live screen of jobs and rates; q quits
     Top {
-        /// Seconds between two updates
-        #[arg(long, allow_negative_numbers = true, value_name = "SECONDS", default_value = "1",
-            value_parser = seconds)]
+        /// The time between two updates: seconds, or a time such as 500ms or 1m
+        #[arg(long, allow_negative_numbers = true, value_name = "TIME", default_value = "1",
+            value_parser = time)]
         interval: Duration,
         /// Stop after this number of updates
         #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = count)]
@@ -203,15 +205,10 @@ fn set_help() -> String {
     format!("Change limits for new jobs: {}", names.join(", "))
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (SECONDS_MIN..=SECONDS_MAX).contains(&seconds) => {
-            Ok(Duration::from_secs_f64(seconds))
-        }
-        _ => Err(format!(
-            "not a number of seconds from {SECONDS_MIN} to {SECONDS_MAX}"
-        )),
-    }
+fn time(text: &str) -> Result<Duration, String> {
+    let kind = Kind::Seconds(SECONDS_MIN, SECONDS_MAX);
+    let time = kind.parse(text)?;
+    Duration::stored(time).ok_or_else(|| format!("not {}", kind.accepted()))
 }
 
 /// A number of updates, or of jobs.

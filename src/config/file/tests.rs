@@ -46,7 +46,39 @@ fn what_a_file_may_not_say_is_refused_with_the_line_and_what_is_accepted() {
         ),
         (
             "mode = 660",
+            "f:1: mode: not an octal mode from 0 to 0777; write it in quotes: \"0660\"",
+        ),
+        (
+            "mode = 0o640",
+            "f:1: mode: not an octal mode from 0 to 0777; write it in quotes: \"0640\"",
+        ),
+        (
+            "mode = 0660 # as it was",
+            "f:1: mode: not a string with an octal mode from 0 to 0777, such as \"0660\"; write it \
+             in quotes: \"0660\"",
+        ),
+        (
+            "umask = 0027",
+            "f:1: umask: not a string with an octal mode from 0 to 0777, such as \"0660\"; write it \
+             in quotes: \"0027\"",
+        ),
+        (
+            "mode = 1777",
             "f:1: mode: not a string with an octal mode from 0 to 0777, such as \"0660\"",
+        ),
+        (
+            "timeout = \"5 minutes\"",
+            "f:1: timeout: not a number of seconds from 0 to 315360000, or a string such as \"90s\", \
+             \"5m\" or \"1h30m\"",
+        ),
+        (
+            "linger = \"2m\"",
+            "f:1: linger: not a number of seconds from 0 to 60, or a string",
+        ),
+        (
+            "[[allow]]\ntimeout = 5m",
+            "f:2: timeout: not a number of seconds from 0 to 315360000, or a string such as \"90s\", \
+             \"5m\" or \"1h30m\"; write it in quotes: \"5m\"",
         ),
         (
             "log-level = \"loud\"",
@@ -292,10 +324,7 @@ fn what_a_slip_makes_is_told_so_that_it_can_be_mended() {
             "log-level = debug",
             "f:1: log-level: string values must be quoted; expected one of \"error\", \"warn\"",
         ),
-        (
-            "mode = 0660",
-            "f:1: mode: unexpected leading zero; expected a string with an octal",
-        ),
+        ("mode = 0660", "f:1: mode: not a string with an octal mode"),
         (
             "default = deny",
             "f:1: default: string values must be quoted; expected one of",

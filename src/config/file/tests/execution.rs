@@ -206,7 +206,7 @@ fn a_value_that_is_not_accepted_is_refused_with_the_line_and_what_is() {
         ),
         (
             "umask = 22",
-            "umask: not a string with an octal mode from 0 to 0777",
+            "umask: not an octal mode from 0 to 0777; write it in quotes: \"0022\"",
         ),
         ("umask = \"1000\"", "umask: not a string with an octal mode"),
         (
