@@ -75,6 +75,40 @@ fn one_answer_has_the_figures_of_all_and_starts_none() {
 }
 
 #[test]
+fn a_server_that_is_named_is_alone_and_not_started_either() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let (_main, _web) = (machine.start("sockexec"), machine.start("sockexec-web"));
+    machine.runs("sockexec.service");
+    machine.runs("sockexec@web.service");
+    let resting = UnixListener::bind(machine.socket("sockexec-rests")).unwrap();
+    resting.set_nonblocking(true).unwrap();
+    for (option, name, instance, state) in [
+        ("--instance", "web", "sockexec@web", [1.0, 0.0]),
+        ("--instance", "rests", "sockexec@rests", [0.0, 0.0]),
+        (
+            "--socket",
+            "/run/sockexec/control.sock",
+            "sockexec",
+            [1.0, 0.0],
+        ),
+    ] {
+        let mut words = machine.words();
+        words.extend([option.into(), name.into()]);
+        let text = Exporter::start(words).figures();
+        assert_eq!(up(&read(&text), instance), state, "{instance}");
+        let others = format!("instance=\"{instance}\"");
+        assert!(
+            text.lines()
+                .all(|line| line.starts_with('#') || line.contains(&others))
+        );
+    }
+    let nobody = resting.accept().unwrap_err();
+    assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
 fn a_server_cannot_speak_for_another_one_or_hide_it() {
     let Some(machine) = Machine::new() else {
         return;

@@ -162,8 +162,13 @@ pub struct RecentJobs {
 impl Arguments {
     /// The control socket of the server that is meant.
     pub fn socket(&self) -> &Path {
+        self.given_socket().unwrap_or(Path::new(SOCKET))
+    }
+
+    /// That of the server that the command line names, if it does.
+    pub fn given_socket(&self) -> Option<&Path> {
         let given = self.instance.as_ref().or(self.socket.as_ref());
-        given.map_or(Path::new(SOCKET), PathBuf::as_path)
+        given.map(PathBuf::as_path)
     }
 
     /// How long to wait for an answer.

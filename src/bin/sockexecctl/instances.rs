@@ -35,33 +35,48 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// The server at a path that was given, which is asked in any case.
+    /// The server at a path that was given. One that is no unit's is asked in any case.
     pub fn at(socket: &Path) -> Self {
-        let known = in_directory(Path::new(PLACE));
-        let known = known.into_iter().find(|known| known.socket == socket);
-        Self {
-            name: known.map_or_else(|| socket.display().to_string(), |known| known.name),
+        let unit = unit_at(socket, Path::new(PLACE));
+        let is_unit = unit.is_some();
+        let mut one = [Self {
+            name: unit.unwrap_or_else(|| socket.display().to_string()),
             socket: socket.to_owned(),
             rests: false,
+        }];
+        if is_unit {
+            note_rest(&mut one);
         }
+        let [one] = one;
+        one
     }
 }
 
 /// All of them, in the order of their names.
 pub fn all() -> Vec<Instance> {
     let mut all = in_directory(Path::new(PLACE));
-    let tree = TREES
-        .map(Path::new)
-        .into_iter()
-        .find(|tree| is_systemds(tree));
-    if let Some(tree) = tree {
-        let running = units_in(tree, 0);
-        for instance in &mut all {
-            let unit = format!("{}.service", instance.name);
-            instance.rests = !running.contains(&unit);
-        }
-    }
+    note_rest(&mut all);
     all
+}
+
+/// Notes which of these units do not run, if that is known.
+fn note_rest(all: &mut [Instance]) {
+    let trees = TREES.map(Path::new);
+    let Some(tree) = trees.into_iter().find(|tree| is_systemds(tree)) else {
+        return;
+    };
+    let running = units_in(tree, 0);
+    for instance in all {
+        let unit = format!("{}.service", instance.name);
+        instance.rests = !running.contains(&unit);
+    }
+}
+
+/// The unit whose control socket has this path, in a directory with the directories of all.
+fn unit_at(socket: &Path, place: &Path) -> Option<String> {
+    let directory = socket.parent()?;
+    let is_usual = socket.file_name()? == SOCKET && directory.parent()? == place;
+    unit_of(directory.file_name()?.to_str()?).filter(|_| is_usual)
 }
 
 fn in_directory(place: &Path) -> Vec<Instance> {
@@ -172,6 +187,23 @@ mod tests {
         assert_eq!(socket_of("web").as_deref(), Ok(path));
         for name in ["", "a/b", "../x", "a b", "\u{e4}"] {
             assert!(socket_of(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_known_for_the_units_that_have_it() {
+        for (path, unit) in [
+            ("/x/sockexec/control.sock", Some("sockexec")),
+            ("/x/sockexec-web/control.sock", Some("sockexec@web")),
+            ("/x/sockexec-web/exec.sock", None),
+            ("/x/other/control.sock", None),
+            ("/y/sockexec/control.sock", None),
+            ("/x/y/sockexec/control.sock", None),
+            ("control.sock", None),
+            ("/", None),
+        ] {
+            let found = unit_at(Path::new(path), Path::new("/x"));
+            assert_eq!(found.as_deref(), unit, "{path}");
         }
     }
 

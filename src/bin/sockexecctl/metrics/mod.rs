@@ -14,13 +14,12 @@ mod exposition;
 mod request;
 mod response;
 
-use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use sockexec::control::client::{Client, SOCKET};
+use sockexec::control::client::Client;
 use sockexec::control::message::Args;
 
 use self::exchange::Exchange;
@@ -39,11 +38,11 @@ const SIZE_MAX: usize = 4 * 1024 * 1024;
 /// The number of servers that are asked at the same time.
 const AT_ONCE: usize = 32;
 
-/// The figures of all servers, and the failures of those that should have answered.
+/// The figures of all servers, or of the one that is named, and the failures of those that should have answered.
 pub fn of_all(arguments: &Arguments) -> Result<(String, Vec<String>), Failure> {
-    let instances = match arguments.socket() == Path::new(SOCKET) {
-        true => instances::all(),
-        false => vec![Instance::at(arguments.socket())],
+    let instances = match arguments.given_socket() {
+        None => instances::all(),
+        Some(socket) => vec![Instance::at(socket)],
     };
     if instances.is_empty() {
         let place = instances::PLACE;
