@@ -3,13 +3,14 @@
 //! The answer is exact: an absolute path without `.`, `..` and doubled slashes, and it is
 //! that path which is then run. It is found without looking at any path that a client
 //! chose, since one on a file system that hangs would stop the server: only the directories
-//! of PATH are looked at. A name with a slash is read, not looked at.
+//! of PATH and those of the system are looked at. A name with a slash is read, not looked at.
 //!
 //! ```text
 //!   uname                the first in the directories of PATH that can be run
 //!   /bin//./uname        /bin/uname
 //!   bin/job              /srv/app/bin/job, for a server that was started in /srv/app
-//!   /bin/uname           /usr/bin/uname, where PATH has /bin and that leads to /usr/bin
+//!   /bin/uname           /usr/bin/uname, where /bin leads to /usr/bin
+//!   /tools/uname         /opt/bin/uname, where PATH has /tools and that leads to /opt/bin
 //!   /usr/../bin/uname    refused
 //! ```
 
@@ -23,6 +24,10 @@ use nix::unistd::{AccessFlags, faccessat};
 
 /// The longest path that the kernel takes, in bytes and with its NUL.
 const PATH_MAX: usize = libc::PATH_MAX as usize;
+
+/// Directories of the system that may be links. A PATH need not have them: systemd's has none of the
+/// first two where they lead to others.
+const SYSTEM: [&[u8]; 3] = [b"/bin", b"/sbin", b"/usr/sbin"];
 
 /// Why a name means no file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +43,7 @@ pub enum LookupError {
 pub struct Lookup {
     /// The directories of PATH, without symbolic links where they are there.
     directories: Vec<Vec<u8>>,
-    /// The links in PATH and their targets; the longest first.
+    /// The links in PATH and of the system, and their targets; the longest first.
     aliases: Vec<(Vec<u8>, Vec<u8>)>,
     /// The working directory, if it is known.
     here: Option<Vec<u8>>,
@@ -58,6 +63,11 @@ impl Lookup {
         };
         for part in path.split(|&b| b == b':') {
             lookup.learn(part);
+        }
+        for directory in SYSTEM {
+            let target = real(directory).filter(|real| real != directory);
+            let alias = target.map(|real| (directory.to_vec(), real));
+            lookup.aliases.extend(alias);
         }
         lookup
             .aliases

@@ -99,6 +99,19 @@ fn names_mean_files() {
 }
 
 #[test]
+fn the_links_of_the_system_are_known_without_a_path() {
+    let lookup = Lookup::new(b"/none", None);
+    let bin = std::fs::canonicalize("/bin").unwrap();
+    let file = bin.join("sh").into_os_string().into_encoded_bytes();
+    assert_eq!(lookup.resolve(b"/bin/sh"), Ok(file));
+    // They are no part of it.
+    assert_eq!(
+        lookup.resolve(b"sh"),
+        Err(LookupError::System(Errno::ENOENT))
+    );
+}
+
+#[test]
 fn the_working_directory_is_the_one_at_the_start() {
     let place = Place::new();
     let lookup = Lookup::new(b":/none", Some(&place.0.join("bin")));
