@@ -49,7 +49,7 @@ fn it_fits_80_columns_and_24_lines_and_q_leaves() {
     );
     assert_eq!(lines[heading + 1].len(), 80);
     assert!(lines[heading + 1].ends_with('>'));
-    assert!(top.vt.look(heading).reverse && top.vt.look(heading + 1).reverse);
+    assert!(top.vt.look(heading).underlined && top.vt.look(heading + 1).reverse);
     let shown = 23 - heading - 1;
     assert!(
         lines[23].contains(&format!(" 1-{shown} of 100")),

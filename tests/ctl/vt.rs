@@ -7,6 +7,7 @@ pub struct Look {
     pub colour: Option<u8>,
     pub bold: bool,
     pub reverse: bool,
+    pub underlined: bool,
 }
 
 const EMPTY: (char, Look) = (
@@ -15,6 +16,7 @@ const EMPTY: (char, Look) = (
         colour: None,
         bold: false,
         reverse: false,
+        underlined: false,
     },
 );
 
@@ -123,6 +125,7 @@ impl Vt {
             b"[?25h" | b"[?25l" => self.cursor = sequence.ends_with(b"h"),
             b"[0m" => self.look = Look::default(),
             b"[1m" => self.look.bold = true,
+            b"[4m" => self.look.underlined = true,
             b"[7m" => self.look.reverse = true,
             b"[38;5;1m" | b"[38;5;3m" => self.look.colour = Some(sequence[6] - b'0'),
             [b'[', place @ .., b'H'] => self.go(place),

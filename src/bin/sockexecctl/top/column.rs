@@ -13,27 +13,31 @@ pub struct Column {
     /// Where there is no room for all columns, those with the highest rank go first. Those of rank
     /// 0 stay.
     pub rank: u8,
+    /// The least width, that of most of its cells: so the columns stay where they are.
+    pub width: usize,
     /// By this column the largest comes first, unless the user turns it around.
     pub falling: bool,
 }
 
 impl Column {
     /// A column of text.
-    pub const fn text(name: &'static str, rank: u8) -> Self {
+    pub const fn text(name: &'static str, width: usize, rank: u8) -> Self {
         Self {
             name,
             align: Align::Left,
             rank,
+            width,
             falling: false,
         }
     }
 
     /// A column of numbers.
-    pub const fn number(name: &'static str, rank: u8) -> Self {
+    pub const fn number(name: &'static str, width: usize, rank: u8) -> Self {
         Self {
             name,
             align: Align::Right,
             rank,
+            width,
             falling: true,
         }
     }

@@ -8,20 +8,20 @@ use super::facts::Facts;
 use crate::units::{UNKNOWN, bytes, seconds};
 
 pub const COLUMNS: [Column; 14] = [
-    Column::number("ID", 4).rising(),
-    Column::text("PROTO", 12),
-    Column::number("AGO", 0).rising(),
-    Column::text("USER", 2),
-    Column::text("AS", 9),
-    Column::text("END", 0),
-    Column::number("TIME", 1),
-    Column::number("CPU", 3),
-    Column::number("MEM", 3),
-    Column::number("IN", 8),
-    Column::number("OUT", 7),
-    Column::text("RULE", 5),
-    Column::text("LIMIT", 10),
-    Column::text("COMMAND", 0),
+    Column::number("ID", 4, 4).rising(),
+    Column::text("PROTO", 8, 12),
+    Column::number("AGO", 5, 0).rising(),
+    Column::text("USER", 8, 2),
+    Column::text("AS", 8, 9),
+    Column::text("END", 7, 0),
+    Column::number("TIME", 5, 1),
+    Column::number("CPU", 5, 3),
+    Column::number("MEM", 4, 3),
+    Column::number("IN", 4, 8),
+    Column::number("OUT", 4, 7),
+    Column::text("RULE", 8, 5),
+    Column::text("LIMIT", 5, 10),
+    Column::text("COMMAND", 0, 0),
 ];
 
 /// The newest first.

@@ -37,8 +37,8 @@ pub fn table(model: &Model, width: usize) -> Line {
         }
         Mode::Question(victim, signal) => question(victim, signal, width),
         _ => match &model.message {
-            Some((text, true)) => Line::of(Style::BAD, text, width),
-            Some((text, false)) => Line::of(Style::BOLD, text, width),
+            Some(message) if message.bad => Line::of(Style::BAD, &message.text, width),
+            Some(message) => Line::of(Style::BOLD, &message.text, width),
             None => {
                 let useful = |key: &&str| *key != KILL || model.tab == Tab::Running;
                 let keys: Vec<_> = KEYS.into_iter().filter(useful).collect();

@@ -8,8 +8,8 @@ use crate::output::printable;
 /// The widest that a column may be, except for the last one.
 const CELL_MAX: usize = 20;
 
-/// The last column gets as much as this before others appear, if it needs it.
-const LAST_MIN: usize = 20;
+/// The last column has as much as this before others appear.
+const LAST: usize = 16;
 
 /// The width of the mark at the beginning of a row, with a blank.
 const MARK: usize = 2;
@@ -28,12 +28,12 @@ impl<'a> Grid<'a> {
     pub fn new(columns: &'a [Column], rows: &[Row], width: usize) -> Self {
         let widest = |n: usize| {
             let cells = rows.iter().map(|row| printable(&row.cells[n].text).len());
-            cells.max().unwrap_or(0).max(columns[n].name.len())
+            let most = cells.max().unwrap_or(0).max(columns[n].name.len());
+            most.min(CELL_MAX).max(columns[n].width)
         };
         let last = columns.len() - 1;
-        let widths: Vec<_> = (0..columns.len())
-            .map(|n| widest(n).min(if n == last { LAST_MIN } else { CELL_MAX }))
-            .collect();
+        let widths = (0..columns.len()).map(|n| if n == last { LAST } else { widest(n) });
+        let widths: Vec<_> = widths.collect();
         let mut shown: Vec<_> = (0..columns.len()).collect();
         let needed = |shown: &[usize]| MARK + shown.iter().map(|&n| 1 + widths[n]).sum::<usize>();
         while needed(&shown) > width {
@@ -54,16 +54,16 @@ impl<'a> Grid<'a> {
     /// The names of the columns.
     pub fn heading(&self, view: &View) -> Line {
         let mut line = Line::new(self.width);
-        line.pad(Style::REVERSE, MARK);
+        line.pad(Style::HEADING, MARK);
         for &n in &self.shown {
             let bold = n == view.sort;
             let style = Style {
                 bold,
-                ..Style::REVERSE
+                ..Style::HEADING
             };
             self.put(&mut line, n, style, self.columns[n].name);
         }
-        line.fill(Style::REVERSE);
+        line.fill(Style::HEADING);
         line
     }
 
@@ -76,8 +76,8 @@ impl<'a> Grid<'a> {
         };
         let style = Style {
             colour,
-            bold: false,
             reverse: selected,
+            ..Style::PLAIN
         };
         let mut line = Line::new(self.width);
         line.push(style, row.mark.sign());
@@ -118,10 +118,10 @@ mod tests {
     use super::*;
 
     const COLUMNS: [Column; 4] = [
-        Column::number("ID", 0),
-        Column::text("USER", 2),
-        Column::text("RULE", 5),
-        Column::text("COMMAND", 0),
+        Column::number("ID", 0, 0),
+        Column::text("USER", 0, 2),
+        Column::text("RULE", 0, 5),
+        Column::text("COMMAND", 0, 0),
     ];
 
     fn row(mark: Mark) -> Row {
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(text(80), wide);
         assert_eq!(text(40)[1], "! 12 www-data sleep 100 and more of it");
         assert_eq!(text(30)[1], "! 12 sleep 100 and more of it");
-        assert_eq!(text(12), ["  ID COMMAND", "! 12 sleep >"]);
+        assert_eq!(text(14), ["  ID COMMAND", "! 12 sleep 10>"]);
         for width in 0..80 {
             assert!(text(width).iter().all(|line| line.len() <= width));
         }

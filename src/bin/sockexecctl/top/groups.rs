@@ -12,16 +12,16 @@ pub const RULES: [Column; 10] = columns("RULE");
 
 const fn columns(name: &'static str) -> [Column; 10] {
     [
-        Column::number("RUNNING", 1),
-        Column::number("ENDED", 0),
-        Column::number("FAILED", 0),
-        Column::number("TIME", 3),
-        Column::number("MEAN", 4),
-        Column::number("CPU", 2),
-        Column::number("MEM", 5),
-        Column::number("IN", 7),
-        Column::number("OUT", 6),
-        Column::text(name, 0),
+        Column::number("RUNNING", 7, 1),
+        Column::number("ENDED", 6, 0),
+        Column::number("FAILED", 6, 0),
+        Column::number("TIME", 5, 3),
+        Column::number("MEAN", 5, 4),
+        Column::number("CPU", 5, 2),
+        Column::number("MEM", 4, 5),
+        Column::number("IN", 4, 7),
+        Column::number("OUT", 4, 6),
+        Column::text(name, 0, 0),
     ]
 }
 

@@ -11,22 +11,22 @@ use crate::units::{bytes, bytes_per_second, percent, seconds};
 const LATE: f64 = 0.8;
 
 pub const COLUMNS: [Column; 16] = [
-    Column::number("ID", 0).rising(),
-    Column::text("PROTO", 12),
-    Column::text("USER", 2),
-    Column::text("AS", 9),
-    Column::number("PROGRAM", 11).rising(),
-    Column::text("STATE", 5),
-    Column::number("AGE", 0),
-    Column::number("LEFT", 3).rising(),
-    Column::number("CPU", 1),
-    Column::number("MEM", 4),
-    Column::number("IN", 10),
-    Column::number("OUT", 10),
-    Column::number("IN/s", 7),
-    Column::number("OUT/s", 6),
-    Column::text("RULE", 8),
-    Column::text("COMMAND", 0),
+    Column::number("ID", 4, 0).rising(),
+    Column::text("PROTO", 8, 12),
+    Column::text("USER", 8, 2),
+    Column::text("AS", 8, 9),
+    Column::number("PROGRAM", 7, 11).rising(),
+    Column::text("STATE", 8, 5),
+    Column::number("AGE", 5, 0),
+    Column::number("LEFT", 5, 3).rising(),
+    Column::number("CPU", 4, 1),
+    Column::number("MEM", 4, 4),
+    Column::number("IN", 4, 10),
+    Column::number("OUT", 4, 10),
+    Column::number("IN/s", 6, 7),
+    Column::number("OUT/s", 6, 6),
+    Column::text("RULE", 8, 8),
+    Column::text("COMMAND", 0, 0),
 ];
 
 /// The oldest first.

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use super::column::Key;
-use super::model::{Mode, Model, Victim};
+use super::model::{Message, Mode, Model, Victim};
 use super::tab::Tab;
 use super::view::Step;
 
@@ -138,7 +138,7 @@ fn victim(model: &mut Model) -> Option<Victim> {
         Some(_) => "select a job in the tab of running ones to kill it",
         None => "no job is selected",
     };
-    model.message = Some((why.into(), true));
+    model.message = Some(Message::new(why, true));
     None
 }
 
@@ -172,7 +172,7 @@ fn question(model: &mut Model, code: KeyCode, victim: Victim, signal: String) ->
     match code {
         KeyCode::Char('y' | 'Y') => Some(Effect::Kill(victim.id, signal)),
         KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => {
-            model.message = Some(("nothing was sent".into(), false));
+            model.message = Some(Message::new("nothing was sent", false));
             None
         }
         _ => {

@@ -15,6 +15,7 @@ pub struct Style {
     pub colour: Option<Colour>,
     pub bold: bool,
     pub reverse: bool,
+    pub underlined: bool,
 }
 
 impl Style {
@@ -22,6 +23,7 @@ impl Style {
         colour: None,
         bold: false,
         reverse: false,
+        underlined: false,
     };
 
     pub const BOLD: Self = Self {
@@ -31,6 +33,11 @@ impl Style {
 
     pub const REVERSE: Self = Self {
         reverse: true,
+        ..Self::PLAIN
+    };
+
+    pub const HEADING: Self = Self {
+        underlined: true,
         ..Self::PLAIN
     };
 

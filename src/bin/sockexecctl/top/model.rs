@@ -24,6 +24,31 @@ pub enum Mode {
     Help(usize),
 }
 
+/// A line about what has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub text: String,
+    pub bad: bool,
+    /// The updates for which it stays.
+    left: u32,
+}
+
+impl Message {
+    pub fn new(text: impl Into<String>, bad: bool) -> Self {
+        Self {
+            text: text.into(),
+            bad,
+            left: 10,
+        }
+    }
+
+    /// The message after an update.
+    fn older(self) -> Option<Self> {
+        let left = self.left.checked_sub(1)?;
+        Some(Self { left, ..self })
+    }
+}
+
 /// The job that a signal is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Victim {
@@ -39,8 +64,8 @@ pub struct Model {
     views: [View; Tab::ALL.len()],
     pub filter: String,
     pub mode: Mode,
-    /// What has happened lately, and whether it is bad.
-    pub message: Option<(String, bool)>,
+    /// What has happened lately, until the next key or for some updates.
+    pub message: Option<Message>,
     /// Why there is no newer sample.
     pub failure: Option<String>,
     /// The rows of the table, in their order.
@@ -76,6 +101,7 @@ impl Model {
         match update {
             Ok(update) => {
                 self.failure = None;
+                self.message = self.message.take().and_then(Message::older);
                 self.facts.take(update);
                 self.refresh();
             }

@@ -17,7 +17,7 @@ use super::asker::{self, Answer, Asker};
 use super::draw::{self, Size};
 use super::facts::{Facts, Wish};
 use super::keys::{self, Effect};
-use super::model::Model;
+use super::model::{Message, Model};
 use super::names::Names;
 use super::terminal::{Event, Terminal, Waker};
 use crate::arguments::Arguments;
@@ -161,8 +161,8 @@ impl Screen {
             News::Answer(Answer::Update(update)) => model.update(update.map(|update| *update)),
             News::Answer(Answer::More(more)) => model.learn(more),
             News::Name(uid, name) => model.name(uid, name),
-            News::Killed(Ok(text)) => model.message = Some((text, false)),
-            News::Killed(Err(why)) => model.message = Some((why, true)),
+            News::Killed(Ok(text)) => model.message = Some(Message::new(text, false)),
+            News::Killed(Err(why)) => model.message = Some(Message::new(why, true)),
             News::Resized => self.terminal.forget(),
             News::Key(key) => match keys::press(model, key) {
                 None => {}

@@ -135,12 +135,15 @@ impl Terminal {
         if style.reverse {
             queue!(frame, SetAttribute(Attribute::Reverse))?;
         }
+        if style.underlined {
+            queue!(frame, SetAttribute(Attribute::Underlined))?;
+        }
         let colour = style.colour.filter(|_| self.colours);
         if let Some(colour) = colour {
             queue!(frame, SetForegroundColor(palette(colour)))?;
         }
         queue!(frame, Print(text))?;
-        if style.bold || style.reverse || colour.is_some() {
+        if style != Style::PLAIN {
             queue!(frame, SetAttribute(Attribute::Reset))?;
         }
         Ok(())

@@ -122,7 +122,10 @@ mod tests {
     use super::super::column::{Cell, Mark};
     use super::*;
 
-    const COLUMNS: [Column; 2] = [Column::number("ID", 0).rising(), Column::text("NAME", 0)];
+    const COLUMNS: [Column; 2] = [
+        Column::number("ID", 0, 0).rising(),
+        Column::text("NAME", 0, 0),
+    ];
 
     fn rows(ids: impl IntoIterator<Item = u64>) -> Vec<Row> {
         let row = |id: u64| Row {

@@ -117,16 +117,28 @@ fn only_a_current_job_can_be_killed() {
     let mut model = model();
     for (tab, text) in [('2', "has ended"), ('4', "select a job")] {
         typed(&mut model, &format!("{tab}k"));
-        let (message, bad) = model.message.clone().unwrap();
-        assert!(message.contains(text) && bad, "{message}");
+        let message = model.message.clone().unwrap();
+        assert!(message.text.contains(text) && message.bad, "{message:?}");
         assert_eq!(model.mode, Mode::Table);
     }
     typed(&mut model, "1/no such job");
     key(&mut model, KeyCode::Enter);
     typed(&mut model, "k");
-    assert_eq!(model.message.clone().unwrap().0, "no job is selected");
+    assert_eq!(model.message.clone().unwrap().text, "no job is selected");
     // The next key takes the message away.
     typed(&mut model, "1");
+    assert_eq!(model.message, None);
+}
+
+#[test]
+fn a_message_goes_after_some_updates() {
+    let mut model = model();
+    typed(&mut model, "kn");
+    for _ in 0..10 {
+        assert_eq!(model.message.clone().unwrap().text, "nothing was sent");
+        model.update(Ok(fixture::update(30)));
+    }
+    model.update(Ok(fixture::update(30)));
     assert_eq!(model.message, None);
 }
 
