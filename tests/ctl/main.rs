@@ -20,4 +20,5 @@ mod pty;
 mod screen;
 mod server;
 mod terminal;
+mod tmux;
 mod vt;

@@ -13,7 +13,7 @@ pub const COLUMNS: [Column; 14] = [
     Column::number("AGO", 5, 0).rising(),
     Column::text("USER", 8, 2),
     Column::text("AS", 8, 9),
-    Column::text("END", 7, 0),
+    Column::text("END", 11, 0),
     Column::number("TIME", 5, 1),
     Column::number("CPU", 5, 3),
     Column::number("MEM", 4, 3),

@@ -34,7 +34,9 @@ pub fn press(model: &mut Model, key: KeyEvent) -> Option<Effect> {
         return control(key.code);
     }
     if key.modifiers.contains(KeyModifiers::ALT) {
-        return None;
+        // Escape and a key that have come at once look like that.
+        press(model, KeyEvent::from(KeyCode::Esc));
+        return press(model, KeyEvent::from(key.code));
     }
     let effect = match std::mem::replace(&mut model.mode, Mode::Table) {
         Mode::Table => table(model, key.code),

@@ -43,6 +43,18 @@ fn q_quits_and_control_keys_are_the_terminals_own() {
 }
 
 #[test]
+fn escape_and_a_key_that_come_at_once_are_two_keys() {
+    let mut model = model();
+    typed(&mut model, "?");
+    let both = KeyEvent::new(KeyCode::Char('q'), KeyModifiers::ALT);
+    assert_eq!(press(&mut model, both), Some(Effect::Quit));
+    // Not a yes.
+    typed(&mut model, "k");
+    let both = KeyEvent::new(KeyCode::Char('y'), KeyModifiers::ALT);
+    assert_eq!((press(&mut model, both), &model.mode), (None, &Mode::Table));
+}
+
+#[test]
 fn tabs_go_round_and_have_numbers() {
     let mut model = model();
     for tab in Tab::ALL.into_iter().skip(1).chain([Tab::Running]) {
