@@ -45,7 +45,7 @@ pub fn recent() -> Value {
     let ended = |seq: u64, outcome: &str, code: i32| {
         let mut ended = job.clone();
         let more = json!({"seq": seq, "time": 0.0, "outcome": outcome, "failed": code != 0,
-            "exit": code, "stderr": "no such file\\n", "state": "ended"});
+            "exit": code, "stderr": "no such file\n", "state": "ended"});
         let more = more.as_object().unwrap().clone();
         ended.as_object_mut().unwrap().extend(more);
         ended

@@ -74,30 +74,6 @@ pub fn arguments(job: &Job) -> Field {
     }
 }
 
-/// The lines of an escaped text, which stays escaped otherwise.
-pub fn lines_of(text: &str) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        let line = lines.last_mut();
-        match (character, line) {
-            ('\\', Some(line)) => match characters.next() {
-                Some('n') => lines.push(String::new()),
-                other => {
-                    line.push('\\');
-                    line.extend(other);
-                }
-            },
-            (character, Some(line)) => line.push(character),
-            (_, None) => {}
-        }
-    }
-    if lines.len() > 1 && lines.last().is_some_and(String::is_empty) {
-        lines.pop();
-    }
-    lines
-}
-
 /// The lines of fields within a width: labels, and values beside them.
 pub fn lay_out(fields: &[Field], width: usize) -> Vec<Line> {
     let longest = fields.iter().map(|field| field.label.len()).max();
@@ -122,14 +98,6 @@ pub fn lay_out(fields: &[Field], width: usize) -> Vec<Line> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_escaped_text_has_its_lines_back_and_nothing_else() {
-        assert_eq!(lines_of("a\\nb\\x1b[2J\\\\n\\n"), ["a", "b\\x1b[2J\\\\n"]);
-        assert_eq!(lines_of(""), [""]);
-        assert_eq!(lines_of("\\"), ["\\"]);
-        assert_eq!(lines_of("\\n\\n"), ["", ""]);
-    }
 
     #[test]
     fn values_stand_beside_their_labels_and_long_ones_are_broken() {

@@ -3,7 +3,7 @@
 use sockexec::control::history::Ended;
 
 use super::column::{Cell, Column, Key, Mark, Row};
-use super::details::{Field, arguments, common, lines_of};
+use super::details::{Field, arguments, common};
 use super::facts::Facts;
 use crate::units::{UNKNOWN, bytes, seconds};
 
@@ -94,7 +94,7 @@ pub fn details(facts: &Facts, ended: &Ended) -> Vec<Field> {
     if !ended.stderr.is_empty() {
         fields.push(Field {
             label: "end of stderr",
-            values: lines_of(&ended.stderr),
+            values: ended.stderr.lines().map(str::to_owned).collect(),
         });
     }
     fields

@@ -59,7 +59,7 @@ fn recent() -> Value {
             "failed": outcome != "exit-zero", "exit": if outcome == "exit-nonzero" { json!(2) } else { Value::Null },
             "signal": if outcome == "signal" { json!("SIGSEGV") } else { Value::Null }, "state": "ended",
             "age": 0.25 * seq as f64, "cost": {"user": 0.01 * seq as f64, "system": 0.002, "memory": 1 << 22},
-            "stderr": "convert: no such file\\nconvert: \\x1b[2J\\n"});
+            "stderr": "convert: no such file\nconvert: \\x1b[2J\n"});
         for (key, new) in more.as_object().unwrap() {
             value[key] = new.clone();
         }
