@@ -124,13 +124,13 @@ pub enum Command {
     },
     /// Check that the server answers
     Ping,
-    /// A live screen of jobs and rates; q quits
+    /// A live screen of jobs, rates and totals; ? shows its keys, q quits
     Top {
         /// The time between two updates: seconds, or a time such as 500ms or 1m
         #[arg(long, allow_negative_numbers = true, value_name = "TIME", default_value = "1",
             value_parser = time)]
         interval: Duration,
-        /// Stop after this number of updates
+        /// Print this number of updates as plain text, and stop
         #[arg(long, allow_negative_numbers = true, value_name = "N", value_parser = count)]
         count: Option<u64>,
     },
