@@ -140,7 +140,13 @@ fn a_server_that_does_not_answer_as_it_must_is_reported() {
         ),
     ];
     for (server, reason) in &servers {
-        let exporter = Exporter::of(server.path(), "0.3");
+        // Only the first is waited for to the end.
+        let timeout = if reason.ends_with("0.3 s") {
+            "0.3"
+        } else {
+            "20"
+        };
+        let exporter = Exporter::of(server.path(), timeout);
         let all = read(&exporter.figures());
         let path = server.path().display().to_string();
         let label = Some(("instance", &path[..]));
@@ -148,6 +154,7 @@ fn a_server_that_does_not_answer_as_it_must_is_reported() {
         assert_eq!(value(&all, "sockexec_scrape_failed", label), 1.0);
         let errors = exporter.stop();
         assert!(errors.contains(reason), "{reason}: {errors}");
+        assert_eq!(errors.matches(&path).count(), 1, "{errors}");
     }
 }
 
@@ -156,7 +163,7 @@ fn a_client_that_does_not_read_is_left() {
     let line = format!("sockexec_x{{a=\"{}\"}} 1\n", "y".repeat(3 << 20));
     let text = format!("# HELP sockexec_x x\n# TYPE sockexec_x gauge\n{line}");
     let server = Server::answering(move |_| Answer::success(text.clone()));
-    let exporter = Exporter::of(server.path(), "0.3");
+    let exporter = Exporter::of(server.path(), "3");
     let mut client = TcpStream::connect(exporter.address).unwrap();
     client.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     // The process closes the connection in the middle of its answer.

@@ -69,7 +69,7 @@ fn one_answer_has_the_figures_of_all_and_starts_none() {
     assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
     let errors = exporter.stop();
     assert!(
-        errors.contains("sockexec@hung: /run/sockexec-hung/control.sock: no answer within 1 s")
+        errors.contains("sockexec@hung: /run/sockexec-hung/control.sock: no answer within 3 s")
     );
     assert_eq!(errors.lines().count(), 1, "{errors}");
 }

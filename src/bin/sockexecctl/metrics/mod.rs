@@ -55,7 +55,12 @@ pub fn of_all(arguments: &Arguments) -> Result<(String, Vec<String>), Failure> {
     let answers = ask_all(&instances, arguments.timeout());
     for (instance, answer) in instances.iter().zip(answers) {
         if let Err(why) = exposition.add(&instance.name, &answer) {
-            failures.push(format!("{}: {why}", instance.name));
+            // Most reasons start with the path, which is the name of a server that is no unit.
+            let named = why.starts_with(&instance.name);
+            failures.push(match named {
+                true => why,
+                false => format!("{}: {why}", instance.name),
+            });
         }
     }
     Ok((exposition.into_string(), failures))
