@@ -89,7 +89,7 @@ _sockexecctl() {
     fi
     case $command in
     '')
-        mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set explain rules reload drain undrain metrics recent follow totals ping top version' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set explain config rules reload drain undrain metrics recent follow totals ping top version' -- "$cur")
         ;;
     kill)
         mapfile -t COMPREPLY < <(compgen -W "$(_sockexecctl_jobs "${socket[@]}")" -- "$cur")

@@ -1,6 +1,6 @@
 # fish completion for sockexecctl(1)
 
-set -l commands status jobs kill set explain rules reload drain undrain metrics recent follow totals ping top version
+set -l commands status jobs kill set explain config rules reload drain undrain metrics recent follow totals ping top version
 
 # The current jobs, if a server answers.
 function __sockexecctl_jobs
@@ -34,6 +34,7 @@ complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
     explain\t"which rule decides about a request, and why"
     reload\t"read the configuration file again"
     drain\t"stop accepting, finish running jobs, and exit"
+    config\t"the configuration in effect, and where it came from"
     rules\t"the rules in force, in order"
     undrain\t"accept again, after a drain"
     metrics\t"all figures, in the text format of Prometheus"

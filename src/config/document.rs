@@ -47,6 +47,11 @@ impl<'a> Document<'a> {
         DeTable::parse(self.text).map_err(|error| self.syntax(&error, find))
     }
 
+    /// The line of a place in the text.
+    pub fn line_of(&self, at: &Range<usize>) -> usize {
+        line(self.text.as_bytes(), at.start)
+    }
+
     /// An error at a place in the text.
     pub fn error(&self, at: &Range<usize>, what: &str) -> String {
         let line = line(self.text.as_bytes(), at.start);

@@ -24,6 +24,8 @@ const SIZE_MAX: u64 = 1024 * 1024;
 pub struct FileContent {
     pub values: Vec<(&'static Key, Value)>,
     pub rules: Rules,
+    /// The lines of all keys above the rules, and of the first rule.
+    pub lines: Vec<(String, usize)>,
     /// Programs that the server runs could change it.
     pub exposed: bool,
 }
@@ -86,12 +88,14 @@ pub fn parse(name: &str, bytes: &[u8], unsaid: &Execution) -> Result<FileContent
     let document = Document::new(name, bytes)?;
     let table = document.table(find)?;
     let (mut values, mut default, mut rules) = (Vec::new(), None, None);
+    let mut lines = Vec::new();
     let mut general = execution::Reader::new(&document, None);
     for (name, value) in in_order(table.get_ref()) {
         // What follows a rule is a table of its own, and does not look like that.
         if rules.is_some() {
             return Err(misplaced(&document, name));
         }
+        lines.push((name.get_ref().to_string(), document.line_of(&name.span())));
         match &name.get_ref()[..] {
             allow::NAME => rules = Some(value),
             allow::DEFAULT => default = Some(allow::default(&document, value)?),
@@ -106,6 +110,7 @@ pub fn parse(name: &str, bytes: &[u8], unsaid: &Execution) -> Result<FileContent
     };
     Ok(FileContent {
         values,
+        lines,
         rules: Rules::new(rules, default).with_general(general),
         ..FileContent::default()
     })

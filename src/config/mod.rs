@@ -10,6 +10,7 @@ mod effects;
 mod execution;
 mod file;
 mod flags;
+mod origin;
 mod place;
 mod programs;
 mod refusal;
@@ -24,6 +25,7 @@ pub use address::Address;
 use address::absolute;
 pub use allow::RULE_KEYS;
 pub use execution::{EXECUTION_KEYS, limit_of};
+pub use origin::{Origin, Origins};
 pub use place::Accepts;
 pub use refusal::reason as reason_of_refusal;
 
@@ -71,6 +73,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// The file belongs to a user as which programs run, and they could change it.
     pub exposed: bool,
+    /// Where each of its values came from.
+    pub origins: Origins,
     /// Warnings about the programs of rules, for people.
     about_programs: Vec<String>,
     /// The user to become, for a server that root starts.
@@ -84,16 +88,17 @@ impl Config {
     }
 
     /// Gives a setting a value.
-    pub fn put(&mut self, key: &Key, value: Value) {
+    pub fn put(&mut self, key: &Key, value: Value, origin: Origin) {
         key.put(&mut self.settings, value);
+        self.origins.note(key.name, origin);
         self.idle_exit_given |= key.name == IDLE_EXIT;
     }
 
     /// Gives settings of these names their values.
-    fn put_all(&mut self, values: &[(&'static str, Value)]) {
+    fn put_all(&mut self, values: &[(&'static str, Value)], origin: Origin) {
         for &(name, value) in values {
             let key = Key::find(name).expect("the name of a setting");
-            self.put(key, value);
+            self.put(key, value, origin);
         }
     }
 
@@ -284,6 +289,11 @@ impl Source {
         self.given.quiet
     }
 
+    /// The configuration file, and whether an option names it.
+    pub fn file(&self) -> (&Path, bool) {
+        (&self.file, self.given.file.is_some())
+    }
+
     /// The question about the rules, if nothing else is asked for.
     pub fn question(&self) -> Option<Asked> {
         self.given.explain.clone()
@@ -312,11 +322,17 @@ impl Source {
             Some(name) => execution::by_option(JOB_USER, name)?,
             None => Execution::default(),
         };
-        config.put_all(&self.given.fallback);
+        if self.given.job_user.is_some() {
+            config.origins.note("run-as", Origin::Option);
+        }
+        config.put_all(&self.given.fallback, Origin::Fallback);
         let content = file::read(&self.file, self.required, &general)?;
         if let Some(content) = content {
             for (key, value) in content.values {
-                config.put(key, value);
+                config.put(key, value, Origin::Default);
+            }
+            for (name, line) in content.lines {
+                config.origins.note(&name, Origin::File(line));
             }
             config.rules = content.rules;
             config.exposed = content.exposed;
@@ -326,7 +342,7 @@ impl Source {
             config.rules = config.rules.with_general(general);
         }
         let given = self.given.clone();
-        config.put_all(&given.values);
+        config.put_all(&given.values, Origin::Option);
         let fail = |what| format!("{}: {what}", self.file.display());
         let own = server_user(given.user.as_deref());
         config.check_programs(own).map_err(fail)?;

@@ -41,6 +41,8 @@ pub enum Command {
     Drain,
     /// Accept again, after a drain.
     Undrain,
+    /// The configuration in effect, and where each value came from.
+    Config,
     /// The rules in force.
     Rules,
     /// Which rule decides about a request, and why.
@@ -92,6 +94,7 @@ impl Command {
             "reload" => Self::Reload,
             "drain" => Self::Drain,
             "undrain" => Self::Undrain,
+            "config" => Self::Config,
             "rules" => Self::Rules,
             "explain" => Self::Explain(given.question()?),
             "metrics" => Self::Metrics,
@@ -251,6 +254,7 @@ mod tests {
             ("reload", json!({}), Command::Reload),
             ("drain", json!({}), Command::Drain),
             ("undrain", json!({}), Command::Undrain),
+            ("config", json!({}), Command::Config),
             ("rules", json!({}), Command::Rules),
             (
                 "explain",
@@ -288,7 +292,7 @@ mod tests {
                     .any(|c| c.name == name.to_ascii_lowercase())
             );
         }
-        assert_eq!(table::commands().len(), 16);
+        assert_eq!(table::commands().len(), 17);
     }
 
     #[test]

@@ -20,6 +20,7 @@
 //! | [`kill`] | the jobs that `kill` is about, and its answer |
 //! | [`rules`] | the answer to `rules` |
 //! | [`question`] | a question about the rules, also on a command line |
+//! | [`configured`] | the answer to `config` |
 //! | [`explained`] | the answer to that, and its text |
 //! | [`client`] | a client, for tools |
 //!
@@ -28,6 +29,7 @@
 
 pub mod client;
 pub mod command;
+pub mod configured;
 pub mod explained;
 pub mod form;
 pub mod history;

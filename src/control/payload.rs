@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::settings::value::Value as Setting;
-use crate::settings::{KEYS, Key, Settings};
+use crate::settings::{KEYS, Settings};
 
 /// The answer to `status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -83,18 +83,24 @@ impl Limits {
     /// The limits of these settings, those that are shown.
     pub fn new(settings: &Settings, programs: u64) -> Self {
         let shown = KEYS.iter().filter(|key| key.is.shown);
-        let value = |key: &Key| match key.get(settings) {
-            Setting::Number(number) => number.into(),
-            Setting::Seconds(time) => time.as_secs_f64().into(),
-            Setting::Rate(rate) => rate.into(),
-            Setting::Bool(is) => is.into(),
-            mode @ Setting::Mode(_) => mode.to_string().into(),
-            Setting::Word(word) => word.into(),
-        };
         Self {
             programs,
-            settings: shown.map(|key| (key.name.into(), value(key))).collect(),
+            settings: shown
+                .map(|key| (key.name.into(), value(key.get(settings))))
+                .collect(),
         }
+    }
+}
+
+/// The value of a setting in JSON.
+pub fn value(setting: Setting) -> Value {
+    match setting {
+        Setting::Number(number) => number.into(),
+        Setting::Seconds(time) => time.as_secs_f64().into(),
+        Setting::Rate(rate) => rate.into(),
+        Setting::Bool(is) => is.into(),
+        mode @ Setting::Mode(_) => mode.to_string().into(),
+        Setting::Word(word) => word.into(),
     }
 }
 

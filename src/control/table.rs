@@ -72,6 +72,10 @@ pub fn commands() -> Vec<Description> {
             "undrain",
             "accepts again, after a drain, while a job still runs",
         ),
+        plain(
+            "config",
+            "the configuration in effect, and where each value came from",
+        ),
         plain("rules", "the rules in force, in order"),
         Description {
             name: "explain",

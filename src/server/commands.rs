@@ -111,6 +111,7 @@ impl Server {
                 json(&self.limits_answer())?
             }
             Command::Explain(question) => json(&self.explain(&question))?,
+            Command::Config => json(&self.configured_answer())?,
             Command::Rules => json(&self.rules_answer())?,
             Command::Reload => json(&self.reload()?)?,
             Command::Drain => {

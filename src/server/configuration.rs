@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, Source, takes_effect_at_start};
+use crate::config::{Config, Origin, Source, takes_effect_at_start};
 use crate::control::payload::Reloaded;
 use crate::rules::Rules;
 use crate::schedule::{Budget, CONTROL_MAX, Capacity, Demand, Rate};
@@ -89,6 +89,8 @@ impl LastRead {
 #[derive(Debug)]
 pub(super) struct Configuration {
     config: Config,
+    /// That with which the server was started: some of it stays.
+    first: Box<Config>,
     source: Source,
     frame: Frame,
     capacity: Capacity,
@@ -102,6 +104,7 @@ impl Configuration {
         Self {
             capacity: capacity(&config, &frame),
             settings: Rc::new(config.settings),
+            first: Box::new(config.clone()),
             config,
             source,
             frame,
@@ -133,6 +136,16 @@ impl Configuration {
     /// All of it.
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// That with which the server was started.
+    pub(super) fn first(&self) -> &Config {
+        &self.first
+    }
+
+    /// The configuration file, and whether an option names it.
+    pub(super) fn file(&self) -> (&Path, bool) {
+        self.source.file()
     }
 
     /// Which programs may be run.
@@ -206,7 +219,7 @@ impl Configuration {
         let mut config = self.config.clone();
         for &(name, value) in new {
             if let Some(key) = Key::find(name) {
-                config.put(key, value);
+                config.put(key, value, Origin::Set);
             }
         }
         let changed = config

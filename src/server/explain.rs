@@ -187,7 +187,7 @@ pub(super) fn limits(
 }
 
 /// The values of an execution that are not the server's own.
-fn of_execution(execution: &Execution) -> BTreeMap<String, Value> {
+pub(super) fn of_execution(execution: &Execution) -> BTreeMap<String, Value> {
     let run_as = match &execution.run_as {
         Some(RunAs::User(account)) => Some(json!(account.name)),
         Some(RunAs::Peer) => Some(json!("peer")),

@@ -235,6 +235,13 @@ impl Listeners {
         (left, shortage)
     }
 
+    /// Their protocols and addresses, and whether they were handed over.
+    pub(super) fn describe(&self) -> impl Iterator<Item = (Protocol, String, bool)> {
+        self.all
+            .values()
+            .map(|l| (l.protocol, l.address(), l.handed_over))
+    }
+
     /// The sockets and their protocols.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Protocol, &Watched)> {
         self.all.values().map(|l| (l.protocol, &l.socket))

@@ -13,6 +13,7 @@
 //! | `commands` | the commands of control connections |
 //! | `kill` | the command `kill` |
 //! | `rules` | the rules in force |
+//! | `configured` | where each value of the configuration came from |
 //! | `replies` | the answers to them, some of which wait |
 //! | `answers`, `metrics` | the state of the server, for control clients |
 //! | `explain` | which rule decides, and why, without a request |
@@ -47,6 +48,7 @@ mod answers;
 mod cgroups;
 mod commands;
 mod configuration;
+mod configured;
 mod control;
 mod explain;
 mod guard;

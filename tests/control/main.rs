@@ -6,6 +6,7 @@ mod common;
 
 mod access;
 mod commands;
+mod config;
 mod crowds;
 mod drain;
 mod exposition;

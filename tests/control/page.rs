@@ -132,6 +132,16 @@ fn it_has_the_keys_of_the_history() {
 }
 
 #[test]
+fn it_has_the_keys_of_config() {
+    let mut answer = start(&[]).ask("config", json!({}));
+    // Some are tables of the configuration file.
+    for entry in answer["programs"].as_array_mut().unwrap() {
+        entry["value"] = Value::Null;
+    }
+    explained(&answer, &section("The payload of config"));
+}
+
+#[test]
 fn it_has_the_keys_of_rules() {
     let rule = "[[allow]]\nprogram = \"/usr/bin/id\"\n";
     let daemon = Setup::new().control().config(rule).start();

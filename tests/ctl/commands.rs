@@ -96,6 +96,32 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
             "draining, 3 to finish\n",
         ),
         (
+            "config",
+            json!({}),
+            json!({"settings": [
+                {"name": "timeout", "value": 60.0, "source": "default", "place": null, "default": 60.0},
+                {"name": "kill-timeout", "value": 3.0, "source": "file", "place": "/x.toml:3",
+                    "default": 10.0},
+                {"name": "queue", "value": 100, "source": "default", "place": null, "default": 100,
+                    "at-next-start": 5},
+                {"name": "burst", "value": 4, "source": "set", "place": null, "default": 10},
+                {"name": "max-connections", "value": 500, "source": "option",
+                    "place": "--max-connections", "default": 100,
+                    "note": "90, for the limit of descriptors"}],
+                "programs": [{"name": "run-as", "value": null, "source": "default"}],
+                "startup": [{"name": "listen exec", "value": "/s", "source": "environment",
+                    "place": "LISTEN_FDS"}]}),
+            "NAME            VALUE FROM\n\
+             timeout         1m00s default\n\
+             kill-timeout    3.0s  /x.toml:3; default 10s\n\
+             queue           100   default; at the next start 5\n\
+             burst           4     set by command, until a reload or the next start; default 10\n\
+             max-connections 500   option --max-connections; default 100; in effect 90, for the \
+             limit of descriptors\n\
+             run-as          -     default\n\
+             listen exec     /s    environment, LISTEN_FDS\n",
+        ),
+        (
             "rules",
             json!({}),
             json!({"summary": "1 rule; any other request is refused", "default": "deny",
@@ -153,6 +179,23 @@ fn each_command_asks_what_it_should_and_tells_the_answer() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn config_shows_only_what_is_named() {
+    let answer = json!({"settings": [{"name": "timeout", "value": 60.0, "source": "default"},
+        {"name": "burst", "value": 10, "source": "default"}], "programs": [], "startup": []});
+    let server = Server::answering(move |_| Response::success(answer.to_string()));
+    let text = stdout_of(&server.run(["config", "timeout"]));
+    assert_eq!(text, "NAME    VALUE FROM\ntimeout 1m00s default\n");
+    let json: Value =
+        serde_json::from_str(&stdout_of(&server.run(["--json", "config", "burst"]))).unwrap();
+    assert_eq!(json["settings"].as_array().unwrap().len(), 1);
+    assert_eq!(json["settings"][0]["name"], "burst");
+    let output = server.run(["config", "nothing"]);
+    assert_eq!(output.status.code(), Some(100));
+    let expected = "sockexecctl: there is no nothing; there are timeout, burst\n";
+    assert_eq!(stderr_of(&output), expected);
 }
 
 #[test]

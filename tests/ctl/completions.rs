@@ -9,9 +9,9 @@ use crate::common::skip;
 use crate::server::{PROGRAM, Server, stderr_of, stdout_of};
 use sockexec::settings::KEYS;
 
-const COMMANDS: [&str; 16] = [
-    "status", "jobs", "kill", "set", "explain", "reload", "drain", "undrain", "rules", "metrics",
-    "recent", "follow", "totals", "ping", "top", "version",
+const COMMANDS: [&str; 17] = [
+    "status", "jobs", "kill", "set", "explain", "reload", "drain", "undrain", "rules", "config",
+    "metrics", "recent", "follow", "totals", "ping", "top", "version",
 ];
 
 fn file(name: &str) -> PathBuf {

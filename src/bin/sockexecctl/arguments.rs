@@ -85,6 +85,12 @@ pub enum Command {
         )]
         settings: Vec<(String, Value)>,
     },
+    /// The configuration in effect, and where each value came from
+    Config {
+        /// Only these: names of settings and others
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
     /// The rules in force, in order, and how many programs run under each
     Rules,
     /// Explain which rule decides about a request, with which limits, and why others do not

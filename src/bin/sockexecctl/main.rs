@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `arguments` | the command line |
 //! | `ask` | the connection to the server, and the exit code of each failure |
+//! | `config` | the configuration, and where it came from |
 //! | `drain` | `drain --wait` |
 //! | `follow` | starts and ends of jobs, as they come |
 //! | `instances` | the servers that there are, and whether they run |
@@ -24,6 +25,7 @@
 
 mod arguments;
 mod ask;
+mod config;
 mod drain;
 mod follow;
 mod instances;
@@ -90,8 +92,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         } else {
             read(&payload)?
         };
-        let value = match arguments.command {
-            Command::Totals { by } => totals::part(value, by),
+        let value = match &arguments.command {
+            Command::Totals { by } => totals::part(value, *by),
+            Command::Config { names } => config::only(value, names)?,
             _ => value,
         };
         say(&[output::json(&value)])?;
@@ -115,6 +118,10 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Command::Reload => say(&table::wrap(&report::reloaded(&read(&payload)?), width)),
         Command::Drain { .. } => say(&[report::draining(&read(&payload)?)]),
+        Command::Config { names } => {
+            let all = config::only(read(&payload)?, names)?;
+            say(&config::text(&read(&all.to_string())?, width))
+        }
         Command::Rules => say(&rules::text(&read(&payload)?, width)),
         Command::Undrain => say(&[report::undrained(&read(&payload)?)]),
         Command::Metrics { .. } => say_metrics(&payload),
@@ -169,6 +176,7 @@ fn message(command: &Command) -> Result<(&'static str, Args), Failure> {
         Command::Reload => "reload",
         Command::Drain { .. } => "drain",
         Command::Undrain => "undrain",
+        Command::Config { .. } => "config",
         Command::Rules => "rules",
         Command::Metrics { .. } => "metrics",
         Command::Recent(wanted) => {

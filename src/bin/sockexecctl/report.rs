@@ -116,7 +116,7 @@ pub fn limits(limits: &Limits) -> Row {
 }
 
 /// The value of a setting, with its unit.
-fn shown(key: &Key, value: &Value) -> String {
+pub fn shown(key: &Key, value: &Value) -> String {
     match (key.kind, value.as_f64(), value.as_u64()) {
         (Kind::Seconds(..), Some(0.0), _) if key.name == "timeout" => "none".into(),
         (Kind::Seconds(..), Some(time), _) => seconds(time),
