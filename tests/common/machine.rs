@@ -65,7 +65,7 @@ impl Machine {
             directory,
             env!("CARGO_BIN_EXE_sockexecctl").into(),
             "--timeout".into(),
-            "1".into(),
+            "3".into(),
         ];
         words.into_iter().chain(more).collect()
     }

@@ -137,7 +137,7 @@ fn one_that_does_not_answer_is_named_and_makes_the_exit_code_111() {
         ),
         (
             "hung",
-            "/run/sockexec-hung/control.sock: no answer within 1 s",
+            "/run/sockexec-hung/control.sock: no answer within 3 s",
         ),
         ("refuses", "only root may"),
     ] {
