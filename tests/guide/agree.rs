@@ -187,3 +187,17 @@ fn the_states_of_a_job_in_the_picture_are_those_of_jobs() {
         .collect();
     assert_eq!(boxes, BTreeSet::from(JobState::ALL.map(JobState::name)));
 }
+
+#[test]
+fn the_screen_of_top_is_a_part_of_its_picture() {
+    let blocks = pages::blocks(Path::new("docs/control.md"));
+    let screen = blocks.iter().find(|(_, text)| text.contains("[1 running]"));
+    let (_, screen) = screen.expect("the screen");
+    let picture = pages::read(Path::new("docs/pictures/top.txt"));
+    for line in screen.lines() {
+        assert!(
+            picture.lines().any(|one| one.trim_end() == line.trim_end()),
+            "{line}"
+        );
+    }
+}
