@@ -53,11 +53,18 @@ impl Units {
     }
 }
 
-/// All processes, by their sessions.
-pub fn sessions(units: Units) -> BTreeMap<u32, Vec<Process>> {
-    let mut sessions = BTreeMap::<u32, Vec<Process>>::new();
+/// All processes, by their sessions and by their numbers.
+#[derive(Debug, Default)]
+pub struct Processes {
+    pub sessions: BTreeMap<u32, Vec<Process>>,
+    pub all: BTreeMap<u32, Process>,
+}
+
+/// All processes.
+pub fn read(units: Units) -> Processes {
+    let mut processes = Processes::default();
     let Ok(directory) = fs::read_dir("/proc") else {
-        return sessions;
+        return processes;
     };
     for entry in directory.flatten() {
         let name = entry.file_name();
@@ -68,10 +75,12 @@ pub fn sessions(units: Units) -> BTreeMap<u32, Vec<Process>> {
             parse(pid, &String::from_utf8_lossy(&stat), units)
         });
         if let Some(process) = process {
-            sessions.entry(process.session).or_default().push(process);
+            let session = processes.sessions.entry(process.session);
+            session.or_default().push(process);
+            processes.all.insert(process.pid, process);
         }
     }
-    sessions
+    processes
 }
 
 /// Reads a line of proc_pid_stat(5). The program's name may have brackets and blanks.
@@ -106,6 +115,12 @@ pub fn hierarchy() -> Option<String> {
         let place = fields.next()?;
         (fields.next()? == "cgroup2").then(|| place.to_owned())
     })
+}
+
+/// The processes in a cgroup, by their numbers.
+pub fn members(directory: &str) -> Option<Vec<u32>> {
+    let text = fs::read_to_string(format!("{directory}/cgroup.procs")).ok()?;
+    text.lines().map(|line| line.parse().ok()).collect()
 }
 
 /// The processor time that has been used in a cgroup, in seconds, and its memory if it is counted.
@@ -158,9 +173,9 @@ mod tests {
 
     #[test]
     fn this_process_is_there_and_has_memory() {
-        let sessions = sessions(Units::read().unwrap());
-        let mut all = sessions.values().flatten();
-        let own = all.find(|process| process.pid == std::process::id());
-        assert!(own.unwrap().memory > 100_000, "{own:?}");
+        let processes = read(Units::read().unwrap());
+        let own = processes.all[&std::process::id()];
+        assert!(own.memory > 100_000, "{own:?}");
+        assert!(processes.sessions[&own.session].contains(&own));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use sockexec::control::payload::Job;
 
-use super::processes::{self, Process, Units};
+use super::processes::{self, Process, Processes, Units};
 
 /// The beginning of the names of jobs' cgroups.
 const CGROUP: &str = "job-";
@@ -60,7 +60,7 @@ impl Meter {
             self.before = None;
             return BTreeMap::new();
         };
-        let sessions = processes::sessions(units);
+        let processes = processes::read(units);
         let now = Instant::now();
         let before = self.before.take();
         let elapsed = before.as_ref().map(|(then, _)| (now - *then).as_secs_f64());
@@ -68,10 +68,11 @@ impl Meter {
         let (mut usages, mut counts) = (BTreeMap::new(), BTreeMap::new());
         for job in jobs {
             let pid = job.pid.unwrap_or_default();
+            let sessions = &processes.sessions;
             let Some(session) = sessions.get(&pid).filter(|all| are_of(all, pid, server)) else {
                 continue;
             };
-            let (mut usage, count) = self.used(pid, session);
+            let (mut usage, count) = self.used(pid, session, &processes);
             usage.cpu = share(earlier.get(&job.id), count, elapsed, job.age);
             usages.insert(job.id, usage);
             counts.insert(job.id, count);
@@ -80,16 +81,25 @@ impl Meter {
         usages
     }
 
-    fn used(&self, pid: u32, session: &[Process]) -> (Usage, Count) {
+    fn used(&self, pid: u32, session: &[Process], processes: &Processes) -> (Usage, Count) {
         let cgroup = processes::cgroup(pid);
         let own = cgroup.as_deref().filter(|path| {
             let name = path.rsplit('/').next();
             name.is_some_and(|name| name.starts_with(CGROUP))
         });
         let root = self.hierarchy.as_deref();
-        let in_cgroup = own.and_then(|path| processes::used(&format!("{}{path}", root?)));
-        let resident = session.iter().map(|process| process.memory).sum();
-        let (count, memory) = match in_cgroup {
+        let own = own.and_then(|path| Some(format!("{}{path}", root?)));
+        // Some have left the session and not the cgroup.
+        let members = own.as_deref().and_then(processes::members);
+        let members = members.map(|members| {
+            let known = members
+                .iter()
+                .filter_map(|pid| processes.all.get(pid).copied());
+            known.collect::<Vec<_>>()
+        });
+        let members = members.as_deref().unwrap_or(session);
+        let resident = members.iter().map(|process| process.memory).sum();
+        let (count, memory) = match own.as_deref().and_then(processes::used) {
             Some((cpu, memory)) => (Count::Cgroup(cpu), memory),
             None => {
                 let cpu = session.iter().map(|process| process.cpu).sum();
@@ -99,7 +109,7 @@ impl Meter {
         let usage = Usage {
             cpu: None,
             memory: Some(memory.unwrap_or(resident)),
-            processes: Some(session.len() as u64),
+            processes: Some(members.len() as u64),
             cgroup,
         };
         (usage, count)
@@ -188,8 +198,8 @@ mod tests {
         let mut meter = Meter::new();
         let setsid = child.id();
         let usage = loop {
-            let all = processes::sessions(meter.units.unwrap());
-            let mut own = all.values().flatten();
+            let all = processes::read(meter.units.unwrap()).all;
+            let mut own = all.values();
             let Some(shell) = own.find(|process| process.parent == setsid && process.cpu > 0.05)
             else {
                 std::thread::yield_now();
