@@ -97,28 +97,22 @@ impl Server {
         all
     }
 
-    /// Where programs are searched: a rule for all may set it, and another user has one of its own.
+    /// Where programs are searched.
     fn search_path(&self) -> Entry {
-        let (path, config) = (self.launcher.path(), self.configuration.config());
-        let variables = &config.rules.general().environment;
-        let is_inherited =
-            std::env::var_os("PATH").is_some_and(|own| own.as_encoded_bytes() == path);
-        let entry = match variables.iter().any(|(name, _)| name == "PATH") {
-            true => origin(config, "environment", ""),
-            false if is_inherited => Entry {
-                source: "environment".into(),
-                place: Some("PATH".into()),
-                ..Entry::default()
-            },
-            false => Entry {
-                source: "default".into(),
-                ..Entry::default()
-            },
-        };
+        let path = self.launcher.path();
+        let own = std::env::var_os("PATH");
+        let is_inherited = own.is_some_and(|own| own.as_encoded_bytes() == path);
         Entry {
             name: "path".into(),
             value: json!(String::from_utf8_lossy(path)),
-            ..entry
+            source: if is_inherited {
+                "environment"
+            } else {
+                "default"
+            }
+            .into(),
+            place: is_inherited.then(|| "PATH".into()),
+            ..Entry::default()
         }
     }
 
