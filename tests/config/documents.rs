@@ -94,7 +94,7 @@ fn the_manual_page_says_which_settings_take_effect_at_the_next_start() {
 fn the_manual_page_of_sockexecctl_has_what_set_may_change() {
     let page = read("man/sockexecctl.1");
     let (_, part) = page.split_once("\n.It Cm set ").unwrap();
-    let (part, _) = part.split_once("\n.It Cm reload").unwrap();
+    let (part, _) = part.split_once("\n.El\n").unwrap();
     let items: Vec<_> = part.split("\n.It Cm ").skip(1).collect();
     let settable = KEYS.iter().filter(|key| key.is.settable.is_some());
     let settable: Vec<_> = settable.collect();
