@@ -27,8 +27,8 @@ fn help_lists_every_command_with_its_arguments() {
         .collect()
     };
     let all = [
-        "ping", "version", "help", "status", "jobs", "kill", "set", "reload", "drain", "explain",
-        "metrics", "recent", "events", "totals",
+        "ping", "version", "help", "status", "jobs", "kill", "set", "reload", "drain", "undrain",
+        "config", "rules", "explain", "metrics", "recent", "events", "totals",
     ];
     assert_eq!(names(&help, "command"), all);
     for (index, name) in all.iter().enumerate() {
@@ -63,7 +63,7 @@ fn help_lists_every_command_with_its_arguments() {
             _ => assert_eq!(arguments, [""; 0]),
         }
     }
-    let (id, program) = (&help[5]["arguments"][0], &help[9]["arguments"][3]);
+    let (id, program) = (&help[5]["arguments"][0], &help[12]["arguments"][3]);
     for (argument, required) in [(id, false), (program, true)] {
         assert_eq!(
             (&argument["required"], argument["form"].is_string()),
