@@ -122,6 +122,16 @@ pub fn take_refusal() -> bool {
     REFUSED.swap(false, Ordering::AcqRel)
 }
 
+/// Gives back to the system what is free, after much was freed in small pieces. Elsewhere than with
+/// glibc the allocator decides about that.
+pub fn give_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: has no effect on memory that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Fills up the reserve, as far as there is memory.
 fn lay_in() {
     for place in &RESERVE {

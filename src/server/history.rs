@@ -2,7 +2,7 @@
 //! and rule.
 //!
 //! Memory: of a job at most its record with 256 bytes of arguments and 512 bytes of standard error,
-//! some 2 KiB, which the list of jobs and the events share. When the system is short of memory, all of
+//! some 2.5 KiB, which the list of jobs and the events share. When the system is short of memory, all of
 //! them are dropped, and their space is there for requests; only the totals go on.
 
 use std::collections::BTreeMap;
@@ -81,9 +81,8 @@ impl From<&Title> for Title {
 
 impl Membership {
     pub(super) fn of(record: &JobRecord) -> Self {
-        let program = record.summary.excerpt.program();
         Self {
-            program: program[..program.len().min(NAME_MAX)].to_vec(),
+            program: program_of(record).to_vec(),
             user: record.peer.uid(),
             rule: record.rule.clone(),
         }
@@ -107,9 +106,11 @@ impl History {
     /// Keeps this number of jobs from now on.
     pub(super) fn keep(&mut self, jobs: u32) {
         let jobs = jobs as usize;
-        if jobs != self.ended.most() {
-            self.ended.keep(jobs);
-            self.events.keep(EVENTS_EACH * jobs);
+        let before = self.ended.most();
+        self.ended.keep(jobs);
+        self.events.keep(EVENTS_EACH * jobs);
+        if jobs < before {
+            memory::give_back();
         }
     }
 
@@ -162,7 +163,8 @@ impl History {
     }
 
     fn count(&mut self, ended: &Ended) {
-        let group = Membership::of(&ended.record);
+        let program = program_of(&ended.record);
+        let rule = Title(ended.record.rule.clone());
         let summary = &ended.record.summary;
         let cost = ended.record.cost.unwrap_or_default();
         let tally = Tally {
@@ -174,9 +176,9 @@ impl History {
             bytes_in: summary.bytes_in,
             bytes_out: summary.bytes_out.iter().sum(),
         };
-        self.programs.count(&group.program[..], &tally);
-        self.users.count(&Uid(group.user), &tally);
-        self.rules.count(&Title(group.rule), &tally);
+        self.programs.count(program, &tally);
+        self.users.count(&Uid(ended.record.peer.uid()), &tally);
+        self.rules.count(&rule, &tally);
     }
 
     /// How many jobs there are to look at.
@@ -232,6 +234,12 @@ impl History {
             rules: groups(self.rules.rank(rules, LISTED_MAX), rule),
         }
     }
+}
+
+/// The beginning of the name of a job's program.
+fn program_of(record: &JobRecord) -> &[u8] {
+    let program = record.summary.excerpt.program();
+    &program[..program.len().min(NAME_MAX)]
 }
 
 /// Seconds since 1970.
