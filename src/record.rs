@@ -29,7 +29,7 @@ use std::rc::Rc;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-pub use self::ended::{Ended, Entry};
+pub use self::ended::{Ended, Entry, SUCCESS};
 pub use self::line::SoFar;
 pub use self::numbered::{Moment, Refused};
 use crate::control::payload;

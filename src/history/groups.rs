@@ -89,14 +89,17 @@ impl<K> Default for Groups<K> {
 }
 
 impl<K: Ord + Clone> Groups<K> {
-    /// Adds to a group.
-    pub fn count<Q>(&mut self, group: &Q, more: &Tally)
+    /// Adds to a group. `grow`: there is memory for one more; without it a new one belongs to the others.
+    pub fn count<Q>(&mut self, group: &Q, more: &Tally, grow: bool)
     where
         K: Borrow<Q> + for<'a> From<&'a Q>,
         Q: Ord + ?Sized,
     {
         if let Some(tally) = self.apart.get_mut(group) {
             return tally.add(more);
+        }
+        if !grow {
+            return self.other.add(more);
         }
         if self.apart.len() >= APART_MAX {
             self.halve();
@@ -196,7 +199,7 @@ pub(super) mod tests {
     fn the_largest_come_first_and_the_rest_is_one() {
         let mut groups: Groups<String> = Groups::default();
         for name in ["b", "a", "c", "c", "d"] {
-            groups.count(name, &one(1));
+            groups.count(name, &one(1), true);
         }
         let running = || BTreeMap::from([("d".into(), 2), ("e".into(), 5)]);
         let all = groups.rank(running(), 100);
@@ -213,9 +216,9 @@ pub(super) mod tests {
     fn names_that_clients_choose_take_no_more_than_a_fixed_number_of_groups() {
         let mut groups: Groups<String> = Groups::default();
         for n in 0..100_000 {
-            groups.count(&n.to_string()[..], &one(n));
+            groups.count(&n.to_string()[..], &one(n), true);
             if n % 10 == 0 {
-                groups.count("often", &one(1));
+                groups.count("often", &one(1), true);
             }
             assert!(groups.apart.len() <= APART_MAX);
         }
@@ -232,12 +235,18 @@ pub(super) mod tests {
             let mut random = Random(seed);
             let mut groups: Groups<String> = Groups::default();
             let mut naive: BTreeMap<String, Tally> = BTreeMap::new();
+            // Whether there is memory at all times.
+            let always = random.below(3) > 0;
             let names = [10, APART_MAX as u64, 3000][random.below(3) as usize];
             for _ in 0..5000 {
                 // Small numbers are more frequent.
                 let name = random.below(names) * random.below(names) / names;
                 let tally = one(random.below(1000));
-                groups.count(&name.to_string()[..], &tally);
+                groups.count(
+                    &name.to_string()[..],
+                    &tally,
+                    always || random.below(100) > 0,
+                );
                 naive.entry(name.to_string()).or_default().add(&tally);
             }
             let ranking = groups.rank(BTreeMap::new(), 100);
@@ -247,13 +256,13 @@ pub(super) mod tests {
             assert!(ranking.listed.len() <= 100);
             for (name, ranked) in &ranking.listed {
                 assert!(ranked.ended.jobs <= naive[name].jobs, "seed {seed}");
-                if names <= APART_MAX as u64 {
+                if names <= APART_MAX as u64 && always {
                     assert_eq!(ranked.ended, naive[name], "seed {seed}");
                 }
             }
             let counts: Vec<u64> = ranking.listed.iter().map(|(_, r)| r.ended.jobs).collect();
             assert!(counts.is_sorted_by(|a, b| a >= b), "seed {seed}");
-            if names <= APART_MAX as u64 {
+            if names <= APART_MAX as u64 && always {
                 let mut largest: Vec<u64> = naive.values().map(|tally| tally.jobs).collect();
                 largest.sort_unstable_by(|a, b| b.cmp(a));
                 largest.truncate(100);

@@ -58,10 +58,16 @@ impl<T> Ring<T> {
         self.entries = VecDeque::new();
     }
 
-    /// Adds an entry. `grow`: there is memory for one more; without it the oldest one makes room.
-    pub fn push(&mut self, entry: T, grow: bool) {
+    /// An entry is not kept, and with it none before it.
+    pub fn skip(&mut self) {
         self.count += 1;
-        if self.entries.len() >= self.most || !grow || self.entries.try_reserve(1).is_err() {
+        self.drop_all();
+    }
+
+    /// Adds an entry. Without memory the oldest one makes room.
+    pub fn push(&mut self, entry: T) {
+        self.count += 1;
+        if self.entries.len() >= self.most || self.entries.try_reserve(1).is_err() {
             // What makes no room is not kept itself.
             if self.entries.pop_front().is_none() {
                 return;
@@ -108,7 +114,7 @@ mod tests {
         let mut ring = Ring::new(3);
         assert_eq!((newest(&ring), after(&ring, 0)), (vec![], (0, vec![])));
         for n in 1..=5 {
-            ring.push(n, true);
+            ring.push(n);
         }
         assert_eq!(newest(&ring), [5, 4, 3]);
         assert_eq!(after(&ring, 0), (2, vec![3, 4, 5]));
@@ -123,16 +129,16 @@ mod tests {
     fn fewer_are_kept_at_once_and_none_where_it_is_off() {
         let mut ring = Ring::new(4);
         for n in 1..=4 {
-            ring.push(n, true);
+            ring.push(n);
         }
         ring.keep(2);
         assert_eq!(newest(&ring), [4, 3]);
         ring.keep(0);
-        ring.push(5, true);
+        ring.push(5);
         assert_eq!((newest(&ring), after(&ring, 3)), (vec![], (2, vec![])));
         assert_eq!(ring.entries.capacity(), 0);
         ring.keep(4);
-        ring.push(6, true);
+        ring.push(6);
         assert_eq!(after(&ring, 0), (5, vec![6]));
     }
 
@@ -140,17 +146,17 @@ mod tests {
     fn memory_is_taken_as_entries_come() {
         let mut ring = Ring::new(1_000_000);
         assert_eq!(ring.entries.capacity(), 0);
-        ring.push(1, true);
+        ring.push(1);
         assert!(ring.entries.capacity() < 10);
     }
 
     #[test]
-    fn without_memory_it_does_not_grow() {
+    fn what_is_skipped_is_missed_with_all_before_it() {
         let mut ring = Ring::new(3);
-        ring.push(1, false);
+        ring.push(1);
+        ring.skip();
         assert!(newest(&ring).is_empty());
-        ring.push(2, true);
-        ring.push(3, false);
+        ring.push(3);
         assert_eq!((newest(&ring), after(&ring, 0)), (vec![3], (2, vec![3])));
     }
 
@@ -168,16 +174,15 @@ mod tests {
                         ring.drop_all();
                         kept.clear();
                     }
-                    n => {
+                    2 => {
                         all += 1;
-                        let room = kept.len() < ring.most() && n > 1;
-                        if room || !kept.is_empty() {
-                            kept.push(all);
-                        }
-                        if !room && !kept.is_empty() {
-                            kept.remove(0);
-                        }
-                        ring.push(all, n > 1);
+                        kept.clear();
+                        ring.skip();
+                    }
+                    _ => {
+                        all += 1;
+                        kept.push(all);
+                        ring.push(all);
                     }
                 }
                 let excess = kept.len().saturating_sub(ring.most());

@@ -10,7 +10,7 @@ use crate::session::escaped;
 use crate::signal;
 
 /// The outcome of a job that has not failed.
-const SUCCESS: &str = "exit-zero";
+pub const SUCCESS: &str = "exit-zero";
 
 /// The number of fields besides those of a job.
 const FIELDS: usize = 9;

@@ -14,7 +14,7 @@ use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use crate::control::history::{Group, Groups as Answer, Wanted};
 use crate::history::{Groups, Ranked, Ranking, Ring, Tally};
 use crate::os::memory;
-use crate::record::{Ended, Entry, JobRecord};
+use crate::record::{Ended, Entry, JobRecord, SUCCESS};
 use crate::session::escaped;
 
 /// Groups that an answer lists, without the last one for all others.
@@ -120,12 +120,14 @@ impl History {
     }
 
     /// Drops all jobs and events if the system is short of memory, and keeps no more for a while.
-    pub(super) fn make_room(&mut self, now: Instant) {
+    /// Returns whether there is memory.
+    pub(super) fn make_room(&mut self, now: Instant) -> bool {
         if memory::take_refusal() || memory::is_short() {
             self.give_up(now);
         } else if self.paused_until.is_some_and(|until| until <= now) {
             self.paused_until = None;
         }
+        self.paused_until.is_none()
     }
 
     /// Drops all jobs and events, and keeps no more for a while.
@@ -141,44 +143,55 @@ impl History {
     }
 
     /// The process of a job was made.
-    pub(super) fn start(&mut self, mut record: JobRecord) {
+    pub(super) fn start(&mut self, mut record: JobRecord, now: Instant) {
+        if !self.make_room(now) {
+            return self.events.skip();
+        }
         record.summary.excerpt.shorten();
-        let event = Event::Start(now(), Rc::new(record));
-        self.events.push(event, self.paused_until.is_none());
+        let event = Event::Start(today(), Rc::new(record));
+        self.events.push(event);
     }
 
     /// A job has ended.
-    pub(super) fn end(&mut self, mut record: JobRecord, outcome: &'static str, stderr: &[u8]) {
+    pub(super) fn end(
+        &mut self,
+        mut record: JobRecord,
+        (outcome, stderr): (&'static str, &[u8]),
+        now: Instant,
+    ) {
+        let grow = self.make_room(now);
+        self.count(&record, outcome, grow);
+        if !grow || self.kept() == 0 {
+            self.events.skip();
+            return self.ended.skip();
+        }
         record.summary.excerpt.shorten();
         let ended = Rc::new(Ended {
-            time: now(),
+            time: today(),
             record,
             outcome,
             stderr: stderr.to_vec(),
         });
-        self.count(&ended);
-        let grow = self.paused_until.is_none();
-        self.events.push(Event::End(Rc::clone(&ended)), grow);
-        self.ended.push(ended, grow);
+        self.events.push(Event::End(Rc::clone(&ended)));
+        self.ended.push(ended);
     }
 
-    fn count(&mut self, ended: &Ended) {
-        let program = program_of(&ended.record);
-        let rule = Title(ended.record.rule.clone());
-        let summary = &ended.record.summary;
-        let cost = ended.record.cost.unwrap_or_default();
+    fn count(&mut self, record: &JobRecord, outcome: &str, grow: bool) {
+        let rule = Title(record.rule.clone());
+        let summary = &record.summary;
+        let cost = record.cost.unwrap_or_default();
         let tally = Tally {
             jobs: 1,
-            failed: ended.failed().into(),
+            failed: (outcome != SUCCESS).into(),
             time: summary.duration,
             cpu: cost.user + cost.system,
             memory: cost.memory,
             bytes_in: summary.bytes_in,
             bytes_out: summary.bytes_out.iter().sum(),
         };
-        self.programs.count(program, &tally);
-        self.users.count(&Uid(ended.record.peer.uid()), &tally);
-        self.rules.count(&rule, &tally);
+        self.programs.count(program_of(record), &tally, grow);
+        self.users.count(&Uid(record.peer.uid()), &tally, grow);
+        self.rules.count(&rule, &tally, grow);
     }
 
     /// How many jobs there are to look at.
@@ -243,7 +256,7 @@ fn program_of(record: &JobRecord) -> &[u8] {
 }
 
 /// Seconds since 1970.
-fn now() -> f64 {
+fn today() -> f64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0.0, |time| time.as_secs_f64())
 }

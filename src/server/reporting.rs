@@ -82,7 +82,7 @@ impl Server {
             crate::log::record(&Moment::Started(&record));
         }
         if kept {
-            self.control.history.start(record);
+            self.control.history.start(record, self.io.now());
         }
     }
 
@@ -91,7 +91,8 @@ impl Server {
         if let Some(outcome) = outcome_name(&record.summary) {
             let entry = self.table.get(id);
             let stderr = entry.map_or(&[][..], |entry| entry.connection.session().stderr_tail());
-            self.control.history.end(record, outcome, stderr);
+            let history = &mut self.control.history;
+            history.end(record, (outcome, stderr), self.io.now());
         }
     }
 
