@@ -84,12 +84,14 @@ fn main() -> ExitCode {
         Err(Fatal::Usage(message)) => (USAGE, message),
         Err(Fatal::System(message)) => (SYSTEM, message),
     };
-    if log::max_level() == LevelFilter::Off {
+    // To the journal by standard error, which has the unit: it may not be able to find out the unit of a
+    // process that has written to syslog and ended.
+    if log::max_level() == LevelFilter::Off || sockexec::log::stderr_is_journal() {
         complain(&message);
     } else {
         log::error!("{message}");
-        log::logger().flush();
     }
+    log::logger().flush();
     ExitCode::from(code)
 }
 
