@@ -66,8 +66,11 @@ _sockexecctl() {
         return
         ;;
     --signal)
-        mapfile -t COMPREPLY < <(compgen -A signal -- "SIG${cur#SIG}")
-        [[ $cur == SIG* ]] || COMPREPLY=("${COMPREPLY[@]#SIG}")
+        # Those that the server knows: the shell has more.
+        local names='HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT
+            CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'
+        mapfile -t COMPREPLY < <(compgen -W "$names" -- "${cur#SIG}")
+        [[ $cur != SIG* ]] || COMPREPLY=("${COMPREPLY[@]/#/SIG}")
         return
         ;;
     esac
@@ -89,6 +92,9 @@ _sockexecctl() {
     fi
     case $command in
     '')
+        mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set explain config rules reload drain undrain metrics recent follow totals ping top version help' -- "$cur")
+        ;;
+    help)
         mapfile -t COMPREPLY < <(compgen -W 'status jobs kill set explain config rules reload drain undrain metrics recent follow totals ping top version' -- "$cur")
         ;;
     kill)

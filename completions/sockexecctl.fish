@@ -1,6 +1,6 @@
 # fish completion for sockexecctl(1)
 
-set -l commands status jobs kill set explain config rules reload drain undrain metrics recent follow totals ping top version
+set -l commands status jobs kill set explain config rules reload drain undrain metrics recent follow totals ping top version help
 
 # The current jobs, if a server answers.
 function __sockexecctl_jobs
@@ -43,9 +43,10 @@ complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
     totals\t"jobs by program, by user and by rule"
     ping\t"check that the server answers"
     top\t"a live screen of jobs and rates"
-    version\t"the version of the server"'
+    version\t"the version of the server"
+    help\t"help about a command"'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -a '(__sockexecctl_jobs)'
-complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l signal -x -a 'TERM HUP INT QUIT KILL USR1 USR2 STOP CONT' -d 'The signal'
+complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l signal -x -a 'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS' -d 'The signal'
 complete -c sockexecctl -n '__fish_seen_subcommand_from status' -s a -l all -d 'A line about each server'
 complete -c sockexecctl -n '__fish_seen_subcommand_from drain' -l wait -d 'Wait until the server has ended'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l user -x -a '(__fish_complete_users)' -d 'All jobs of this user'

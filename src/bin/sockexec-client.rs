@@ -7,11 +7,12 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sockexec::client::{self, ClientError, Event, Input, PIECE_MAX, Reply, Status};
@@ -29,6 +30,7 @@ const EXIT_SYSTEM: u8 = 111;
 #[command(
     name = "sockexec-client",
     version,
+    disable_version_flag = true,
     override_usage = "sockexec-client PATH ARG...",
     after_help = "\
 Exit status: the program's own; 128 + N when signal N ended it; 100 for a wrong command line; \
@@ -46,10 +48,18 @@ struct Arguments {
         value_names = ["PATH", "ARG"],
     )]
     path_and_args: Vec<OsString>,
+
+    /// Print the version
+    #[arg(short = 'V', short_alias = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if words.len() == 2 && words[1] == "help" {
+        words[1] = "--help".into();
+    }
+    let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
@@ -66,6 +76,13 @@ fn main() -> ExitCode {
             if let Status::Signaled(_) = status {
                 complain(&format!("{}: {status}", Path::new(&args[0]).display()));
             }
+            if status == Status::Exited(127) && is_shell_command(args) {
+                let command = Path::new(&args[0]).display();
+                complain(&format!(
+                    "no shell is involved: {command} is the name of one program; a shell command is \
+                     run by: sh -c '...'"
+                ));
+            }
             ExitCode::from(status.shell_code())
         }
         Err(reason) => {
@@ -73,6 +90,12 @@ fn main() -> ExitCode {
             ExitCode::from(EXIT_SYSTEM)
         }
     }
+}
+
+/// Whether this looks like a command line for a shell: one word, with blanks or a shell's characters.
+fn is_shell_command(args: &[OsString]) -> bool {
+    let special = |b: &u8| b.is_ascii_whitespace() || b"|&;<>$`*?~(){}'\"".contains(b);
+    args.len() == 1 && args[0].as_bytes().iter().any(special)
 }
 
 fn run(path: &Path, args: &[OsString]) -> Result<Status, String> {
@@ -91,7 +114,10 @@ fn run(path: &Path, args: &[OsString]) -> Result<Status, String> {
                 fail(&describe(error));
             }
         })
-        .map_err(|error| format!("cannot start a thread: {error}"))?;
+        .map_err(|error| {
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+            format!("cannot start a thread: {}", errno.desc())
+        })?;
     receive_output(reply)
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -12,12 +12,16 @@ use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_to, socket,
 };
 
+use crate::program::without_number;
+
 /// Why there is no connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// There is nothing at the path.
     NoSocket,
+    /// There is not even its directory, which is this, or that is something else.
+    NoDirectory(PathBuf),
     /// No server listens at the path: the file there is not a socket, or is stale.
     Refused,
     /// This user may not connect to the socket, or not look into its directory.
@@ -32,10 +36,14 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSocket => f.write_str("there is no such socket"),
+            Self::NoDirectory(path) if path.exists() => {
+                write!(f, "{} is not a directory", path.display())
+            }
+            Self::NoDirectory(path) => write!(f, "there is no directory {}", path.display()),
             Self::Refused => f.write_str("no server listens there"),
             Self::Denied => f.write_str("no permission to connect to this socket"),
             Self::TimedOut(timeout) => write!(f, "no answer within {} s", timeout.as_secs_f64()),
-            Self::System(source) => source.fmt(f),
+            Self::System(source) => f.write_str(&without_number(&source.to_string())),
         }
     }
 }
@@ -53,12 +61,21 @@ impl std::error::Error for ConnectError {
 /// must not be zero.
 pub(crate) fn connect(path: &Path, timeout: Option<Duration>) -> Result<UnixStream, ConnectError> {
     open(path, timeout).map_err(|errno| match (errno, timeout) {
-        (Errno::ENOENT, _) => ConnectError::NoSocket,
+        (Errno::ENOENT | Errno::ENOTDIR, _) => missing(path),
         (Errno::ECONNREFUSED, _) => ConnectError::Refused,
         (Errno::EACCES | Errno::EPERM, _) => ConnectError::Denied,
         (Errno::EAGAIN, Some(timeout)) => ConnectError::TimedOut(timeout),
         _ => ConnectError::System(errno.into()),
     })
+}
+
+/// What is missing of a path.
+fn missing(path: &Path) -> ConnectError {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
+    match directory.filter(|directory| !directory.is_dir()) {
+        Some(directory) => ConnectError::NoDirectory(directory.to_owned()),
+        None => ConnectError::NoSocket,
+    }
 }
 
 /// After the time-out, connect(2) fails with EAGAIN.

@@ -7,6 +7,8 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{ARGUMENT_MAX, ConnectError};
+use crate::program::without_number;
+use crate::wire::foreign::WrongSocket;
 use crate::wire::netstring::Malformed;
 
 /// Why there is no reply, or no complete one.
@@ -33,6 +35,8 @@ pub enum ClientError {
     Receive(io::Error),
     /// The reply ended before its last pair, or inside a netstring.
     CutShort,
+    /// The reply is one of another protocol: this is another socket.
+    OtherProtocol(WrongSocket),
     /// The reply is not made of netstrings.
     Malformed(Malformed),
     /// The reply has a type that the protocol does not know; only the beginning of a long one.
@@ -53,11 +57,12 @@ impl fmt::Display for ClientError {
                 f,
                 "an argument of {length} bytes, the protocol carries at most {ARGUMENT_MAX}"
             ),
-            Self::Send(source) => write!(f, "cannot send to the server: {source}"),
-            Self::Receive(source) => write!(f, "cannot receive from the server: {source}"),
+            Self::Send(source) => write!(f, "cannot send to the server: {}", plain(source)),
+            Self::Receive(source) => write!(f, "cannot receive from the server: {}", plain(source)),
             Self::CutShort => {
                 f.write_str("the server's reply was cut short, without an exit status")
             }
+            Self::OtherProtocol(socket) => socket.fmt(f),
             Self::Malformed(source) => write!(f, "the server's reply is malformed: {source}"),
             Self::UnknownType(word) => write!(
                 f,
@@ -77,6 +82,11 @@ impl fmt::Display for ClientError {
             Self::EndedTwice => f.write_str("the server's reply has two exit statuses"),
         }
     }
+}
+
+/// The text of an error of the system, without its number.
+fn plain(error: &io::Error) -> String {
+    without_number(&error.to_string())
 }
 
 impl std::error::Error for ClientError {

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use super::status::{parse_number, parse_signal};
 use super::{ClientError, PIECE_MAX, Status, WORD_MAX};
+use crate::wire::foreign::WrongSocket;
 use crate::wire::netstring::{Decoder, Token};
 
 /// A part of the reply.
@@ -152,7 +153,15 @@ impl Reply {
 
     fn find(&mut self) -> Result<Found, ClientError> {
         loop {
-            let (used, token) = self.decoder.poll(&self.buffer[self.unread.clone()])?;
+            let unread = &self.buffer[self.unread.clone()];
+            let (used, token) = match self.decoder.poll(unread) {
+                Err(malformed) => {
+                    let other = WrongSocket::for_exec(unread);
+                    let other = other.filter(|_| matches!(self.expected, Expected::Type));
+                    return Err(other.map_or(malformed.into(), ClientError::OtherProtocol));
+                }
+                Ok(polled) => polled,
+            };
             self.unread.start += used;
             match token {
                 Token::Begin(_) => self.word.clear(),

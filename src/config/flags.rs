@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _, ValueParser};
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Args as _, Command, FromArgMatches as _, Parser};
 
 use super::address::absolute;
@@ -101,7 +102,7 @@ struct Flags {
     debug: bool,
 
     /// Print the version
-    #[arg(short, long, action = ArgAction::Version)]
+    #[arg(short, short_alias = 'V', long, action = ArgAction::Version)]
     version: Option<bool>,
 
     /// Where to listen, if no sockets are handed over
@@ -161,6 +162,7 @@ fn command() -> Command {
 pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
     let flags = Flags::from_arg_matches(&matches)?;
+    check_addresses(&flags)?;
     let exec = flags.path.into_iter().map(Address::Path);
     let control = flags.control.into_iter().map(Address::Path);
     let sockproc = flags.sockproc.into_iter();
@@ -189,6 +191,32 @@ pub fn read(arguments: Vec<OsString>) -> Result<Given, clap::Error> {
         explain: flags.explain.map(question::read).transpose()?,
         ..Given::default()
     })
+}
+
+/// Refuses an address that is given twice: only one socket can be there.
+fn check_addresses(flags: &Flags) -> Result<(), clap::Error> {
+    let path = |path: &PathBuf| absolute(path).display().to_string();
+    let exec = flags.path.iter().map(|given| ("PATH", path(given)));
+    let control = flags.control.iter().map(|given| ("--control", path(given)));
+    let sockproc = flags.sockproc.iter().map(|given| {
+        let text = match given {
+            Address::Path(given) => path(given),
+            Address::Tcp(address) => address.to_string(),
+        };
+        ("--sockproc", text)
+    });
+    let all: Vec<_> = exec.chain(control).chain(sockproc).collect();
+    for (n, (option, address)) in all.iter().enumerate() {
+        let mut earlier = all[..n].iter().filter(|(_, other)| other == address);
+        let text = match earlier.next() {
+            None => continue,
+            Some((other, _)) if other == option => format!("{option} has {address} twice"),
+            Some((other, _)) => format!("{other} and {option} are the same: {address}"),
+        };
+        let text = format!("{text}; each socket needs a path of its own");
+        return Err(command().error(ErrorKind::ArgumentConflict, text));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -236,6 +264,26 @@ mod tests {
             ("sockexec -d --log-level warn x", "--debug", "--log-level"),
             ("sockexec --sockproc 0.0.0.0:1 x", "--sockproc", "loopback"),
             ("sockexec --sockproc 70000", "--sockproc", "1 to 65535"),
+            (
+                "sockexec --control /a /a",
+                "PATH and --control",
+                "the same: /a;",
+            ),
+            (
+                "sockexec --control a --sockproc a /x",
+                "--control and --sockproc",
+                "the same: /",
+            ),
+            (
+                "sockexec --control /a --control /a",
+                "--control has",
+                "/a twice",
+            ),
+            (
+                "sockexec --sockproc 99 --sockproc 99",
+                "--sockproc has",
+                "127.0.0.1:99 twice",
+            ),
         ] {
             let error = read(line.split(' ').map(Into::into).collect()).unwrap_err();
             let message = error.to_string();

@@ -265,7 +265,11 @@ impl Source {
     pub fn from_arguments(
         arguments: impl IntoIterator<Item = impl Into<OsString>>,
     ) -> Result<Self, clap::Error> {
-        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let mut arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        // A socket of this name can be given as ./help.
+        if arguments.len() == 2 && arguments[1] == "help" {
+            arguments[1] = "--help".into();
+        }
         let name = arguments.first().map(Path::new).and_then(Path::file_name);
         let given = if name.is_some_and(|name| name == SECOND_NAME) {
             sockproc::read(arguments)?

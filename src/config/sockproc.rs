@@ -53,7 +53,7 @@ struct Flags {
     check: bool,
 
     /// Print the version
-    #[arg(short, long, action = ArgAction::Version)]
+    #[arg(short, short_alias = 'V', long, action = ArgAction::Version)]
     version: Option<bool>,
 }
 

@@ -15,7 +15,9 @@ use nix::sys::socket::{MsgFlags, send};
 
 use super::message::{Args, Request, Status};
 use crate::client::{self, ConnectError};
+use crate::program::without_number;
 use crate::wire::control::{self, Decoder, Found};
+use crate::wire::foreign::WrongSocket;
 
 /// The default path of the control socket.
 pub const SOCKET: &str = "/run/sockexec/control.sock";
@@ -45,6 +47,8 @@ pub enum Reason {
     Closed,
     /// Another error of the system.
     System(io::Error),
+    /// The answer is one of another protocol: this is another socket.
+    OtherProtocol(WrongSocket),
     /// The received bytes are no valid answer; the fault.
     Malformed(String),
     /// The server reports that it has not carried out the command, and the reason.
@@ -61,7 +65,9 @@ impl ControlError {
     pub fn has_no_server(&self) -> bool {
         matches!(
             self.reason,
-            Reason::Connect(ConnectError::NoSocket | ConnectError::Refused)
+            Reason::Connect(
+                ConnectError::NoSocket | ConnectError::NoDirectory(_) | ConnectError::Refused
+            )
         )
     }
 }
@@ -78,7 +84,8 @@ impl fmt::Display for ControlError {
                 write!(f, "no answer within {} s", timeout.as_secs_f64())
             }
             Reason::Closed => f.write_str("the server closed the connection without an answer"),
-            Reason::System(source) => source.fmt(f),
+            Reason::System(source) => f.write_str(&without_number(&source.to_string())),
+            Reason::OtherProtocol(socket) => socket.fmt(f),
             Reason::Malformed(why) => write!(f, "the answer cannot be understood: {why}"),
             Reason::Failure(error) => f.write_str(error),
         }
@@ -199,10 +206,13 @@ impl Client {
     fn receive(&mut self, deadline: Instant) -> Result<Vec<u8>, Reason> {
         let mut piece = vec![0; PIECE];
         loop {
-            let (used, found) = self
-                .decoder
-                .poll(&self.unread)
-                .map_err(|malformed| Reason::Malformed(malformed.to_string()))?;
+            let (used, found) =
+                self.decoder.poll(&self.unread).map_err(
+                    |malformed| match WrongSocket::for_control(&self.unread) {
+                        Some(other) => Reason::OtherProtocol(other),
+                        None => Reason::Malformed(malformed.to_string()),
+                    },
+                )?;
             self.unread.drain(..used);
             if let Found::Message(message) = found {
                 return Ok(message);

@@ -200,6 +200,7 @@ pub fn listen_at(
             make_way(path, &address, &new()?)?;
             bind_with_mode(&fd, &address, mode)?;
         }
+        Err(Errno::ENOTDIR) => return Err(no_directory(path.parent())),
         result => result?,
     }
     let metadata = fs::symlink_metadata(path)?;
@@ -223,6 +224,7 @@ fn lock_directory(path: &Path, patience: Duration) -> io::Result<Option<Flock<fs
     let mut directory = match fs::File::open(parent.unwrap_or(Path::new("."))) {
         Ok(directory) => directory,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_directory(parent)),
         Err(error) => return Err(error),
     };
     let until = Instant::now() + patience;
@@ -240,6 +242,16 @@ fn lock_directory(path: &Path, patience: Duration) -> io::Result<Option<Flock<fs
         }
         thread::sleep(LOCK_PAUSE);
     }
+}
+
+fn no_directory(path: Option<&Path>) -> io::Error {
+    let path = path.unwrap_or(Path::new("."));
+    let (path, exists) = (path.display(), path.exists());
+    let text = match exists {
+        true => format!("{path} is not a directory"),
+        false => format!("there is no directory {path}"),
+    };
+    io::Error::new(io::ErrorKind::NotFound, text)
 }
 
 /// Removes the file at `path` if it is a stale socket.

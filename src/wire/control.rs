@@ -14,6 +14,7 @@
 use std::fmt;
 
 use super::terms::{Ending, ReplyPart};
+use super::{Protocol, foreign};
 use crate::program::{OutOfMemory, try_append};
 
 /// The maximum number of bytes of JSON in a message to the server.
@@ -46,10 +47,17 @@ pub enum BadMessage {
 impl fmt::Display for BadMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Length { length, limit } => write!(
-                f,
-                "a message of {length} bytes, it must have 1 to {limit} bytes"
-            ),
+            Self::Length { length, limit } => {
+                write!(
+                    f,
+                    "a message of {length} bytes, it must have 1 to {limit} bytes"
+                )?;
+                let bytes = u32::try_from(*length).unwrap_or_default().to_be_bytes();
+                match foreign::of_length(bytes) {
+                    Some(spoken) => write!(f, "; {}", foreign::explain(Protocol::Control, spoken)),
+                    None => Ok(()),
+                }
+            }
             Self::NoColon(byte) => write!(
                 f,
                 "'{}' instead of the ':' after a message's length",

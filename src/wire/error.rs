@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{control, netstring};
+use super::{Protocol, control, foreign, netstring};
 use crate::program::OutOfMemory;
 
 /// A fault of the peer: its input is no request. It ends the session with exit code 100.
@@ -10,6 +10,15 @@ use crate::program::OutOfMemory;
 pub enum WireError {
     /// The bytes are no netstring.
     Netstring(netstring::Malformed),
+    /// The first byte is no netstring's, but that of a request in another protocol.
+    Foreign {
+        /// The fault.
+        malformed: netstring::Malformed,
+        /// The other protocol.
+        spoken: Protocol,
+    },
+    /// The client ended its input inside the command, which begins as a netstring does.
+    EndInNetstring,
     /// The first netstring is not a decimal number.
     ArgcNotANumber,
     /// The first netstring is the number 0.
@@ -73,6 +82,14 @@ impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Netstring(malformed) => malformed.fmt(f),
+            Self::Foreign { malformed, spoken } => {
+                let cause = foreign::explain(Protocol::Exec, *spoken);
+                write!(f, "{malformed}; {cause}")
+            }
+            Self::EndInNetstring => {
+                let cause = foreign::explain(Protocol::Sockproc, Protocol::Exec);
+                write!(f, "{}; {cause}", Self::EndBeforeRequest)
+            }
             Self::ArgcNotANumber => f.write_str(
                 "the first netstring is not the number of arguments, decimal without leading zeros",
             ),

@@ -16,6 +16,7 @@
 use std::borrow::Cow;
 
 use super::WireError;
+use super::foreign;
 use super::netstring::{self, Token};
 use super::terms::{Decoded, Ending, HEADER_MAX, Header, ReplyPart, Termsig};
 use crate::program::{Arguments, Exit, Stream};
@@ -133,7 +134,10 @@ impl Decoder {
 
     /// One step before standard input. `None`: continue.
     fn poll_head(&mut self, rest: &[u8]) -> Result<(usize, Option<Decoded>), WireError> {
-        let (mut n, token) = self.framing.poll(rest)?;
+        let (mut n, token) = match self.framing.poll(rest) {
+            Err(malformed) if self.seen == 0 => return Err(first_fault(rest, malformed)),
+            polled => polled?,
+        };
         match token {
             Token::More => {}
             // Checked before a byte of it arrives, so that no client sends bytes that will be refused.
@@ -237,6 +241,14 @@ impl Decoder {
                 Ok(())
             }
         }
+    }
+}
+
+/// The fault of the first netstring. Its first byte may be the reason.
+fn first_fault(input: &[u8], malformed: netstring::Malformed) -> WireError {
+    match input.first().copied().and_then(foreign::of_first) {
+        Some(spoken) => WireError::Foreign { malformed, spoken },
+        None => malformed.into(),
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `codec` | all of them as one |
 //! | `exec`, `sockproc`, `control` | one protocol: decoding requests, encoding replies |
 //! | `netstring`, `http` | the framing of exec, and the recognition of HTTP requests |
+//! | `foreign` | recognition of the other protocols, for the reasons of refusals |
 //! | `terms`, `error` | shared types: parts of requests and replies, and faults |
 //! | `buffer` | bytes in transit |
 
@@ -17,6 +18,7 @@ mod codec;
 pub mod control;
 mod error;
 pub mod exec;
+pub mod foreign;
 pub mod http;
 pub mod netstring;
 mod protocol;

@@ -17,7 +17,7 @@
 //! complete, within a limit. It holds no standard input.
 
 use super::terms::{Decoded, Ending, ReplyPart};
-use super::{WireError, http};
+use super::{WireError, foreign, http};
 use crate::program::{Arguments, Exit, Stream};
 
 /// The shell; the command becomes the last argument.
@@ -213,6 +213,11 @@ impl Decoder {
     /// When the request is not complete, or standard input is shorter than announced.
     pub fn finish(&mut self) -> Result<(), WireError> {
         match self.reading {
+            Reading::Command
+                if self.arguments.count() > 0 && foreign::is_netstring(self.command()) =>
+            {
+                Err(WireError::EndInNetstring)
+            }
             Reading::Command | Reading::Count { .. } => Err(WireError::EndBeforeRequest),
             Reading::Stdin {
                 left: missing @ 1..,

@@ -33,7 +33,8 @@ fn a_server_that_is_not_there_is_a_clear_error() {
         (&stale, "no server listens there"),
         (&file, "no server listens there"),
         (&scratch.path("nothing"), "there is no such socket"),
-        (&file.join("below"), "Not a directory"),
+        (&file.join("below"), "/file is not a directory"),
+        (&scratch.path("none").join("s"), "there is no directory "),
         (&long, "too long"),
     ] {
         let output = program(path, ["true"]).output().unwrap();

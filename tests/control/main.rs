@@ -23,6 +23,7 @@ mod rules;
 mod set;
 mod status;
 mod undrain;
+mod wrong_socket;
 
 use common::{Daemon, Setup};
 

@@ -23,8 +23,14 @@ fn command_lines_without_sense_exit_100_and_name_the_range() {
             "there is no user \"no such user\"",
         ),
         (&["kill", "0"], "number of a job, 1 or more"),
-        (&["kill", "KILL"], "a signal is given with --signal"),
-        (&["kill", "-9", "5"], "'-9'"),
+        (
+            &["kill", "KILL"],
+            "a signal is given as -9, -KILL or with --signal",
+        ),
+        (&["kill", "-9"], "<ID|--user"),
+        (&["kill", "4", "--signl", "9"], "'--signal'"),
+        (&["statu"], "'status'"),
+        (&["help", "no-such"], "no-such"),
         (&["kill", "one"], "[ID]"),
         (&["set"], "<NAME=VALUE>"),
         (&["set", "timeout"], "NAME=VALUE"),
@@ -55,6 +61,10 @@ fn help_and_version_need_no_server() {
         &["--help"][..],
         &["-h"],
         &["--version"],
+        &["-V"],
+        &["-v"],
+        &["help"],
+        &["help", "kill"],
         &["kill", "--help"],
     ] {
         let output = Command::new(PROGRAM).args(args).output().unwrap();

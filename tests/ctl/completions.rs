@@ -9,9 +9,9 @@ use crate::common::skip;
 use crate::server::{PROGRAM, Server, stderr_of, stdout_of};
 use sockexec::settings::KEYS;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "status", "jobs", "kill", "set", "explain", "reload", "drain", "undrain", "rules", "config",
-    "metrics", "recent", "follow", "totals", "ping", "top", "version",
+    "metrics", "recent", "follow", "totals", "ping", "top", "version", "help",
 ];
 
 fn file(name: &str) -> PathBuf {
@@ -126,6 +126,22 @@ fn kill_offers_the_jobs_of_the_server_that_is_named() {
         // Without a server there is nothing to offer, and no complaint.
         let none = offers(&["sockexecctl", "-s", "/nonexistent/socket", "kill", ""]);
         assert_eq!(none.unwrap_or_default(), BTreeSet::new());
+    }
+}
+
+#[test]
+fn kill_offers_signals_that_are_accepted() {
+    for offers in [bash, fish] {
+        let Some(offered) = offers(&["sockexecctl", "kill", "--signal", ""]) else {
+            continue;
+        };
+        assert!(
+            offered.contains("TERM") && offered.len() > 20,
+            "{offered:?}"
+        );
+        for signal in offered {
+            assert!(sockexec::signal::parse(&signal).is_some(), "{signal}");
+        }
     }
 }
 

@@ -17,3 +17,4 @@ mod shortage;
 mod signals;
 mod socket_file;
 mod syslog;
+mod usage;

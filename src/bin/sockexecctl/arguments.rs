@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 use serde_json::Value;
 use sockexec::control::client::SOCKET;
 use sockexec::control::question::Asked;
@@ -13,6 +13,7 @@ use sockexec::settings::value::{Kind, Stored as _};
 
 use crate::instances;
 use crate::kill::Kill;
+use crate::signal_words;
 use crate::totals::By;
 
 const ABOUT: &str = "\
@@ -37,7 +38,7 @@ const SECONDS_MIN: f64 = 0.001;
     long_about = ABOUT,
     after_help = "Exit codes: 0 done, 1 refused by the server, 100 wrong usage, 111 no answer.",
     version,
-    disable_help_subcommand = true,
+    disable_version_flag = true,
     max_term_width = 96
 )]
 pub struct Arguments {
@@ -57,6 +58,10 @@ pub struct Arguments {
     /// time such as 500ms or 1m [default: 5]
     #[arg(long, global = true, allow_negative_numbers = true, value_name = "TIME", value_parser = time)]
     pub timeout: Option<Duration>,
+
+    /// Print the version
+    #[arg(short = 'V', short_alias = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
 
     #[command(subcommand)]
     pub command: Command,
@@ -184,7 +189,8 @@ impl Arguments {
 
     /// Reads the command line of this process.
     pub fn read() -> Result<Self, clap::Error> {
-        let arguments = Self::try_parse()?;
+        let words = signal_words::named(std::env::args_os());
+        let arguments = Self::try_parse_from(words)?;
         if let Command::Set { settings } = &arguments.command {
             for (n, (name, _)) in settings.iter().enumerate() {
                 if settings[..n].iter().any(|(earlier, _)| earlier == name) {

@@ -5,6 +5,7 @@ use std::io;
 
 use serde::de::DeserializeOwned;
 use sockexec::control::client::{Client, ControlError, Reason};
+use sockexec::program::without_number;
 
 use crate::arguments::Arguments;
 
@@ -47,7 +48,10 @@ impl fmt::Display for Failure {
             Self::Nothing(error) | Self::Name(error) => f.write_str(error),
             Self::Partly(errors) => f.write_str(&errors.join("; ")),
             Self::Payload(error) => write!(f, "the answer cannot be understood: {error}"),
-            Self::Output(error) => write!(f, "cannot write to standard output: {error}"),
+            Self::Output(error) => {
+                let reason = without_number(&error.to_string());
+                write!(f, "cannot write to standard output: {reason}")
+            }
         }
     }
 }

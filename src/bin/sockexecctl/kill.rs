@@ -28,7 +28,7 @@ pub struct Kill {
     /// All jobs
     #[arg(long, conflicts_with_all = ["user", "program", "rule"])]
     all: bool,
-    /// The signal, by name or number
+    /// The signal, by name or number; also as kill(1) takes it
     #[arg(
         long,
         allow_negative_numbers = true,
@@ -116,7 +116,10 @@ fn lines(answer: &Signalled) -> Vec<String> {
 fn job(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(id @ 1..) => Ok(id),
-        _ => Err("not the number of a job, 1 or more (a signal is given with --signal)".into()),
+        _ => Err(
+            "not the number of a job, 1 or more (a signal is given as -9, -KILL or with --signal)"
+                .into(),
+        ),
     }
 }
 

@@ -17,6 +17,7 @@
 //! | `recent` | the text of jobs that have ended |
 //! | `report` | the text of the answers |
 //! | `rules` | the text of the rules in force |
+//! | `signal_words` | a signal as kill(1) takes it |
 //! | `table` | columns, lines that wrap, the width of the terminal |
 //! | `totals` | the tables of jobs by group |
 //! | `units` | sizes and times for people |
@@ -36,6 +37,7 @@ mod overview;
 mod recent;
 mod report;
 mod rules;
+mod signal_words;
 mod table;
 mod top;
 mod totals;
