@@ -8,16 +8,12 @@ CARGO   ?= cargo
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 
-SBIN    = $(DESTDIR)$(PREFIX)/sbin
-BIN     = $(DESTDIR)$(PREFIX)/bin
-MAN     = $(DESTDIR)$(PREFIX)/share/man
-CATALOG = $(DESTDIR)$(PREFIX)/lib/systemd/catalog
-LUA     = $(DESTDIR)$(PREFIX)/share/lua
-
-.PHONY: all demo check unit lint deny bench fuzz deb install clean
+.PHONY: all demo check unit lint deny bench fuzz deb dist install uninstall clean
 
 all:
 	$(CARGO) build --release --locked
+	scripts/notices text >$(RELEASE)/THIRD-PARTY-NOTICES.new
+	mv $(RELEASE)/THIRD-PARTY-NOTICES.new $(RELEASE)/THIRD-PARTY-NOTICES
 
 # Starts a server on a socket of its own and runs real programs through it.
 demo:
@@ -53,26 +49,18 @@ fuzz:
 deb:
 	debian/build $(abspath $(TARGET))/debian
 
-# Installs the output of `make`, and builds nothing: root may have no compiler.
+# The sources with those of all crates, $(TARGET)/dist/sockexec_VERSION.orig.tar.xz; for builds without a network.
+dist:
+	scripts/dist $(abspath $(TARGET))/dist
+
+# Installs the output of `make`, and builds nothing: root may have no compiler. The units go where systemd looks
+# with the PREFIX /usr/local or /usr, and the configuration to $(DESTDIR)/etc.
 install:
-	install -D -m 755 $(RELEASE)/sockexec $(SBIN)/sockexec
-	ln -sf sockexec $(SBIN)/sockproc
-	install -D -m 755 $(RELEASE)/sockexec-client $(BIN)/sockexec-client
-	ln -sf sockexec-client $(BIN)/sockexec.client
-	install -D -m 755 $(RELEASE)/sockexecctl $(BIN)/sockexecctl
-	install -D -m 644 man/sockexec.8 $(MAN)/man8/sockexec.8
-	install -D -m 644 man/sockproc.8 $(MAN)/man8/sockproc.8
-	install -D -m 644 man/sockexec.toml.5 $(MAN)/man5/sockexec.toml.5
-	install -D -m 644 man/sockexec-client.1 $(MAN)/man1/sockexec-client.1
-	ln -sf sockexec-client.1 $(MAN)/man1/sockexec.client.1
-	install -D -m 644 man/sockexecctl.1 $(MAN)/man1/sockexecctl.1
-	install -D -m 644 man/sockexec-protocol.7 $(MAN)/man7/sockexec-protocol.7
-	install -D -m 644 systemd/sockexec.catalog $(CATALOG)/sockexec.catalog
-	for version in 5.1 5.2 5.3 5.4; do \
-		(cd lua/lib && find . -name '*.lua') | while read -r file; do \
-			install -D -m 644 "lua/lib/$$file" "$(LUA)/$$version/$$file" || exit 1; \
-		done || exit 1; \
-	done
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' RELEASE='$(RELEASE)' scripts/install install
+
+# Removes what `make install` with the same PREFIX and DESTDIR has brought, and nothing else.
+uninstall:
+	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install uninstall
 
 clean:
 	$(CARGO) clean
