@@ -35,6 +35,67 @@ check "dist.ini names what there is" dist
 no_paths() { not_in() { ! grep -aF -e "$1" "$package"/usr/sbin/sockexec "$package"/usr/bin/sockexec{-client,ctl}; }; not_in "$HOME/" && not_in "$PWD/"; }
 check "the programs do not tell where they were built" no_paths
 
+# What is linked in, with its notices.
+notices_of_all() {
+    local crate documents=$package/usr/share/doc/sockexec
+    scripts/notices crates >"$work/crates" || return
+    [[ $(wc -l <"$work/crates") -gt 30 ]] || return
+    zcat "$documents/THIRD-PARTY-NOTICES.gz" >"$work/notices" || return
+    while IFS='|' read -r crate _; do
+        grep -qF "$crate (" "$work/notices" && grep -qxF "Files: vendor/$crate/*" "$documents/copyright" || return
+    done <"$work/crates"
+    grep -q 'The standard library of Rust' "$work/notices"
+}
+check "the package has the notices of all crates that are linked in" notices_of_all
+
+# The script for reportbug, with a configuration in which secrets are called so.
+bug_report() {
+    mkdir -p "$work/etc/sockexec" "$work/etc/default"
+    printf '%s\n' 'timeout = "90s" # hidden' 'environment = { TOKEN = "hidden" }' '[[allow]]' 'program = "/usr/bin/uname"' \
+        'run-prefix = ["curl",' '  "hidden"]' '[allow.environment]' 'KEY = "hidden"' >"$work/etc/sockexec/sockexec.toml"
+    printf '%s\n' 'SOCKEXEC_OPTIONS="--timeout 30 --config /hidden"' 'TOKEN=hidden' >"$work/etc/default/sockexec"
+    PATH=$package/usr/sbin:$PATH SOCKEXEC_BUG_ETC=$work/etc sh "$package/usr/share/bug/sockexec/script" 3>"$work/bug" || return
+    cat "$work/bug"
+    grep -x 'timeout = "90s"' "$work/bug" && grep -x 'program = "/usr/bin/uname"' "$work/bug" &&
+        grep -x -e '--timeout 30' "$work/bug" && grep '^sockexec [0-9]' "$work/bug" && ! grep hidden "$work/bug"
+}
+check "a report of a bug has versions and settings, and no secrets" bug_report
+
+# `make install`, into a tree where there are other files, and out of it again.
+tree() { (cd "$1" && find . -printf '%y %m %p %l\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
+installs() {
+    local target=$work/installed programs=$work/programs
+    mkdir -p "$target/opt/sockexec/sbin" "$target/opt/sockexec/share/man/man8" "$target/etc/default" "$programs"
+    echo other >"$target/opt/sockexec/share/man/man8/other.8"
+    cp "$package"/usr/sbin/sockexec "$package"/usr/bin/sockexec{-client,ctl} "$programs" &&
+        zcat "$package/usr/share/doc/sockexec/THIRD-PARTY-NOTICES.gz" >"$programs/THIRD-PARTY-NOTICES" || return
+    tree "$target" >"$work/before"
+    make install RELEASE="$programs" PREFIX=/opt/sockexec DESTDIR="$target" || return
+    "$target/opt/sockexec/sbin/sockproc" --version || return
+    # Nothing points at the paths of the package.
+    ! grep -rE '/usr/(sbin|bin)/sockexec|/usr/share/doc/sockexec' "$target/opt/sockexec/lib" || return
+    grep -F 'ExecStart=/opt/sockexec/sbin/sockexec ' "$target/opt/sockexec/lib/systemd/system/sockexec.service" || return
+    # All units, pages, completions and examples that the package has.
+    (cd "$package/usr" && find lib/systemd/system lib/systemd/system-preset share/man share/bash-completion -not -type d |
+        sed 's/\.gz$//' | while read -r file; do
+        [[ -e $target/opt/sockexec/$file || -L $target/opt/sockexec/$file || $file == */man8/lua* ]] || echo "missing: $file"
+    done) >"$work/missing"
+    cat "$work/missing"
+    [[ ! -s $work/missing ]] || return
+    # Twice is as once.
+    make install RELEASE="$programs" PREFIX=/opt/sockexec DESTDIR="$target" && make uninstall PREFIX=/opt/sockexec DESTDIR="$target" || return
+    tree "$target" | diff "$work/before" -
+}
+check "make uninstall removes exactly what make install has brought" installs
+keeps_changes() {
+    local target=$work/installed
+    make install RELEASE="$work/programs" PREFIX=/opt/sockexec DESTDIR="$target" || return
+    echo '# mine' >>"$target/etc/sockexec/sockexec.toml"
+    make install RELEASE="$work/programs" PREFIX=/opt/sockexec DESTDIR="$target" && make uninstall PREFIX=/opt/sockexec DESTDIR="$target" &&
+        grep '# mine' "$target/etc/sockexec/sockexec.toml"
+}
+check "a configuration that was changed stays" keeps_changes
+
 # Each Lua version finds each module.
 modules() {
     local version file
