@@ -14,6 +14,16 @@ use crate::os::trusted::{self, Untrusted};
 use crate::rules::{Program, Rule, Rules};
 
 const MISSING: &str = "does not exist";
+const RUNS_ALL: &str = "runs any program that its arguments name: the rule allows everything to its clients; \
+                        \"arguments\" limits that";
+
+/// Shells, interpreters, and programs that run another, without the number of their version.
+const INTERPRETERS: [&str; 34] = [
+    "ash", "awk", "bash", "busybox", "csh", "dash", "doas", "env", "expect", "find", "fish",
+    "gawk", "gdb", "ksh", "lua", "luajit", "mawk", "mksh", "nawk", "node", "nodejs", "perl", "php",
+    "pypy", "python", "rbash", "ruby", "sh", "ssh", "sudo", "tclsh", "tcsh", "xargs", "zsh",
+];
+
 const NO_DIRECTORY: &str = "is not a directory";
 
 /// Warnings about programs, for people.
@@ -21,7 +31,8 @@ const NO_DIRECTORY: &str = "is not a directory";
 pub struct Findings {
     /// Programs that could be changed.
     pub unsafe_ones: Vec<String>,
-    /// Programs and directories that are not there, or are something else.
+    /// Programs and directories that are not there, or are something else, and programs that run
+    /// what a client names.
     pub missing: Vec<String>,
 }
 
@@ -59,11 +70,17 @@ impl Findings {
 
     fn examine(&mut self, rule: &Rule, heading: &str, own: u32) {
         let job = user_of(&rule.execution, own);
-        let mut reasons = Vec::new();
+        let (mut reasons, mut names) = (Vec::new(), Vec::new());
         for path in paths_of(rule) {
             let program = printable(path.display());
             if let Some(what) = unusable(path) {
                 self.missing.push(format!("{heading}: {program} {what}"));
+            }
+            // Two spellings of one path are one program.
+            let is_new = !names.contains(&path.file_name());
+            if let Some(what) = interpreter(rule, path).filter(|_| is_new) {
+                self.missing.push(format!("{heading}: {program} {what}"));
+                names.push(path.file_name());
             }
             let Err(untrusted) = trusted::check_program(path, own, job) else {
                 continue;
@@ -99,6 +116,18 @@ fn unusable(path: &Path) -> Option<&'static str> {
         Err(error) if error.kind() == ErrorKind::NotFound => Some(MISSING),
         _ => None,
     }
+}
+
+/// What a program means that runs other programs, or text as a program.
+fn interpreter(rule: &Rule, path: &Path) -> Option<&'static str> {
+    let file = Program::File(path.as_os_str().as_bytes().to_vec());
+    let is_program = rule.programs.contains(&file);
+    let name = path.file_name()?.to_str()?;
+    // Such as python3.13.
+    let plain = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    // With patterns for its arguments it runs only what they allow.
+    let found = is_program && rule.arguments.is_empty() && path.is_file();
+    (found && INTERPRETERS.contains(&plain)).then_some(RUNS_ALL)
 }
 
 /// Whether this is no more than what [`unusable`] reports.

@@ -217,6 +217,34 @@ fn a_program_that_does_not_exist_is_a_warning_and_no_more() {
 }
 
 #[test]
+fn a_shell_or_an_interpreter_without_patterns_is_a_warning() {
+    let warning = "runs any program that its arguments name";
+    for program in [
+        "/bin/sh",
+        "/usr/bin/env",
+        "/usr/bin/perl5.40",
+        "/usr/bin/python3.13",
+    ] {
+        let rule = format!("[[allow]]\nname = \"a\"\nprogram = \"{program}\"\n");
+        let (code, told) = check(&rule, None);
+        // One that is not there has a warning of its own.
+        let expected = match Path::new(program).exists() {
+            true => warning,
+            false => "does not exist",
+        };
+        let expected = format!("sockexec: warning: rule 1 (a): {program} {expected}");
+        assert!(code == Some(0) && told.contains(&expected), "{told}");
+        let (_, told) = check(&format!("{rule}arguments = [\"-V\"]\n"), None);
+        assert!(!told.contains(warning), "{told}");
+    }
+    let (_, told) = check(
+        "[[allow]]\nprogram = [\"/usr/bin/id\", \"/usr/bin/\"]\n",
+        None,
+    );
+    assert!(!told.contains(warning), "{told}");
+}
+
+#[test]
 fn many_programs_in_one_directory_are_one_warning() {
     if !skip::unless_root() {
         return;
