@@ -96,6 +96,23 @@ keeps_changes() {
 }
 check "a configuration that was changed stays" keeps_changes
 
+# The tarball twice, and its sources without a network and without a home.
+makes_tarball() {
+    scripts/dist "$work/dist-1" && scripts/dist "$work/dist-2" && cmp "$work"/dist-[12]/*.orig.tar.xz
+}
+needs_no_network() {
+    mkdir -p "$work/unpacked" && tar -xJf "$work"/dist-1/*.orig.tar.xz -C "$work/unpacked" --strip-components=1 || return
+    (cd "$work/unpacked" && env HOME=/nonexistent RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}" CARGO_HOME="$work/no-crates" \
+        "${network[@]}" cargo check --quiet --locked --bins --target-dir "$work/unpacked/target")
+}
+network=(env)
+[[ $EUID -ne 0 ]] || network=(unshare --net)
+if git rev-parse --git-dir >/dev/null 2>&1; then
+    check "make dist makes the same tarball twice" makes_tarball
+    check "its sources need neither a network nor a home" needs_no_network
+    rm -rf "$work/unpacked"
+fi
+
 # Each Lua version finds each module.
 modules() {
     local version file
