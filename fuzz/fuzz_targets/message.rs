@@ -4,6 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use sockexec::control::command::Command;
+use sockexec::control::history::WAIT_MAX;
+use sockexec::control::kill::Target;
 use sockexec::control::message::{Request, Response, Status};
 use sockexec::settings::Key;
 use sockexec::settings::value::{Kind, Value};
@@ -14,7 +16,16 @@ const REFUSAL_MAX: usize = 1500;
 
 fn in_range(command: &Command) -> bool {
     match command {
-        Command::Kill { id, signal } => *id > 0 && (1..=SIGNAL_MAX).contains(signal),
+        Command::Kill { target, signal } => {
+            let named = match target {
+                Target::One(id) => *id > 0,
+                Target::These(ids) => !ids.is_empty() && ids.iter().all(|&id| id > 0),
+                Target::Matching(_) => true,
+            };
+            named && (1..=SIGNAL_MAX).contains(signal)
+        }
+        Command::Recent(wanted) => wanted.limit > 0,
+        Command::Events(since) => since.wait.as_secs_f64() <= WAIT_MAX,
         Command::Set(settings) => {
             !settings.is_empty()
                 && settings
