@@ -5,11 +5,10 @@
 //! has it would have Prometheus refuse the figures of all, and a tenant's server must not speak for
 //! another one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
-/// The label that distinguishes servers.
-const LABEL: &str = "instance";
+use super::sample::{LABEL, is_name, with_label};
 
 /// Whether each server has answered.
 const UP: (&str, &str) = (
@@ -22,6 +21,9 @@ const FAILED: (&str, &str) = (
     "sockexec_scrape_failed",
     "Whether the server runs and has not answered as it must.",
 );
+
+/// The type of a metric for which servers have different ones.
+const UNTYPED: &str = "untyped";
 
 /// The answer of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,16 +99,12 @@ impl Exposition {
             let line: String = line.chars().take(80).collect();
             format!("the figures cannot be understood: {line}")
         })?;
-        for (name, metric) in &metrics {
-            let known = self.metrics.get(name);
-            if known.is_some_and(|known| known.kind != metric.kind) {
-                return Err(format!(
-                    "{name} is of another type than that of other servers"
-                ));
-            }
-        }
         for (name, metric) in metrics {
             let known = self.metric(&name, &metric.help, &metric.kind);
+            // One of them is wrong. No server may have the figures of another one refused.
+            if known.kind != metric.kind {
+                UNTYPED.clone_into(&mut known.kind);
+            }
             known.samples.push_str(&metric.samples);
         }
         Ok(())
@@ -130,6 +128,7 @@ impl Exposition {
 /// Gives each sample the label. Returns the first line that is not as it must be.
 fn read<'a>(label: &str, text: &'a str) -> Result<Vec<(String, Metric)>, &'a str> {
     let mut metrics: Vec<(String, Metric)> = Vec::new();
+    let mut names = HashSet::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
         if line.contains(char::is_control) {
@@ -140,7 +139,7 @@ fn read<'a>(label: &str, text: &'a str) -> Result<Vec<(String, Metric)>, &'a str
             let kind = lines.next().and_then(|line| line.strip_prefix("# TYPE "));
             let (same, kind) = kind.and_then(|kind| kind.split_once(' ')).ok_or(line)?;
             let is_known = ["counter", "gauge", "histogram"].contains(&kind);
-            let is_twice = metrics.iter().any(|(known, _)| known == name);
+            let is_twice = !names.insert(name);
             // A help with an escape that the format has not would be an error.
             if same != name || !is_known || is_twice || !is_ours(name) || help.contains('\\') {
                 return Err(line);
@@ -164,74 +163,6 @@ fn read<'a>(label: &str, text: &'a str) -> Result<Vec<(String, Metric)>, &'a str
 fn is_ours(name: &str) -> bool {
     let is_server = name.starts_with("sockexec_") || name.starts_with("process_");
     is_server && is_name(name) && name != UP.0 && name != FAILED.0
-}
-
-fn is_name(name: &str) -> bool {
-    let mut chars = name.chars();
-    chars
-        .next()
-        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// A sample of this metric with one more label in front. `None`: the line is not one.
-fn with_label(line: &str, metric: &str, kind: &str, label: &str) -> Option<String> {
-    let end = line.find(['{', ' '])?;
-    let (name, rest) = line.split_at(end);
-    let suffixes: &[&str] = match kind {
-        "histogram" => &["_bucket", "_sum", "_count"],
-        _ => &[""],
-    };
-    if !suffixes.contains(&name.strip_prefix(metric)?) {
-        return None;
-    }
-    let (labels, value) = match rest.strip_prefix('{') {
-        Some(rest) => split_labels(rest)?,
-        None => ("", rest),
-    };
-    let value = value.strip_prefix(' ')?;
-    value.parse::<f64>().ok()?;
-    let comma = if labels.is_empty() { "" } else { "," };
-    Some(format!("{name}{{{label}{comma}{labels}}} {value}\n"))
-}
-
-/// Splits text behind its labels and the brace after them. `None`: these are no labels, or one of
-/// them is the one that is added here.
-fn split_labels(text: &str) -> Option<(&str, &str)> {
-    let mut names = Vec::new();
-    let mut rest = text;
-    loop {
-        let (name, value) = rest.split_once("=\"")?;
-        if !is_name(name) || name == LABEL || names.contains(&name) {
-            return None;
-        }
-        names.push(name);
-        rest = after_value(value)?;
-        match rest.strip_prefix(',') {
-            Some(next) => rest = next,
-            None => break,
-        }
-    }
-    let after = rest.strip_prefix('}')?;
-    Some((&text[..text.len() - rest.len()], after))
-}
-
-/// The text behind the value of a label and the quotation mark after it.
-fn after_value(text: &str) -> Option<&str> {
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return Some(&text[at + 1..]),
-            '\\' => {
-                let (_, escape) = chars.next()?;
-                if !['\\', '"', 'n'].contains(&escape) {
-                    return None;
-                }
-            }
-            _ => {}
-        }
-    }
-    None
 }
 
 /// The value of a label.
@@ -326,17 +257,12 @@ sockexec_job_seconds_count{instance="sockexec@web"} 1
             "# HELP sockexec_a x\nsockexec_a 1\n".into(),
             "# HELP sockexec_a x\n# TYPE sockexec_b gauge\n".into(),
             format!("{WEB}{WEB}"),
-            // Another type than the same metric of another server.
-            metric(
-                "sockexec_requests_total",
-                "gauge",
-                "sockexec_requests_total 1",
-            ),
             // No samples.
             sample("sockexec_job_seconds 1"),
             sample("sockexec_job_seconds_sum"),
             sample("sockexec_job_seconds_sum one"),
             sample("sockexec_job_seconds_sum 1 1700000000"),
+            sample("sockexec_job_seconds_sum 1e309"),
             sample("sockexec_job_seconds_sum{} 1"),
             sample("sockexec_job_seconds_sum{a=\"b\"}1"),
             sample("sockexec_job_seconds_sum{a=\"b\" 1"),
@@ -363,6 +289,43 @@ sockexec_job_seconds_count{instance="sockexec@web"} 1
             );
             let text = exposition.into_string();
             assert!(text.contains("sockexec_scrape_failed{instance=\"two\"} 1\n"));
+        }
+    }
+
+    /// A tenant's programs could replace their server.
+    #[test]
+    fn a_server_with_other_types_does_not_hide_the_figures_of_another() {
+        let mut exposition = Exposition::default();
+        let name = "sockexec_job_seconds";
+        let wrong = format!("# HELP {name} x\n# TYPE {name} counter\n{name} 1\n");
+        exposition.add("a", &figures(&wrong)).unwrap();
+        exposition.add("web", &figures(WEB)).unwrap();
+        exposition.add("c", &figures(&wrong)).unwrap();
+        let text = exposition.into_string();
+        for line in [
+            "# TYPE sockexec_job_seconds untyped\n",
+            "sockexec_job_seconds{instance=\"a\"} 1\n",
+            "sockexec_job_seconds_sum{instance=\"web\"} 0.25\n",
+            "# TYPE sockexec_programs_running gauge\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+
+    /// With a comparison of each with each these would take hours.
+    #[test]
+    fn many_names_from_one_server_do_not_hold_up_the_figures_of_others() {
+        const MANY: usize = 200_000;
+        let numbers = 0..MANY;
+        let labels: String = numbers.clone().map(|n| format!("a{n:07}=\"\",")).collect();
+        let name = "sockexec_programs_running";
+        let sample = format!("{WEB}# HELP {name}_2 x\n# TYPE {name}_2 gauge\n");
+        let wide = format!("{sample}{name}_2{{{labels}a=\"\"}} 1\n");
+        let metrics =
+            numbers.map(|n| format!("# HELP {name}_{n:07} x\n# TYPE {name}_{n:07} gauge\n"));
+        for text in [wide, metrics.collect()] {
+            let added = Exposition::default().add("one", &figures(&text));
+            assert_eq!(added, Ok(()));
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | module | content |
 //! |---|---|
-//! | `exposition` | their figures in one text, each with the label `instance` |
+//! | `exposition`, `sample` | their figures in one text, each with the label `instance` |
 //! | `request`, `response` | HTTP |
 //! | `exchange` | standard input and output, on which a client is |
 //!
@@ -13,6 +13,7 @@ mod exchange;
 mod exposition;
 mod request;
 mod response;
+mod sample;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
