@@ -1,5 +1,7 @@
 //! The command `kill`: signals to jobs, by their numbers, or to all that match.
 
+use std::collections::BTreeSet;
+
 use super::Server;
 use crate::control::kill::{Filter, Hit, Missed, Signalled, Target};
 use crate::control::payload::Killed;
@@ -61,10 +63,9 @@ impl Server {
             signal: signal::name_or_number(number),
             ..Signalled::default()
         };
-        for (n, &id) in ids.iter().enumerate() {
-            if ids[..n].contains(&id) {
-                continue;
-            }
+        // A client may name a hundred thousand.
+        let mut seen = BTreeSet::new();
+        for &id in ids.iter().filter(|id| seen.insert(**id)) {
             match self.kill_one(id, number) {
                 Ok(Killed { pid, .. }) => answer.jobs.push(Hit { id, pid }),
                 Err(error) => answer.failed.push(Missed { id, error }),

@@ -59,6 +59,19 @@ fn several_numbers_get_it_once_each_and_the_others_their_reason() {
     assert_eq!(third.reply().end, End::Exit(0));
 }
 
+/// With a comparison of each with each the server would be busy for a minute.
+#[test]
+fn a_message_full_of_numbers_does_not_hold_up_the_server() {
+    let daemon = start(&["-t", "0"]);
+    let (client, job) = begin(&daemon, shell(FOREVER));
+    let mut numbers: Vec<u64> = (1_000_000..1_120_000).collect();
+    numbers.push(job);
+    let answer = daemon.ask("kill", json!({"ids": numbers, "signal": "KILL"}));
+    assert_eq!(ids(&answer), [job]);
+    assert_eq!(answer["failed"].as_array().map(Vec::len), Some(120_000));
+    killed(client);
+}
+
 #[test]
 fn all_conditions_must_hold() {
     let rules =
