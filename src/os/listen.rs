@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use listenfd::ListenFd;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag};
+use nix::libc;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, accept4, bind, connect,
     getsockname, getsockopt, listen, setsockopt, socket, sockopt,
@@ -55,13 +56,21 @@ pub fn from_activation(least: RawFd) -> io::Result<Vec<Inherited>> {
         let Some(fd) = given.take_raw_fd(index)? else {
             continue;
         };
-        // SAFETY: the protocol gives this descriptor to this process, and listenfd has
-        // given it away just once.
+        is_open(fd)?;
+        // SAFETY: the protocol gives this descriptor to this process, it is open, and listenfd
+        // has given it away just once.
         let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         let socket = move_up(socket, least)?;
         all.push(inherit(socket, name.map(str::to_owned))?);
     }
     Ok(all)
+}
+
+/// An environment that promises a descriptor may have been inherited without it.
+fn is_open(fd: RawFd) -> io::Result<()> {
+    // SAFETY: fcntl(2) with this command reads a flag of the descriptor, if it is open.
+    Errno::result(unsafe { libc::fcntl(fd, libc::F_GETFD) })?;
+    Ok(())
 }
 
 /// Takes the socket that inetd or s6 passes as descriptor 0, to a number from `least` on.

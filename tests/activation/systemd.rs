@@ -1,6 +1,6 @@
 //! Sockets from systemd, as systemd-socket-activate(1) hands them over.
 
-use crate::common::daemon::{PROGRAM, command};
+use crate::common::daemon::{PROGRAM, command, finish};
 use crate::common::process::{children, eventually, own_user, signal};
 use crate::common::temporary::Directory;
 use crate::common::{Client, Control, End, Setup, shell, skip, sockproc};
@@ -289,4 +289,14 @@ fn variables_for_another_process_are_not_ours() {
         .start();
     daemon.serves();
     assert!(fs::metadata(daemon.path()).is_ok());
+}
+
+#[test]
+fn a_promised_socket_that_was_not_handed_over_is_an_error() {
+    let mut command = command(PROGRAM);
+    // In a child of the test that has no descriptor 3.
+    let output = finish(command.env("LISTEN_FDS", "1"));
+    assert_eq!(output.status.code(), Some(111));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text, "sockexec: socket activation: Bad file descriptor\n");
 }
