@@ -30,7 +30,7 @@ fn a_name_leads_to_the_socket_of_that_server() {
     }
     let output = run(&machine, &["--instance", "other", "ping"]);
     assert_eq!(output.status.code(), Some(111));
-    let expected = "sockexecctl: /run/sockexec-other/control.sock: there is no such socket\n";
+    let expected = "sockexecctl: /run/sockexec-other/control.sock: there is no directory /run/sockexec-other\n";
     assert_eq!(stderr_of(&output), expected);
 }
 

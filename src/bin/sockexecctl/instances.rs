@@ -107,12 +107,14 @@ fn unit_of(directory: &str) -> Option<String> {
     }
 }
 
-/// The control socket of the tenant of this name.
+/// The control socket of the tenant of this name, or of the unit `sockexec@NAME`, as `status --all`
+/// prints it.
 ///
 /// # Errors
 ///
 /// When it cannot be the name of one.
 pub fn socket_of(name: &str) -> Result<PathBuf, String> {
+    let name = name.strip_prefix("sockexec@").unwrap_or(name);
     let directory = format!("sockexec-{name}");
     match unit_of(&directory) {
         Some(_) => Ok(Path::new(PLACE).join(directory).join(SOCKET)),
@@ -185,7 +187,8 @@ mod tests {
     fn a_tenant_has_its_socket() {
         let path = Path::new("/run/sockexec-web/control.sock");
         assert_eq!(socket_of("web").as_deref(), Ok(path));
-        for name in ["", "a/b", "../x", "a b", "\u{e4}"] {
+        assert_eq!(socket_of("sockexec@web").as_deref(), Ok(path));
+        for name in ["", "sockexec@", "a/b", "../x", "a b", "\u{e4}"] {
             assert!(socket_of(name).is_err(), "{name}");
         }
     }
