@@ -21,6 +21,9 @@ Inspects and controls a running sockexec server through its control socket.
 
 The server answers only root and its own user. See sockexecctl(1).";
 
+/// The heading in the help, of each command too, above the options that all commands have.
+const COMMON: &str = "Options of all commands";
+
 /// How long to wait for an answer, without the option.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -43,20 +46,22 @@ const SECONDS_MIN: f64 = 0.001;
 )]
 pub struct Arguments {
     /// The server's control socket [default: /run/sockexec/control.sock]
-    #[arg(short, long, global = true, value_name = "PATH")]
+    #[arg(short, long, global = true, value_name = "PATH", help_heading = COMMON)]
     pub socket: Option<PathBuf>,
 
     /// The server of this tenant, sockexec@NAME: its control socket is /run/sockexec-NAME/control.sock
-    #[arg(long, global = true, value_name = "NAME", value_parser = instances::socket_of)]
+    #[arg(long, global = true, value_name = "NAME", value_parser = instances::socket_of,
+        help_heading = COMMON)]
     pub instance: Option<PathBuf>,
 
     /// Print the answer as JSON, on one line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     pub json: bool,
 
     /// How long to wait for an answer, or for the end of a drain that waits for it: seconds, or a
     /// time such as 500ms or 1m [default: 5]
-    #[arg(long, global = true, allow_negative_numbers = true, value_name = "TIME", value_parser = time)]
+    #[arg(long, global = true, allow_negative_numbers = true, value_name = "TIME", value_parser = time,
+        help_heading = COMMON)]
     pub timeout: Option<Duration>,
 
     /// Print the version
