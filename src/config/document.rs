@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::settings::duration;
+use crate::settings::name::nearest;
 use crate::settings::value::{Kind, Value};
 
 /// Finds a key, and its accepted values.
@@ -194,15 +195,6 @@ pub fn in_order<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Name<'i>, &'t Spanne
     let mut all: Vec<_> = table.iter().collect();
     all.sort_by_key(|(name, _)| name.span().start);
     all
-}
-
-/// The known key that a mistyped one is most like, if it is like any.
-fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    const ALIKE: f64 = 0.8;
-    let plain = name.to_lowercase().replace('_', "-");
-    let alike = |key: &str| strsim::jaro(&plain, key.trim_matches(['[', ']']));
-    let near = known.iter().copied().filter(|key| alike(key) > ALIKE);
-    near.max_by(|a, b| alike(a).total_cmp(&alike(b)))
 }
 
 /// The line of a byte, counted from 1.

@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, Args as _, Command, FromArgMatches as _, Parser};
 use super::address::absolute;
 use super::{Address, Given};
 use crate::control::question;
+use crate::settings::name::nearest;
 use crate::settings::value::{Kind, Value};
 use crate::settings::{KEYS, Key};
 use crate::wire::Protocol;
@@ -127,7 +128,11 @@ fn parser(kind: Kind) -> ValueParser {
 /// Reads a setting and its value.
 fn fallback(text: &str) -> Result<(&'static str, Value), String> {
     let (name, value) = text.split_once('=').ok_or("not KEY=VALUE")?;
-    let key = Key::find(name).ok_or_else(|| format!("there is no setting {name:?}"))?;
+    let key = Key::find(name).ok_or_else(|| {
+        let names: Vec<_> = KEYS.iter().map(|key| key.name).collect();
+        let near = nearest(name, &names).map(|near| format!("; did you mean {near}?"));
+        format!("there is no setting {name:?}{}", near.unwrap_or_default())
+    })?;
     let value = key.kind.parse(value);
     Ok((key.name, value.map_err(|error| format!("{name}: {error}"))?))
 }

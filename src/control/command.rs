@@ -11,6 +11,7 @@ use super::kill::{Filter, Target};
 use super::message::{Args, Request};
 use super::question::Question;
 use super::table::{self, Argument, Description};
+use crate::settings::name::nearest;
 use crate::settings::value::Value as Setting;
 
 /// A command to a server.
@@ -125,8 +126,12 @@ impl Given<'_> {
         };
         let unknown = |name: &&String| !known.iter().any(|argument| argument.name == *name);
         if let Some(name) = self.args.keys().find(unknown) {
-            let name = form::quote(name);
-            return Err(format!("unknown argument {name}, {}", list()));
+            let names: Vec<_> = known.iter().map(|argument| argument.name).collect();
+            let what = match nearest(name, &names) {
+                Some(near) => format!("did you mean {near}?"),
+                None => list(),
+            };
+            return Err(format!("unknown argument {}, {what}", form::quote(name)));
         }
         let missing = |argument: &&Argument| argument.required && self.value(argument).is_none();
         if let Some(argument) = known.iter().find(missing) {
@@ -451,6 +456,11 @@ mod tests {
                 "kill",
                 json!({"pid": 1}),
                 "unknown argument \"pid\", kill takes id, signal",
+            ),
+            (
+                "set",
+                json!({"timeuot": 1}),
+                "unknown argument \"timeuot\", did you mean timeout?",
             ),
             (
                 "kill",

@@ -11,6 +11,7 @@
 //! Pure: plain values.
 
 pub mod duration;
+pub mod name;
 pub mod value;
 
 use std::time::Duration;

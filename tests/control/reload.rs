@@ -238,7 +238,10 @@ fn a_fallback_is_used_where_neither_the_file_nor_an_option_has_a_value() {
 fn a_fallback_that_is_no_setting_or_has_no_valid_value_is_refused() {
     for (fallback, reason) in [
         ("stop-grace", "not KEY=VALUE"),
-        ("stop-grce=1", "there is no setting \"stop-grce\""),
+        (
+            "stop-grce=1",
+            "there is no setting \"stop-grce\"; did you mean stop-grace?",
+        ),
         ("stop-grace=x", "stop-grace: not a number of seconds"),
     ] {
         let mut command = crate::common::daemon::command(crate::common::daemon::PROGRAM);

@@ -194,7 +194,10 @@ fn config_shows_only_what_is_named() {
     assert_eq!(json["settings"][0]["name"], "burst");
     let output = server.run(["config", "nothing"]);
     assert_eq!(output.status.code(), Some(100));
-    let expected = "sockexecctl: there is no nothing; there are timeout, burst\n";
+    let expected = "sockexecctl: there is no setting \"nothing\"; the names are timeout, burst\n";
+    assert_eq!(stderr_of(&output), expected);
+    let output = server.run(["config", "timeuot"]);
+    let expected = "sockexecctl: there is no setting \"timeuot\"; did you mean timeout?\n";
     assert_eq!(stderr_of(&output), expected);
 }
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use sockexec::control::configured::{Configured, Entry};
 use sockexec::settings::Key;
+use sockexec::settings::name::nearest;
 
 use crate::ask::Failure;
 use crate::report::shown;
@@ -27,10 +28,16 @@ pub fn only(mut all: Value, names: &[String]) -> Result<Value, Failure> {
         list.retain(is_named);
     }
     match names.iter().find(|name| !known.contains(name)) {
-        Some(name) => Err(Failure::Name(format!(
-            "there is no {name}; there are {}",
-            known.join(", ")
-        ))),
+        Some(name) => {
+            let known: Vec<_> = known.iter().map(String::as_str).collect();
+            let what = match nearest(name, &known) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("the names are {}", known.join(", ")),
+            };
+            Err(Failure::Name(format!(
+                "there is no setting {name:?}; {what}"
+            )))
+        }
         None => Ok(all),
     }
 }
