@@ -19,6 +19,7 @@ mod plain;
 mod pty;
 mod screen;
 mod server;
+mod stopped;
 mod terminal;
 mod tmux;
 mod vt;

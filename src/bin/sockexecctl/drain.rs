@@ -15,6 +15,7 @@ use crate::arguments::Arguments;
 use crate::ask::{self, Failure, read};
 use crate::output::{self, say};
 use crate::report;
+use crate::stops::Stops;
 
 /// The pause between two questions. A server waits longer than this for the next one.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -26,6 +27,7 @@ const IDLE_MIN: Duration = Duration::from_millis(100);
 /// Drains the server, and waits. The time-out, if one was given, is that of the whole wait.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let until = arguments.timeout.map(|timeout| Instant::now() + timeout);
+    let stops = Stops::watch();
     let mut client = ask::connect(arguments)?;
     let payload = client.ask("drain", Args::new())?;
     match arguments.json {
@@ -35,11 +37,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let shows = output::is_terminal() && !arguments.json;
     let (mut before, mut process, mut asked) = (None, 0, Instant::now());
     loop {
+        let stopped = stops.take();
         let status: Status = match client.ask("status", Args::new()) {
             Ok(payload) => read(&payload)?,
             Err(error) if !is_the_end(&error) => return Err(error.into()),
             // This process was stopped for a while, and the server did not wait for it.
-            Err(_) if asked.elapsed() > IDLE_MIN && still_drains(arguments, process) => {
+            Err(_)
+                if (stopped || asked.elapsed() > IDLE_MIN) && still_drains(arguments, process) =>
+            {
                 client = ask::connect(arguments)?;
                 continue;
             }

@@ -21,6 +21,7 @@ use crate::arguments::Arguments;
 use crate::ask::{self, Failure, read};
 use crate::output::{self, complain, printable, say};
 use crate::recent::{reason, result, under, user};
+use crate::stops::Stops;
 use crate::table;
 use crate::units::{UNKNOWN, bytes, seconds};
 
@@ -43,12 +44,13 @@ struct Position {
 /// Runs until the reader has gone or a signal comes; or until the server ends, without `retry`.
 pub fn run(arguments: &Arguments, retry: bool) -> Result<(), Failure> {
     watch_reader();
+    let stops = Stops::watch();
     let mut position = Position::default();
     // The first server must be there.
     let mut client = ask::connect(arguments)?;
     let mut complained = false;
     loop {
-        let Err((failure, slow)) = follow(&mut client, arguments, &mut position) else {
+        let Err((failure, slow)) = follow(&mut client, arguments, &mut position, &stops) else {
             unreachable!("it ends with a failure only")
         };
         if !is_of_the_connection(&failure) {
@@ -84,14 +86,16 @@ fn follow(
     client: &mut Client,
     arguments: &Arguments,
     position: &mut Position,
+    stops: &Stops,
 ) -> Result<(), (Failure, bool)> {
     client.set_timeout(arguments.timeout() + WAIT);
     let mut before = Instant::now();
     loop {
-        let slow = before.elapsed() >= IDLE_MIN;
+        // A stop during the last question delayed this one as well.
+        let slow = stops.take() || before.elapsed() >= IDLE_MIN;
         let payload = client
             .ask("events", args(position))
-            .map_err(|error| (error.into(), slow))?;
+            .map_err(|error| (error.into(), slow || stops.take()))?;
         before = Instant::now();
         show(&payload, arguments.json, position).map_err(|failure| (failure, false))?;
     }

@@ -18,6 +18,7 @@
 //! | `report` | the text of the answers |
 //! | `rules` | the text of the rules in force |
 //! | `signal_words` | a signal as kill(1) takes it |
+//! | `stops` | whether this process was stopped |
 //! | `table` | columns, lines that wrap, the width of the terminal |
 //! | `totals` | the tables of jobs by group |
 //! | `units` | sizes and times for people |
@@ -38,6 +39,7 @@ mod recent;
 mod report;
 mod rules;
 mod signal_words;
+mod stops;
 mod table;
 mod top;
 mod totals;
