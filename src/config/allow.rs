@@ -48,6 +48,14 @@ pub fn find(name: &str) -> Option<(&'static str, String)> {
     Some((key.name, key.accepts.accepted()))
 }
 
+/// The lines of the rules, for warnings about them.
+pub fn lines(document: &Document<'_>, value: &Node<'_>) -> Vec<usize> {
+    let tables = value.get_ref().as_array().into_iter().flatten();
+    tables
+        .map(|table| document.line_of(&table.span()))
+        .collect()
+}
+
 /// Reads the decision about requests that no rule matches.
 pub fn default(document: &Document<'_>, value: &Node<'_>) -> Result<Unmatched, String> {
     match value.get_ref().as_str() {

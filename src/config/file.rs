@@ -26,6 +26,8 @@ pub struct FileContent {
     pub rules: Rules,
     /// The lines of all keys above the rules, and of the first rule.
     pub lines: Vec<(String, usize)>,
+    /// The lines of the rules, in their order.
+    pub lines_of_rules: Vec<usize>,
     /// Programs that the server runs could change it.
     pub exposed: bool,
 }
@@ -104,6 +106,7 @@ pub fn parse(name: &str, bytes: &[u8], unsaid: &Execution) -> Result<FileContent
         }
     }
     let general = general.done()?.or(unsaid);
+    let lines_of_rules = rules.map_or_else(Vec::new, |tables| allow::lines(&document, tables));
     let rules = match rules {
         Some(tables) => allow::rules(&document, tables, &general)?,
         None => Vec::new(),
@@ -111,6 +114,7 @@ pub fn parse(name: &str, bytes: &[u8], unsaid: &Execution) -> Result<FileContent
     Ok(FileContent {
         values,
         lines,
+        lines_of_rules,
         rules: Rules::new(rules, default).with_general(general),
         ..FileContent::default()
     })

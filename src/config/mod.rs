@@ -150,13 +150,13 @@ impl Config {
         })
     }
 
-    /// Examines the programs of rules, for a server of the user `own`.
+    /// Examines the programs of rules on these `lines`, for a server of the user `own`.
     ///
     /// # Errors
     ///
     /// When one would run as that user by its name, or could be changed by others and the
     /// configuration is strict.
-    fn check_programs(&mut self, own: u32) -> Result<(), String> {
+    fn check_programs(&mut self, own: u32, lines: &[usize]) -> Result<(), String> {
         if let Some(mistake) = programs::names_server(&self.rules, own) {
             return Err(mistake);
         }
@@ -165,7 +165,12 @@ impl Config {
         self.about_programs = found.unsafe_ones;
         match self.about_programs.first() {
             Some(first) if self.settings.strict => return Err(format!("strict: {first}")),
-            _ => self.about_programs.extend(found.missing),
+            _ => {
+                let file = self.file.as_deref();
+                let missing = found.missing.iter();
+                let placed = missing.map(|finding| finding.placed(file, lines));
+                self.about_programs.extend(placed);
+            }
         }
         Ok(())
     }
@@ -329,6 +334,7 @@ impl Source {
         if self.given.job_user.is_some() {
             config.origins.note("run-as", Origin::Option);
         }
+        let mut lines = Vec::new();
         config.put_all(&self.given.fallback, Origin::Fallback);
         let content = file::read(&self.file, self.required, &general)?;
         if let Some(content) = content {
@@ -338,6 +344,7 @@ impl Source {
             for (name, line) in content.lines {
                 config.origins.note(&name, Origin::File(line));
             }
+            lines = content.lines_of_rules;
             config.rules = content.rules;
             config.exposed = content.exposed;
             config.file = Some(self.file.clone());
@@ -349,7 +356,7 @@ impl Source {
         config.put_all(&given.values, Origin::Option);
         let fail = |what| format!("{}: {what}", self.file.display());
         let own = server_user(given.user.as_deref());
-        config.check_programs(own).map_err(fail)?;
+        config.check_programs(own, &lines).map_err(fail)?;
         config.listen = given.listen;
         config.inetd = given.inetd;
         config.background = given.background;

@@ -25,6 +25,26 @@ const INTERPRETERS: [&str; 34] = [
 ];
 
 const NO_DIRECTORY: &str = "is not a directory";
+const NOT_IN_PATH: &str = "is in no directory of PATH";
+
+/// What is wrong with a rule, or with what holds for all.
+#[derive(Debug)]
+pub struct Finding {
+    /// The index of the rule.
+    rule: Option<usize>,
+    what: String,
+}
+
+impl Finding {
+    /// With the place of the rule in front, if it is known.
+    pub fn placed(&self, file: Option<&Path>, lines: &[usize]) -> String {
+        let line = self.rule.and_then(|index| lines.get(index));
+        match (file, line) {
+            (Some(file), Some(line)) => format!("{}:{line}: {}", file.display(), self.what),
+            _ => self.what.clone(),
+        }
+    }
+}
 
 /// Warnings about programs, for people.
 #[derive(Debug, Default)]
@@ -33,7 +53,7 @@ pub struct Findings {
     pub unsafe_ones: Vec<String>,
     /// Programs and directories that are not there, or are something else, and programs that run
     /// what a client names.
-    pub missing: Vec<String>,
+    pub missing: Vec<Finding>,
 }
 
 impl Findings {
@@ -41,19 +61,19 @@ impl Findings {
     pub fn new(rules: &Rules, own: u32) -> Self {
         let mut findings = Self::default();
         let general = rules.general().directory.as_deref();
-        findings.examine_directory("", general);
+        findings.examine_directory(None, "", general);
         for (index, rule) in rules.iter().enumerate() {
             let heading = rules.heading(index);
-            findings.examine(rule, &heading, own);
+            findings.examine(index, rule, &heading, own);
             let directory = rule.execution.directory.as_deref();
             let own_directory = directory.filter(|_| directory != general);
-            findings.examine_directory(&format!("{heading}: "), own_directory);
+            findings.examine_directory(Some(index), &format!("{heading}: "), own_directory);
         }
         findings
     }
 
     /// Examines the directory in which programs start.
-    fn examine_directory(&mut self, heading: &str, directory: Option<&[u8]>) {
+    fn examine_directory(&mut self, rule: Option<usize>, heading: &str, directory: Option<&[u8]>) {
         let Some(path) = directory.map(|path| Path::new(OsStr::from_bytes(path))) else {
             return;
         };
@@ -64,22 +84,37 @@ impl Findings {
             _ => return,
         };
         let path = printable(path.display());
-        self.missing
-            .push(format!("{heading}directory: {path} {what}"));
+        self.missing.push(Finding {
+            rule,
+            what: format!("{heading}directory: {path} {what}"),
+        });
     }
 
-    fn examine(&mut self, rule: &Rule, heading: &str, own: u32) {
+    fn examine(&mut self, index: usize, rule: &Rule, heading: &str, own: u32) {
         let job = user_of(&rule.execution, own);
+        let add = |missing: &mut Vec<Finding>, what: String| {
+            missing.push(Finding {
+                rule: Some(index),
+                what: format!("{heading}: {what}"),
+            });
+        };
+        if let Some(name) = rule.run_prefix.first().filter(|name| is_nowhere(name)) {
+            let name = printable(String::from_utf8_lossy(name));
+            add(
+                &mut self.missing,
+                format!("run-prefix: {name} {NOT_IN_PATH}"),
+            );
+        }
         let (mut reasons, mut names) = (Vec::new(), Vec::new());
         for path in paths_of(rule) {
             let program = printable(path.display());
             if let Some(what) = unusable(path) {
-                self.missing.push(format!("{heading}: {program} {what}"));
+                add(&mut self.missing, format!("{program} {what}"));
             }
             // Two spellings of one path are one program.
             let is_new = !names.contains(&path.file_name());
             if let Some(what) = interpreter(rule, path).filter(|_| is_new) {
-                self.missing.push(format!("{heading}: {program} {what}"));
+                add(&mut self.missing, format!("{program} {what}"));
                 names.push(path.file_name());
             }
             let Err(untrusted) = trusted::check_program(path, own, job) else {
@@ -106,6 +141,16 @@ fn printable(text: impl fmt::Display) -> String {
         }
     }
     plain
+}
+
+/// Whether this is a name without a slash, and no directory of PATH has it.
+fn is_nowhere(name: &[u8]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let name = Path::new(OsStr::from_bytes(name));
+    let is_bare = name.components().count() == 1 && !name.has_root();
+    // Without PATH the system's own default holds.
+    let mut directories = std::env::split_paths(&path);
+    is_bare && !path.is_empty() && !directories.any(|directory| directory.join(name).is_file())
 }
 
 /// Why this can be no program, or no directory with programs.

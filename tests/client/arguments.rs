@@ -36,6 +36,8 @@ fn command_lines_without_sense_exit_100_and_help_exits_0() {
         (&["-h"], 0),
         (&["--help"], 0),
         (&["-V"], 0),
+        (&["-v"], 0),
+        (&["help"], 0),
         (&["--version"], 0),
     ] {
         let output = Command::new(PROGRAM).args(args).output().unwrap();

@@ -203,11 +203,12 @@ fn a_program_that_its_own_user_could_change_is_named_too() {
 #[test]
 fn a_program_that_does_not_exist_is_a_warning_and_no_more() {
     let rule = "[[allow]]\nprogram = [\"/usr/bin/id\", \"/usr/bin/no such\", \"/none/\"]\n";
-    for text in [rule, &format!("strict = true\n{rule}")] {
+    for (line, text) in [(1, rule), (2, &format!("strict = true\n{rule}"))] {
         let (code, told) = check(text, None);
         assert_eq!(code, Some(0), "{told}");
         for program in ["/usr/bin/no such", "/none/"] {
-            let warning = format!("sockexec: warning: rule 1: {program} does not exist\n");
+            let warning =
+                format!("sockexec: warning: f.toml:{line}: rule 1: {program} does not exist\n");
             assert!(told.contains(&warning), "{told}");
         }
         assert!(!told.contains("/usr/bin/id"), "{told}");
@@ -232,7 +233,7 @@ fn a_shell_or_an_interpreter_without_patterns_is_a_warning() {
             true => warning,
             false => "does not exist",
         };
-        let expected = format!("sockexec: warning: rule 1 (a): {program} {expected}");
+        let expected = format!("sockexec: warning: f.toml:1: rule 1 (a): {program} {expected}");
         assert!(code == Some(0) && told.contains(&expected), "{told}");
         let (_, told) = check(&format!("{rule}arguments = [\"-V\"]\n"), None);
         assert!(!told.contains(warning), "{told}");
@@ -242,6 +243,38 @@ fn a_shell_or_an_interpreter_without_patterns_is_a_warning() {
         None,
     );
     assert!(!told.contains(warning), "{told}");
+}
+
+#[test]
+fn a_program_in_front_that_no_directory_of_path_has_is_a_warning() {
+    let rule = |front| {
+        format!("[[allow]]\nuser = 5\n\n[[allow]]\nuser = 6\nrun-prefix = [\"{front}\", \"--\"]\n")
+    };
+    let (code, told) = check(&rule("no-such-program"), None);
+    let expected =
+        "warning: f.toml:4: rule 2: run-prefix: no-such-program is in no directory of PATH\n";
+    assert!(code == Some(0) && told.contains(expected), "{told}");
+    let (_, told) = check(&rule("nice"), None);
+    assert!(!told.contains("run-prefix"), "{told}");
+}
+
+#[test]
+fn a_missing_program_has_its_line_in_the_log_at_the_start_and_at_a_reload() {
+    let rule = "[[allow]]\nuser = 0\nprogram = \"/no/such\"\n";
+    let daemon = Setup::new().control().config(rule).start();
+    let logged = |place: &str| {
+        daemon.log.wait_for("the warning", |line| {
+            line.contains("warning: ")
+                && line.contains(&format!("sockexec.toml:{place} does not exist"))
+        });
+    };
+    logged("1: rule 1: /no/such");
+    let moved = rule.replace("/no/such", "/no/other");
+    daemon
+        .directory
+        .file("sockexec.toml", 0o644, format!("# moved\n{moved}"));
+    daemon.ask("reload", json!({}));
+    logged("2: rule 1: /no/other");
 }
 
 #[test]
