@@ -45,6 +45,7 @@ complete -c sockexecctl -n "not __fish_seen_subcommand_from $commands" -a '
     top\t"a live screen of jobs and rates"
     version\t"the version of the server"
     help\t"help about a command"'
+complete -c sockexecctl -n 'string match -q help -- (commandline -opc)[-1]' -a "$(string match -v help -- $commands)"
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -a '(__sockexecctl_jobs)'
 complete -c sockexecctl -n '__fish_seen_subcommand_from kill' -l signal -x -a 'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS' -d 'The signal'
 complete -c sockexecctl -n '__fish_seen_subcommand_from status' -s a -l all -d 'A line about each server'

@@ -113,6 +113,17 @@ fn options_and_commands_are_those_that_there_are() {
 }
 
 #[test]
+fn help_offers_the_other_commands() {
+    let mut commands: BTreeSet<_> = COMMANDS.map(String::from).into();
+    commands.remove("help");
+    for offers in [bash, fish] {
+        if let Some(offered) = offers(&["sockexecctl", "help", ""]) {
+            assert_eq!(offered, commands);
+        }
+    }
+}
+
+#[test]
 fn kill_offers_the_jobs_of_the_server_that_is_named() {
     let server = Server::answering(answers::serving(12));
     let socket = server.path().to_str().unwrap();
@@ -164,4 +175,47 @@ fn settings_and_their_values() {
 fn zsh_reads_its_completions() {
     let file = file("_sockexecctl");
     shell("zsh", &["-n", file.to_str().unwrap()]);
+}
+
+/// Types each text and a tab in zsh, and waits until the screen shows what belongs there.
+const ZSH: &str = r#"
+zmodload zsh/zpty
+zpty z zsh -f -i
+zpty -w z "fpath=($1 \$fpath); autoload -U compinit; compinit -u -D; LISTMAX=9999; print rea''dy"
+zpty -r z shown '*ready*' || exit 1
+shift
+for text expected in "$@"; do
+    zpty -n -w z "$text"$'\t'
+    zpty -r z shown "*$expected*" || exit 1
+    zpty -n -w z $'\x15'
+    print -r -- "$text"
+done
+zpty -d z
+"#;
+
+#[test]
+fn zsh_completes_commands_signals_and_programs() {
+    let Some(zsh) = skip::unless_tool("zsh") else {
+        return;
+    };
+    let directory = file("");
+    // Only what the text lacks is sure to be drawn in one piece, unless it is a list.
+    let cases = [
+        ("sockexecctl undr", "ain"),
+        ("sockexecctl help undr", "ain"),
+        ("sockexecctl kill --signal=STK", "FLT"),
+        ("sockexec-client /no/socket una", "uname"),
+    ];
+    let output = Command::new("timeout")
+        .arg("60")
+        .arg(zsh)
+        .args(["-f", "-c", ZSH, "zsh"])
+        .arg(&directory)
+        .args(cases.iter().flat_map(|(text, expected)| [text, expected]))
+        .env("TERM", "xterm")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let typed: Vec<_> = cases.iter().map(|(text, _)| *text).collect();
+    assert_eq!(stdout_of(&output).lines().collect::<Vec<_>>(), typed);
 }
