@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::connection::Context;
+use crate::os::errors::reason;
 use crate::os::poller::{Poller, Ready, Watched};
 use crate::wire::buffer::Pool;
 
@@ -91,7 +92,7 @@ impl Io {
         {
             return Err(error);
         }
-        self.note_shortage("wait for events", &error.to_string());
+        self.note_shortage("wait for events", &reason(&error));
         if ready.is_empty() {
             // So that the loop does not spin.
             thread::sleep(BACK_OFF);

@@ -140,6 +140,22 @@ fn a_shortage_in_the_middle_of_a_job_is_waited_for() {
 }
 
 #[test]
+fn the_shortage_is_named_in_the_log_without_its_number() {
+    let daemon = daemon(&["-t", "0"]);
+    let mut client = cat(&daemon);
+    let calls = "epoll_wait,epoll_pwait,epoll_pwait2:error=ENOMEM";
+    let Some(injection) = Injection::start(&daemon, calls) else {
+        return;
+    };
+    client.send(END);
+    daemon.log.wait_for("the shortage", |line| {
+        line.contains("cannot wait for events: Cannot allocate memory (1 connections")
+    });
+    drop(injection);
+    assert_eq!(client.reply().end, End::Exit(0));
+}
+
+#[test]
 fn a_signal_that_cannot_be_read_is_handled_later_and_nobody_spins() {
     let daemon = daemon(&["-t", "0"]);
     let Some(injection) = Injection::start(&daemon, "read:error=EIO") else {
