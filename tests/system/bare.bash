@@ -73,8 +73,26 @@ oldest_rust() {
     as_root rustc --version | tee /dev/stderr | grep -F "rustc $oldest."
 }
 nothing_left_behind() { ! in_bare test -e /usr/sbin/policy-rc.d; }
+# The build dependencies come from the network; then the packages are built in the tarball of
+# `make dist`, without a network and without a home.
+build_depends() { as_root sh -ec '. tests/setup; need_build_depends'; }
+in_tarball() { as_root env -C /root/source "$@"; }
+builds_alone() {
+    mkdir -p "$bare/root/source" "$work/dist" && scripts/dist "$work/dist" &&
+        tar -xJf "$work"/dist/*.orig.tar.xz --no-same-owner -C "$bare/root/source" --strip-components=1 || return
+    # shellcheck disable=SC2016
+    in_tarball unshare --net sh -c '
+        for name in $(env | sed -n "s/^\(CARGO_[A-Z_]*\)=.*/\1/p"); do unset "$name"; done
+        HOME=/nonexistent DEB_BUILD_OPTIONS=nocheck exec make deb'
+}
+# Of which Rust the standard library is.
+names_rust() {
+    # shellcheck disable=SC2016
+    in_tarball sh -c 'dpkg-deb --field target/debian/sockexec_*.deb Static-Built-Using' | tee /dev/stderr |
+        grep -xE 'rustc(-[a-z]+)? \(= 1\.[^ ]+\)'
+}
 packages_install() {
-    as_root sh -c 'apt-get install --yes --no-install-recommends ./target/debian/*.deb' &&
+    in_tarball sh -c 'apt-get install --yes --no-install-recommends ./target/debian/*.deb' &&
         as_root sockexec --version
 }
 # Each has a candidate here, and they can be installed together.
@@ -105,7 +123,9 @@ else
     check "so do those with real programs and clients" \
         as_visitor cargo test --quiet --locked --test compat --test process --test client --test simulation
     check "debian/build: an ordinary user hears what root has to install" names debian/build
-    check "make deb: root needs nothing but a clone" as_root make deb
+    check "debian/control: what a build needs is in this release" build_depends
+    check "make dist, and make deb in it, with neither a network nor a home" builds_alone
+    check "the package names Rust, which is linked in" names_rust
     check "the packages can be installed" packages_install
     check "this release has what tests/packages names" test_packages
 fi
