@@ -164,7 +164,7 @@ fn servers_that_are_not_there_are_111() {
         (directory.join("nothing"), "there is no such socket"),
         (file.clone().into(), "no server listens there"),
         (stale, "no server listens there"),
-        (directory.join("file/below"), "Not a directory"),
+        (directory.join("file/below"), "is not a directory"),
         (long, "too long"),
     ] {
         for args in [["ping"], ["status"], ["top"]] {

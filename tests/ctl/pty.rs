@@ -16,6 +16,7 @@ use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::{Pid, ttyname};
 
 use crate::common::PATIENCE;
+use crate::common::process::heed_interrupts;
 use crate::server::PROGRAM;
 use crate::vt::Vt;
 
@@ -67,6 +68,7 @@ impl Top {
         fcntl(&pty.master, close()).unwrap();
         fcntl(&pty.slave, close()).unwrap();
         let before = tcgetattr(&pty.slave).unwrap();
+        heed_interrupts();
         let end = || Stdio::from(pty.slave.try_clone().unwrap());
         let child = Command::new(command[0])
             .args(&command[1..])

@@ -12,6 +12,7 @@ use sockexec::control::message::{Request, Response};
 use sockexec::wire::control::{Decoder, Found, MESSAGE_MAX, encode};
 
 use crate::common::PATIENCE;
+use crate::common::process::heed_interrupts;
 use crate::common::temporary::Directory;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_sockexecctl");
@@ -145,6 +146,7 @@ impl Drop for Server {
 }
 
 pub fn tool<const N: usize>(socket: &Path, args: [&str; N]) -> Command {
+    heed_interrupts();
     let mut command = Command::new(PROGRAM);
     command.arg("--socket").arg(socket).args(args);
     command.stdin(Stdio::null());
