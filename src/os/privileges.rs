@@ -117,11 +117,16 @@ pub fn may_remove(file: &Path) -> bool {
 /// When the system refuses.
 pub fn keep_from_programs() -> io::Result<()> {
     let mut own = Capabilities::own()?;
-    if own.inheritable & for_jobs() != 0 {
-        own.inheritable &= !for_jobs();
-        own.set_own()?;
+    if own.inheritable & for_jobs() == 0 {
+        return Ok(());
     }
-    Ok(())
+    own.inheritable &= !for_jobs();
+    match own.set_own() {
+        // Newer versions of systemd fill the inheritable set of each unit from its bounding set, also
+        // where its sandbox refuses this call. No program inherits what is not permitted here.
+        Err(Errno::EPERM) if own.permitted & for_jobs() == 0 => Ok(()),
+        result => Ok(result?),
+    }
 }
 
 /// Whether programs can run as other users.

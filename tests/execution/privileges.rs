@@ -8,7 +8,7 @@ use crate::line;
 use crate::servers::{THREE, numbers, ordinary, stepped_down, unprivileged};
 use nix::sys::signal::Signal;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 
 #[test]
 fn a_program_of_the_servers_own_user_has_no_capabilities_either() {
@@ -26,6 +26,34 @@ fn a_program_of_the_servers_own_user_has_no_capabilities_either() {
             let own = process::status(daemon.pid(), set);
             assert_eq!(own, format!("{THREE:016x}"), "{set}");
         }
+    }
+}
+
+/// systemd 257 leaves the inheritable set to a unit whose sandbox refuses capset(2).
+#[test]
+fn a_sandbox_without_capset_does_not_stop_a_server_without_privileges() {
+    if !skip::unless_root() || skip::unless_tool("strace").is_none() {
+        return;
+    }
+    let setup = Setup::by(&[
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--inh-caps=-all,+setuid,+setgid,+kill",
+        "strace",
+        "-D",
+        "-qq",
+        "-o/dev/null",
+        "-etrace=capset",
+        "-einject=capset:error=EPERM",
+    ]);
+    chown(setup.directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let daemon = setup.start();
+    let status = daemon.run(&["cat", "/proc/self/status"]).succeeded();
+    assert_eq!(field_of(&status, "CapInh"), format!("{THREE:016x}"));
+    for set in ["CapPrm", "CapEff", "CapAmb"] {
+        assert_eq!(field_of(&status, set), "0".repeat(16), "{set}");
     }
 }
 
