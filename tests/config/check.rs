@@ -218,7 +218,17 @@ fn what_has_no_effect_is_a_warning() {
             .lines()
             .filter(|line| line.contains(warning))
             .collect();
-        assert_eq!(lines, [format!("sockexec: warning: {warning}")], "{stderr}");
+        let [line] = lines[..] else {
+            panic!("{stderr}");
+        };
+        let line = line.strip_prefix("sockexec: warning: ").unwrap();
+        // A rule has a line.
+        let place = line.strip_suffix(warning).unwrap();
+        let is_place = |place: &str| {
+            let number = place.strip_prefix(&format!("{path}:"));
+            number.is_some_and(|number| matches!(number.strip_suffix(": "), Some("1" | "2" | "3")))
+        };
+        assert!(place.is_empty() || is_place(place), "{stderr}");
     }
     let (_, _, stderr) = check(&["--config", "/dev/null", "--cgroup", "/tmp"]);
     let warning = "sockexec: warning: --cgroup has no effect without contain = true\n";

@@ -32,7 +32,10 @@ pub fn read(text: &str) -> Vec<Metric> {
             let kind = lines.next().and_then(|l| l.strip_prefix("# TYPE "));
             let (same, kind) = kind.expect("TYPE behind HELP").split_once(' ').unwrap();
             assert_eq!(same, name);
-            assert!(["counter", "gauge", "histogram"].contains(&kind), "{kind}");
+            assert!(
+                ["counter", "gauge", "histogram", "untyped"].contains(&kind),
+                "{kind}"
+            );
             all.push(Metric {
                 name: name.to_owned(),
                 kind: kind.to_owned(),

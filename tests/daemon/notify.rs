@@ -168,7 +168,7 @@ fn a_supervisor_whose_queue_was_full_hears_of_a_reload_and_of_its_end() {
 #[test]
 fn a_supervisor_whose_queue_was_full_hears_of_a_stop_and_the_watchdog() {
     let setup = Setup::new().env("WATCHDOG_USEC", "1000000");
-    let daemon = setup.arguments(["--stop-grace", "100"]).start();
+    let mut daemon = setup.arguments(["--stop-grace", "100"]).start();
     let mut running = daemon.begin(request(&["cat"]));
     running.send("3:up\n,");
     assert_eq!(running.line(), "up");
@@ -179,6 +179,7 @@ fn a_supervisor_whose_queue_was_full_hears_of_a_stop_and_the_watchdog() {
     daemon.notify.wait_for("it", |line| line == "WATCHDOG=1");
     running.send(END);
     assert_eq!(running.reply().end, End::Exit(0));
+    assert!(daemon.wait().success());
 }
 
 #[test]

@@ -38,7 +38,8 @@ impl Syslogd {
         let mut message = [0; 8192];
         match self.socket.as_ref().unwrap().recv(&mut message) {
             Ok(count) => Some(String::from_utf8_lossy(&message[..count]).into_owned()),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => None,
+            // With a time limit it is interrupted when the process was stopped for a moment.
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => None,
             Err(e) => panic!("{e}"),
         }
     }
