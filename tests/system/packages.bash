@@ -64,7 +64,7 @@ check "a report of a bug has versions and settings, and no secrets" bug_report
 # `make install`, into a tree where there are other files, and out of it again.
 tree() { (cd "$1" && find . -printf '%y %m %p %l\n' | sort && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
 installs() {
-    local target=$work/installed programs=$work/programs
+    local target=$work/destination programs=$work/programs
     mkdir -p "$target/opt/sockexec/sbin" "$target/opt/sockexec/share/man/man8" "$target/etc/default" "$programs"
     echo other >"$target/opt/sockexec/share/man/man8/other.8"
     cp "$package"/usr/sbin/sockexec "$package"/usr/bin/sockexec{-client,ctl} "$programs" &&
@@ -89,7 +89,7 @@ installs() {
 }
 check "make uninstall removes exactly what make install has brought" installs
 keeps_changes() {
-    local target=$work/installed
+    local target=$work/destination
     make install RELEASE="$work/programs" PREFIX=/opt/sockexec DESTDIR="$target" || return
     echo '# mine' >>"$target/etc/sockexec/sockexec.toml"
     make install RELEASE="$work/programs" PREFIX=/opt/sockexec DESTDIR="$target" && make uninstall PREFIX=/opt/sockexec DESTDIR="$target" &&
